@@ -1,0 +1,1 @@
+"""docspace-exporter: Prometheus metrics for the API keys of ONLYOFFICE DocSpace portals."""
