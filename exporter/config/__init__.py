@@ -1,0 +1,20 @@
+"""The configuration: ``config.yaml`` and the environment, read into frozen settings.
+
+``load(path, environ)`` is the one way in. It returns complete, checked `Settings` or raises
+`ConfigError` with every problem of the file. This room opens no connection and reads no key file.
+"""
+
+from exporter.config.document import ConfigError
+from exporter.config.load import load
+from exporter.config.secret import Secret
+from exporter.config.settings import PortalSettings, Settings, TLSSettings, Window
+
+__all__ = [
+    "ConfigError",
+    "PortalSettings",
+    "Secret",
+    "Settings",
+    "TLSSettings",
+    "Window",
+    "load",
+]

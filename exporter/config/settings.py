@@ -1,0 +1,59 @@
+"""Frozen settings. Defaults stand with the type; every value is checked before it gets here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from exporter.config.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of ``expiring_within``: ``label`` as the file spells it, and its seconds."""
+
+    label: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TLSSettings:
+    """How a portal's certificate is checked, and the certificate shown to it.
+
+    With ``ca_file`` its certificates are trusted instead of the system's.
+    """
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    insecure_skip_verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PortalSettings:
+    """One portal, complete: what the file says of it over what ``scrape`` says for all.
+
+    ``url`` has no trailing slash. Exactly one of ``api_key`` and ``api_key_file`` is set.
+    ``timeout`` and ``min_interval`` are seconds, ``max_response_size`` is bytes,
+    ``expiring_within`` is sorted from the shortest window.
+    """
+
+    name: str
+    url: str
+    api_key: Secret | None = None
+    api_key_file: Path | None = None
+    timeout: float = 10.0
+    min_interval: float = 0.0
+    max_response_size: int = 64 * 1024 * 1024
+    expiring_within: tuple[Window, ...] = (Window("7d", 7 * 86400.0), Window("30d", 30 * 86400.0))
+    tls: TLSSettings = TLSSettings()
+    proxy_url: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration. ``concurrency`` bounds the fetches under way at once."""
+
+    DEFAULT_CONCURRENCY: ClassVar[int] = 32
+
+    portals: tuple[PortalSettings, ...]
+    concurrency: int = DEFAULT_CONCURRENCY
