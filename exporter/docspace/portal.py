@@ -1,0 +1,209 @@
+"""One portal over time: fetches its key list when asked and remembers what outlives a fetch.
+
+::
+
+    begin(deadline) ──┬─ a fetch is under way ──────────► its result
+                      ├─ younger than min_interval ─────► the last observation again
+                      ├─ told to stay away (429) ───────► RateLimited, without a request
+                      └─ otherwise ─────────────────────► fetch, in a thread of its own
+
+A fetch ends at the deadline of whoever began it. It has a thread of its own since name resolution
+cannot be interrupted: whoever waits gives up in time, and the thread ends by itself.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter.clock import Clock
+from exporter.config import PortalSettings
+from exporter.docspace.errors import REASONS, PortalError, RateLimited, Timeout
+from exporter.docspace.fetch import Fetched, Fetcher
+from exporter.docspace.journal import Journal
+from exporter.docspace.observation import Answer, Observation
+
+#: Seconds for which a waiter lets a fetch end by itself before giving it up.
+_GRACE = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """A fetch under way, or done. It holds a slot until it ends or is given up."""
+
+    deadline: float
+    started: float = 0.0
+    result: "Future[Observation]" = field(default_factory=Future)
+    given_up: bool = False
+
+
+class Portal:
+    """One configured portal. Any number of threads may observe it at once.
+
+    ``slots`` bounds the fetches of all portals together; ``coalesced`` is called for each
+    observation that needed no request of its own because another's serves it.
+    """
+
+    def __init__(
+        self,
+        settings: PortalSettings,
+        fetcher: Fetcher,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        slots: threading.Semaphore,
+        coalesced: Callable[[], None],
+    ) -> None:
+        self.settings = settings
+        self._fetcher = fetcher
+        self._clock = clock
+        self._journal = Journal(log.bind(portal=settings.name))
+        self._slots = slots
+        self._coalesced = coalesced
+        self._lock = threading.Lock()
+        self._flight: Flight | None = None
+        self._closing = False
+        self._resume_at = 0.0
+        self._last: Observation | None = None
+        self._last_at = 0.0
+        self._last_success: float | None = None
+        self._errors = Counter(dict.fromkeys(REASONS, 0))
+
+    @property
+    def last(self) -> Observation | None:
+        """The newest observation, for whoever must not ask the portal."""
+        return self._last
+
+    def begin(self, deadline: float) -> Flight:
+        """Start an observation, or join one. ``deadline`` is on the monotonic clock.
+
+        Waits, within the deadline, while all slots are taken.
+        """
+        with self._lock:
+            shared = self._shared()
+            if shared is not None:
+                self._coalesced()
+                return shared
+            flight = Flight(deadline, started=self._clock.monotonic())
+            wait = self._resume_at - self._clock.monotonic()
+            if wait > 0:
+                told = f"left alone for {wait:.0f} s more, as it asked"
+                flight.result.set_result(self._record(self._failure(RateLimited(told, 429, wait))))
+                return flight
+            self._flight = flight
+        self._launch(flight)
+        return flight
+
+    def finish(self, flight: Flight, deadline: float) -> Observation:
+        """Wait for an observation, no longer than the deadline; then it is a Timeout."""
+        patience = min(deadline, flight.deadline) + _GRACE - self._clock.monotonic()
+        try:
+            return flight.result.result(max(patience, 0.0))
+        except FutureTimeoutError:
+            return self._give_up(flight)
+
+    def close(self) -> None:
+        """Close the connections: now, or when the fetch under way ends."""
+        with self._lock:
+            self._closing = True
+            if self._flight is None:
+                self._fetcher.close()
+
+    def _shared(self) -> Flight | None:
+        """The flight that serves another observation as well, if there is one."""
+        if self._flight is not None:
+            return self._flight
+        age = self._clock.monotonic() - self._last_at
+        if self._last is None or age >= self.settings.min_interval:
+            return None
+        flight = Flight(deadline=0.0)
+        flight.result.set_result(self._last)
+        return flight
+
+    def _launch(self, flight: Flight) -> None:
+        patience = min(flight.deadline - self._clock.monotonic(), threading.TIMEOUT_MAX)
+        if not self._slots.acquire(timeout=max(patience, 0.0)):
+            with self._lock:
+                self._flight = None
+                error = Timeout("every slot was taken until the deadline of the scrape")
+                flight.result.set_result(self._record(self._failure(error)))
+            return
+        flight.started = self._clock.monotonic()
+        flight.deadline = min(flight.deadline, flight.started + self.settings.timeout)
+        name = f"fetch {self.settings.name}"
+        threading.Thread(target=self._fly, args=(flight,), name=name, daemon=True).start()
+
+    def _fly(self, flight: Flight) -> None:
+        try:
+            fetched = self._fetcher.fetch(max(flight.deadline - flight.started, 0.001))
+        except BaseException as exc:  # noqa: BLE001, a fault of ours: raised again in whoever waits
+            self._land(flight)
+            flight.result.set_exception(exc)
+            return
+        duration = self._clock.monotonic() - flight.started
+        with self._lock:
+            # One that was given up is told and counted already.
+            keep = self._observation if flight.given_up else self._record
+            observation = keep(fetched, duration)
+        self._land(flight)
+        flight.result.set_result(observation)
+
+    def _land(self, flight: Flight) -> None:
+        with self._lock:
+            self._flight = None
+            if not flight.given_up:
+                self._slots.release()
+            if self._closing:
+                self._fetcher.close()
+
+    def _give_up(self, flight: Flight) -> Observation:
+        """Answer for a fetch that has not ended. Past its own deadline its slot is free again.
+
+        A waiter whose deadline is the shorter one speaks for itself alone: the fetch goes on.
+        """
+        error = Timeout("no complete answer within the deadline of the scrape")
+        with self._lock:
+            now = self._clock.monotonic()
+            failed = self._failure(error)
+            if now < flight.deadline or flight.given_up:
+                self._errors[error.reason] += 1
+                return self._observation(failed, now - flight.started)
+            flight.given_up = True
+            self._slots.release()
+            return self._record(failed, now - flight.started)
+
+    def _failure(self, error: PortalError) -> Fetched:
+        """A failure that no answer stands behind."""
+        visibility = self._last.visibility if self._last else "unknown"
+        return Fetched(None, error, None, Answer(), visibility)
+
+    def _record(self, fetched: Fetched, duration: float = 0.0) -> Observation:
+        """Make an observation, and remember what outlives it."""
+        error, last = fetched.error, self._last
+        if error is None:
+            self._last_success = self._clock.now()
+        else:
+            self._errors[error.reason] += 1
+        if isinstance(error, RateLimited):
+            self._resume_at = self._clock.monotonic() + error.retry_after
+        self._last = self._observation(fetched, duration)
+        self._last_at = self._clock.monotonic()
+        self._journal.tell(self._last, last)
+        return self._last
+
+    def _observation(self, fetched: Fetched, duration: float) -> Observation:
+        return Observation(
+            portal=self.settings,
+            time=self._clock.now(),
+            duration=duration,
+            listing=fetched.listing,
+            error=fetched.error,
+            own_key=fetched.own_key,
+            answer=fetched.answer,
+            visibility=fetched.visibility,
+            last_success=self._last_success,
+            errors=dict(self._errors),
+        )

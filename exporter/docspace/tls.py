@@ -1,0 +1,72 @@
+"""TLS contexts of portals: shared where the settings are, rebuilt when a file of theirs changes."""
+
+import ssl
+import threading
+from pathlib import Path
+
+import certifi
+
+from exporter.config import TLSSettings
+from exporter.docspace.errors import TLSFailed
+
+Stamps = tuple[tuple[int, int], ...]
+
+
+class TLSContexts:
+    """Contexts by settings. A context holds the trusted certificates, so hundreds share one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._contexts: dict[TLSSettings, tuple[Stamps, ssl.SSLContext]] = {}
+
+    def get(self, settings: TLSSettings) -> ssl.SSLContext:
+        """The context for these settings, the same object until one of their files changes.
+
+        Raises TLSFailed where a file cannot be read or does not hold what it should.
+        """
+        with self._lock:
+            stamps = _stamps(settings)
+            known = self._contexts.get(settings)
+            if known is None or known[0] != stamps:
+                known = stamps, _build(settings)
+                self._contexts[settings] = known
+            return known[1]
+
+
+def _stamps(settings: TLSSettings) -> Stamps:
+    stamps = []
+    for path in (settings.ca_file, settings.cert_file, settings.key_file):
+        if path is not None:
+            try:
+                status = path.stat()
+            except OSError as exc:
+                raise TLSFailed(f"{path}: cannot be read: {exc.strerror}") from exc
+            stamps.append((status.st_mtime_ns, status.st_size))
+    return tuple(stamps)
+
+
+def _build(settings: TLSSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
+        raise TLSFailed(f"{settings.ca_file}: expected certificates in PEM form") from exc
+    if settings.ca_file is None and not _system_has_certificates():
+        context.load_verify_locations(certifi.where())
+    if settings.cert_file is not None:
+        try:
+            context.load_cert_chain(settings.cert_file, settings.key_file, password="")
+        except (OSError, ValueError) as exc:
+            raise TLSFailed(
+                f"{settings.cert_file}: expected a certificate in PEM form with the key "
+                f"in {settings.key_file} that belongs to it, not encrypted"
+            ) from exc
+    if settings.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _system_has_certificates() -> bool:
+    """Whether OpenSSL's own places (SSL_CERT_FILE and SSL_CERT_DIR included) hold anything."""
+    places = ssl.get_default_verify_paths()
+    return bool(places.cafile) or bool(places.capath and any(Path(places.capath).iterdir()))

@@ -1,0 +1,241 @@
+"""One GET to a portal: pooled connection, TLS, proxy, total deadline, size cap.
+
+Every foreign exception ends here, in `_mapped`; callers see a `Response` or a `PortalError`.
+A redirect is an answer like any other and never followed; ``~/.netrc`` and cookies are never used.
+"""
+
+import contextlib
+import http.client
+import http.cookiejar
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+
+from exporter.config import PortalSettings, Secret
+from exporter.docspace.errors import (
+    ConnectionFailed,
+    InvalidResponse,
+    PortalError,
+    Timeout,
+    TLSFailed,
+    TooLarge,
+)
+from exporter.docspace.tls import TLSContexts
+from exporter.docspace.watch import Watch
+from exporter.version import VERSION
+
+_CHUNK = 64 * 1024
+_REFUSAL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer of any status. ``headers`` is case-insensitive; ``body`` is decoded.
+
+    The body of an answer other than 200 is only there to explain: it is cut at 64 KiB.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport:
+    """The way to one portal. Not for two requests at once."""
+
+    def __init__(self, settings: PortalSettings, contexts: TLSContexts) -> None:
+        self._settings = settings
+        self._contexts = contexts
+        self._watch = Watch()
+        self._proxies = _proxies(settings)
+        self._context: ssl.SSLContext | None = None
+        self._session: requests.Session | None = None
+
+    def get(self, path: str, authorization: Secret, seconds: float) -> Response:
+        """GET a path below the portal's address, all within so many seconds.
+
+        Raises Timeout, ConnectionFailed, TLSFailed, TooLarge, or InvalidResponse for a body that
+        is not what its Content-Encoding says.
+        """
+        with self._mapped(seconds), self._watch.limit(seconds):
+            session = self._current_session()
+            connected = self._watch.connected
+            try:
+                return self._exchange(session, path, authorization, seconds)
+            except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
+                # A kept connection that the portal closed between two scrapes says nothing of the
+                # portal: one more try, on a fresh connection.
+                if self._watch.expired or self._watch.connected > connected:
+                    raise
+                return self._exchange(session, path, authorization, seconds)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _exchange(
+        self, session: requests.Session, path: str, authorization: Secret, seconds: float
+    ) -> Response:
+        with session.get(
+            self._settings.url + path,
+            headers={"Authorization": authorization.reveal()},
+            timeout=seconds,
+            stream=True,
+            allow_redirects=False,
+            proxies=self._proxies,
+            verify=not self._settings.tls.insecure_skip_verify,
+        ) as answer:
+            status, headers = answer.status_code, answer.headers
+            body = self._body(answer.raw) if status == 200 else _refusal_body(answer.raw)
+            self._watch.check()
+        return Response(status, headers, body)
+
+    def _body(self, raw: Any) -> bytes:
+        body = bytearray()
+        for chunk in raw.stream(_CHUNK, decode_content=True):
+            body += chunk
+            if len(body) > self._settings.max_response_size:
+                limit = self._settings.max_response_size
+                raise TooLarge(f"the decoded answer is larger than {limit} bytes")
+        return bytes(body)
+
+    def _current_session(self) -> requests.Session:
+        """The pooled session; a fresh one where the TLS files have changed."""
+        context = None
+        if self._settings.url.startswith("https:"):
+            context = self._contexts.get(self._settings.tls)
+        if self._session is None or context is not self._context:
+            self.close()
+            self._context = context
+            self._session = _session(self._watch, context)
+        return self._session
+
+    @contextlib.contextmanager
+    def _mapped(self, seconds: float) -> Iterator[None]:
+        """Turn what requests, urllib3, http.client and ssl raise into the one error tree.
+
+        Only the kind of a foreign exception is told, and the words of the operating system or of
+        OpenSSL; its arguments may hold headers, hence the key.
+        """
+        try:
+            yield
+        except PortalError:
+            raise
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
+            OSError,
+        ) as exc:
+            causes = list(_causes(exc))
+            if self._watch.expired or any(isinstance(cause, _TIMEOUTS) for cause in causes):
+                raise Timeout(f"no complete answer within {seconds:.3g} s") from exc
+            for kind, error in _KINDS:
+                for cause in causes:
+                    if isinstance(cause, kind):
+                        raise error(_words(cause)) from exc
+            raise ConnectionFailed(_words(causes[-1])) from exc
+
+
+_TIMEOUTS = (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError)
+_KINDS: tuple[tuple[type[BaseException], type[PortalError]], ...] = (
+    (urllib3.exceptions.DecodeError, InvalidResponse),
+    (ssl.SSLError, TLSFailed),
+)
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter on watched connections and one TLS context of ours."""
+
+    def __init__(self, watch: Watch, context: ssl.SSLContext | None) -> None:
+        self._pools = watch.pools()
+        self._pool_settings: dict[str, Any] = {"ssl_context": context} if context else {}
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(
+        self,
+        connections: int,
+        maxsize: int,
+        block: bool = False,  # noqa: FBT001, FBT002, requests' signature
+        **pool_kwargs: Any,
+    ) -> None:
+        super().init_poolmanager(connections, maxsize, block, **pool_kwargs, **self._pool_settings)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **proxy_kwargs, **self._pool_settings)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave the connection alone: its context has it all."""
+
+
+def _session(watch: Watch, context: ssl.SSLContext | None) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # no ~/.netrc: it would replace our Authorization header
+    session.headers.clear()
+    session.headers.update(
+        {
+            "User-Agent": f"docspace-exporter/{VERSION}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Connection": "keep-alive",
+        }
+    )
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _Adapter(watch, context)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def _proxies(settings: PortalSettings) -> dict[str, str]:
+    """The proxy of the settings, or what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say."""
+    if settings.proxy_url is not None:
+        proxy = settings.proxy_url.reveal()
+        return {"http": proxy, "https": proxy}
+    return dict(get_environ_proxies(settings.url))
+
+
+def _refusal_body(raw: Any) -> bytes:
+    """As much of the body as helps to explain; that it broke off says less than the status."""
+    with contextlib.suppress(urllib3.exceptions.HTTPError, http.client.HTTPException, OSError):
+        body: bytes = raw.read(_REFUSAL_BYTES, decode_content=True)
+        return body
+    return b""
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """The exception and what it was raised for, outermost first.
+
+    urllib3 keeps the reason in an attribute or in the arguments instead of the chain.
+    """
+    seen: list[BaseException] = []
+    queue: list[object] = [exc]
+    while queue:
+        cause = queue.pop(0)
+        if not isinstance(cause, BaseException) or cause in seen:
+            continue
+        seen.append(cause)
+        yield cause
+        queue += [getattr(cause, "reason", None), cause.__cause__, cause.__context__, *cause.args]
+
+
+def _words(exc: BaseException) -> str:
+    """What OpenSSL or the operating system says of it, else the kind of exception alone."""
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {exc.verify_message}"
+    if isinstance(exc, ssl.SSLError):
+        return f"TLS handshake failed: {exc.reason or type(exc).__name__}"
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    return type(exc).__name__
