@@ -140,24 +140,23 @@ class Portal:
         try:
             fetched = self._fetcher.fetch(max(flight.deadline - flight.started, 0.001))
         except BaseException as exc:  # noqa: BLE001, a fault of ours: raised again in whoever waits
-            self._land(flight)
-            flight.result.set_exception(exc)
+            with self._lock:
+                self._land(flight)
+                flight.result.set_exception(exc)
             return
         duration = self._clock.monotonic() - flight.started
         with self._lock:
+            self._land(flight)
             # One that was given up is told and counted already.
             keep = self._observation if flight.given_up else self._record
-            observation = keep(fetched, duration)
-        self._land(flight)
-        flight.result.set_result(observation)
+            flight.result.set_result(keep(fetched, duration))
 
     def _land(self, flight: Flight) -> None:
-        with self._lock:
-            self._flight = None
-            if not flight.given_up:
-                self._slots.release()
-            if self._closing:
-                self._fetcher.close()
+        self._flight = None
+        if not flight.given_up:
+            self._slots.release()
+        if self._closing:
+            self._fetcher.close()
 
     def _give_up(self, flight: Flight) -> Observation:
         """Answer for a fetch that has not ended. Past its own deadline its slot is free again.
@@ -166,6 +165,8 @@ class Portal:
         """
         error = Timeout("no complete answer within the deadline of the scrape")
         with self._lock:
+            if flight.result.done():  # just now
+                return flight.result.result()
             now = self._clock.monotonic()
             failed = self._failure(error)
             if now < flight.deadline or flight.given_up:

@@ -1,0 +1,292 @@
+"""Every metric, one row each: name, help, labels, samples.
+
+``docs/metrics.md`` and the golden exposition are made from these tables. A sample is the values
+of the row's own labels and a number; what is unknown yields no sample, never a 0.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from exporter.docspace.errors import REASONS
+from exporter.docspace.observation import Observation
+from exporter.metrics.state import KeyState, Summary
+from exporter.metrics.views import ExporterView, PortalView
+
+V = TypeVar("V")
+Sample = tuple[tuple[str, ...], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[V]):
+    """One metric family. ``labels`` are those beside the labels of its table."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    samples: Callable[[V], Iterable[Sample]]
+    kind: Literal["gauge", "counter", "info"] = "gauge"
+
+
+def one(value: Callable[[V], float | None]) -> Callable[[V], Iterator[Sample]]:
+    """Samples of a row without labels of its own: one value, or none where it is None."""
+
+    def samples(view: V) -> Iterator[Sample]:
+        number = value(view)
+        if number is not None:
+            yield (), number
+
+    return samples
+
+
+def seen(value: Callable[[Observation], float | None]) -> Callable[[PortalView], Iterator[Sample]]:
+    """Samples from the observation of a portal."""
+    return one(lambda view: value(view.observation))
+
+
+def count(value: Callable[[Summary], int]) -> Callable[[PortalView], Iterator[Sample]]:
+    """Samples that count keys; none while the portal is down."""
+    return one(lambda view: None if view.summary is None else value(view.summary))
+
+
+def _expiring(view: PortalView) -> Iterator[Sample]:
+    for window, keys in view.summary.expiring.items() if view.summary else ():
+        yield (window,), keys
+
+
+def _malformed(observation: Observation) -> float | None:
+    return None if observation.listing is None else len(observation.listing.malformed)
+
+
+def _portal_info(view: PortalView) -> Iterator[Sample]:
+    yield (view.observation.portal.url, view.observation.visibility), 1
+
+
+def _scrape_errors(view: PortalView) -> Iterator[Sample]:
+    for reason in REASONS:
+        yield (reason,), view.observation.errors[reason]
+
+
+def _own_key_info(view: PortalView) -> Iterator[Sample]:
+    if view.observation.own_key is not None:
+        yield (view.observation.own_key.id,), 1
+
+
+def _own_key_expiry(observation: Observation) -> float | None:
+    return observation.own_key.expires if observation.own_key else None
+
+
+def _key_info(state: KeyState) -> Iterator[Sample]:
+    key = state.key
+    creator = key.creator.name if key.creator else ""
+    yield (key.postfix, creator, key.access, ",".join(key.permissions)), 1
+
+
+def _build_info(view: ExporterView) -> Iterator[Sample]:
+    yield (view.version, view.revision, view.python_version), 1
+
+
+#: Families with the one label `portal`.
+PORTAL_ROWS: tuple[Row[PortalView], ...] = (
+    Row(
+        "docspace_up",
+        "Whether this scrape fetched and understood the portal's key list.",
+        (),
+        seen(lambda it: it.error is None),
+    ),
+    Row(
+        "docspace_api_keys",
+        "API keys visible: active, expired and disabled ones.",
+        (),
+        count(lambda it: it.keys),
+    ),
+    Row(
+        "docspace_api_keys_active",
+        "API keys usable now: switched on and not past their expiry.",
+        (),
+        count(lambda it: it.active),
+    ),
+    Row(
+        "docspace_api_keys_expiring",
+        "Active API keys that expire within the window; a wider window includes the narrower.",
+        ("within",),
+        _expiring,
+    ),
+    Row(
+        "docspace_api_keys_expired",
+        "API keys past their expiry.",
+        (),
+        count(lambda it: it.expired),
+    ),
+    Row(
+        "docspace_api_keys_disabled",
+        "API keys switched off before their expiry.",
+        (),
+        count(lambda it: it.disabled),
+    ),
+    Row(
+        "docspace_api_keys_never_expiring",
+        "Active API keys without an expiry.",
+        (),
+        count(lambda it: it.never_expiring),
+    ),
+    Row(
+        "docspace_api_keys_unrestricted",
+        "Active API keys with full access.",
+        (),
+        count(lambda it: it.unrestricted),
+    ),
+    Row(
+        "docspace_api_keys_never_used",
+        "Active API keys that were never used.",
+        (),
+        count(lambda it: it.never_used),
+    ),
+    Row(
+        "docspace_api_keys_orphaned",
+        "Active API keys whose creator was removed from the portal.",
+        (),
+        count(lambda it: it.orphaned),
+    ),
+    Row(
+        "docspace_api_keys_malformed",
+        "Records of the key list that could not be understood and are in no other metric.",
+        (),
+        seen(_malformed),
+    ),
+    Row(
+        "docspace_portal_info",
+        "The portal's address, and whether the exporter sees all keys or only its owner's own.",
+        ("url", "visibility"),
+        _portal_info,
+        "info",
+    ),
+    Row(
+        "docspace_scrape_duration_seconds",
+        "Time this fetch of the key list took.",
+        (),
+        seen(lambda it: it.duration),
+    ),
+    Row(
+        "docspace_scrape_errors_total",
+        "Failed fetches of the key list, by reason.",
+        ("reason",),
+        _scrape_errors,
+        "counter",
+    ),
+    Row(
+        "docspace_scrape_last_success_timestamp_seconds",
+        "When the key list was last fetched and understood.",
+        (),
+        seen(lambda it: it.last_success),
+    ),
+    Row(
+        "docspace_exporter_key_info",
+        "The API key that the exporter itself uses for this portal.",
+        ("key_id",),
+        _own_key_info,
+        "info",
+    ),
+    Row(
+        "docspace_exporter_key_expiry_timestamp_seconds",
+        "When the exporter's own API key expires.",
+        (),
+        seen(_own_key_expiry),
+    ),
+    Row(
+        "docspace_clock_skew_seconds",
+        "The portal's clock minus the exporter's, from the Date header (whole seconds).",
+        (),
+        seen(lambda it: it.answer.clock_skew),
+    ),
+    Row(
+        "docspace_rate_limit_remaining",
+        "Requests that the portal still allows in the current period, where it says so.",
+        (),
+        seen(lambda it: it.answer.rate_limit.remaining),
+    ),
+    Row(
+        "docspace_rate_limit",
+        "Requests that the portal allows in a period, where it says so.",
+        (),
+        seen(lambda it: it.answer.rate_limit.limit),
+    ),
+)
+
+#: Families with the labels `portal`, `key_id` and `key_name`.
+KEY_ROWS: tuple[Row[KeyState], ...] = (
+    Row(
+        "docspace_api_key_info",
+        "An API key: last characters, creator, access (full, read, limited) and permissions.",
+        ("key_postfix", "creator", "access", "permissions"),
+        _key_info,
+        "info",
+    ),
+    Row(
+        "docspace_api_key_active",
+        "Whether the portal has the API key switched on; up to 10 minutes past expiry it may be.",
+        (),
+        one(lambda state: state.key.is_active),
+    ),
+    Row(
+        "docspace_api_key_expiry_timestamp_seconds",
+        "When the API key expires; absent for one that never does.",
+        (),
+        one(lambda state: state.key.expires),
+    ),
+    Row(
+        "docspace_api_key_created_timestamp_seconds",
+        "When the API key was created.",
+        (),
+        one(lambda state: state.key.created),
+    ),
+    Row(
+        "docspace_api_key_last_used_timestamp_seconds",
+        "When the API key was last used; absent for one that never was.",
+        (),
+        one(lambda state: state.key.last_used),
+    ),
+    Row(
+        "docspace_api_key_superseded",
+        "Whether a newer active API key of the same creator and name outlives this one.",
+        (),
+        one(lambda state: state.superseded),
+    ),
+)
+
+#: Families of the exporter itself, without common labels.
+EXPORTER_ROWS: tuple[Row[ExporterView], ...] = (
+    Row(
+        "docspace_exporter_build_info",
+        "Version and revision of the exporter and the Python it runs on.",
+        ("version", "revision", "python_version"),
+        _build_info,
+        "info",
+    ),
+    Row(
+        "docspace_exporter_config_last_reload_successful",
+        "Whether the last attempt to load the configuration succeeded.",
+        (),
+        one(lambda view: view.reload_successful),
+    ),
+    Row(
+        "docspace_exporter_config_last_reload_success_timestamp_seconds",
+        "When the configuration was last loaded successfully.",
+        (),
+        one(lambda view: view.reload_time),
+    ),
+    Row(
+        "docspace_exporter_coalesced_scrapes_total",
+        "Observations of a portal that were served by another scrape's request.",
+        (),
+        one(lambda view: view.coalesced),
+        "counter",
+    ),
+    Row(
+        "docspace_exporter_internal_errors_total",
+        "Requests that failed by a fault of the exporter itself.",
+        (),
+        one(lambda view: view.faults),
+        "counter",
+    ),
+)

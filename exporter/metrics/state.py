@@ -1,0 +1,124 @@
+"""What a key is at a moment. The only place where a key is compared with the time."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from exporter.config import Window
+from exporter.docspace.keys import ApiKey
+
+Status = Literal["active", "disabled", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """A key at a moment.
+
+    ``active`` is usable now, ``expired`` is past its expiry whether or not the portal has switched
+    it off yet, ``disabled`` was switched off by a person before that. ``left`` is the seconds to
+    its expiry (negative past it), None where it never expires.
+    """
+
+    key: ApiKey
+    status: Status
+    left: float | None
+    superseded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts over the keys of a portal. ``keys`` = ``active`` + ``disabled`` + ``expired``.
+
+    ``expiring`` goes from window label to the active keys that expire within it, so a wider window
+    holds the narrower ones. All after ``expired`` count active keys only.
+    """
+
+    keys: int
+    active: int
+    disabled: int
+    expired: int
+    expiring: dict[str, int]
+    never_expiring: int
+    unrestricted: int
+    never_used: int
+    orphaned: int
+
+
+def judge(keys: Sequence[ApiKey], now: float) -> tuple[KeyState, ...]:
+    """The state of each key at ``now`` (Unix seconds), in the order given."""
+    replaced = _superseded(keys, now)
+    return tuple(_state(key, now, superseded=key.id in replaced) for key in keys)
+
+
+def summarize(states: Sequence[KeyState], windows: Sequence[Window]) -> Summary:
+    """Count states."""
+    active = [state for state in states if state.status == "active"]
+    lefts = [state.left for state in active if state.left is not None]
+    return Summary(
+        keys=len(states),
+        active=len(active),
+        disabled=sum(state.status == "disabled" for state in states),
+        expired=sum(state.status == "expired" for state in states),
+        expiring={
+            window.label: sum(left <= window.seconds for left in lefts) for window in windows
+        },
+        never_expiring=len(active) - len(lefts),
+        unrestricted=sum(state.key.access == "full" for state in active),
+        never_used=sum(state.key.last_used is None for state in active),
+        orphaned=sum(_orphaned(state.key) for state in active),
+    )
+
+
+def _state(key: ApiKey, now: float, *, superseded: bool) -> KeyState:
+    left = None if key.expires is None else key.expires - now
+    return KeyState(key, _status(key, now), left, superseded)
+
+
+def _status(key: ApiKey, now: float) -> Status:
+    """Expiry comes first: the portal switches an expired key off only minutes later."""
+    if key.expires is not None and key.expires <= now:
+        return "expired"
+    return "active" if key.is_active else "disabled"
+
+
+def _orphaned(key: ApiKey) -> bool:
+    return key.creator is not None and key.creator.removed
+
+
+def _superseded(keys: Iterable[ApiKey], now: float) -> set[str]:
+    """Ids of keys that were rotated.
+
+    Rotated is a key for which the same person made a newer active one of the same name that
+    outlives it. Removed people share one id, so whose key was whose is unknown there.
+    """
+    families: dict[tuple[str, str], list[ApiKey]] = defaultdict(list)
+    for key in keys:
+        if key.creator is not None and key.creator.id and not _orphaned(key):
+            families[key.creator.id, key.name].append(key)
+    return {
+        key_id
+        for family in families.values()
+        if len(family) > 1
+        for key_id in _outlived(family, now)
+    }
+
+
+def _outlived(family: Iterable[ApiKey], now: float) -> Iterable[str]:
+    """Walk from the newest to the oldest, with the longest life of the active ones passed."""
+    dated = [key for key in family if key.created is not None]
+    longest = 0.0
+    for _, same_age in groupby(sorted(dated, key=_created, reverse=True), key=_created):
+        contemporaries = list(same_age)
+        yield from (key.id for key in contemporaries if _end(key) < longest)
+        active = [_end(key) for key in contemporaries if _status(key, now) == "active"]
+        longest = max([longest, *active])
+
+
+def _created(key: ApiKey) -> float:
+    return key.created or 0.0
+
+
+def _end(key: ApiKey) -> float:
+    return float("inf") if key.expires is None else key.expires
