@@ -20,7 +20,7 @@ def expose(metrics: Iterable[Metric], form: Format) -> bytes:
     """The exposition of these families. Families without samples are left out."""
     collector = _Collected([metric for metric in metrics if metric.samples])
     generate = generate_text if form == "text" else generate_openmetrics
-    text: bytes = generate(collector)  # type: ignore[arg-type]  # wants any collector, says registry
+    text: bytes = generate(collector)
     return text
 
 

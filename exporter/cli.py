@@ -1,0 +1,59 @@
+"""Flags to a command. The only place that reads the command line and decides exit codes.
+
+Exit codes: 0 done, 1 it ran and failed, 2 the command line or the configuration cannot be used.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from exporter import flags
+from exporter.config import ConfigError
+from exporter.version import VERSION, revision
+
+#: Command, its flags, and what it does. The module of the same name in ``commands`` has its run().
+COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
+    "serve": (flags.SERVE, "serve metrics over HTTP (the default)"),
+    "demo": (flags.DEMO, "run an embedded DocSpace portal and an exporter on it"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = _parser().parse_args(_with_command(arguments))
+    # Imported here, so that one command does not pay for the libraries of the others.
+    command = importlib.import_module(f"exporter.commands.{options.command}")
+    try:
+        code: int = command.run(options)
+    except ConfigError as exc:
+        sys.stderr.write("".join(f"{problem}\n" for problem in exc.problems))
+        return 2
+    return code
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """Put ``serve`` first where no command is named."""
+    first = arguments[0] if arguments else ""
+    if first in {"-h", "--help", "--version"} or (first and not first.startswith("-")):
+        return arguments
+    return ["serve", *arguments]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="docspace-exporter",
+        description="Prometheus exporter for the API keys of ONLYOFFICE DocSpace portals.",
+        epilog="Without a command it serves. `docspace-exporter COMMAND --help` lists its flags.",
+        allow_abbrev=False,
+    )
+    version = f"docspace-exporter {VERSION} (revision {revision()})"
+    parser.add_argument("--version", action="version", version=version)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (table, purpose) in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
+        command.add_argument("--version", action="version", version=version)
+        for flag in table:
+            flag.add_to(command)
+    return parser

@@ -1,0 +1,87 @@
+"""cheroot around the application: bounded threads, timeouts, an end within two seconds."""
+
+import logging
+import threading
+from concurrent.futures import Future
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from cheroot import wsgi
+from structlog.typing import FilteringBoundLogger
+
+from exporter.web.listen import ListenAddress
+
+#: Threads beside those that scrapes may take, so that /-/healthy answers under full load.
+_SPARE_THREADS = 4
+#: Seconds for a client to send its request, and to take the answer.
+_CLIENT_TIMEOUT = 10
+#: Seconds that a scrape in flight may still take once the end is asked for.
+_GRACE = 1
+_MAX_HEADER = 64 * 1024
+_MAX_BODY = 64 * 1024
+
+
+class _Cheroot(wsgi.Server):
+    """cheroot's server with its words in our log; they are mostly about clients that went away."""
+
+    def __init__(self, log: FilteringBoundLogger, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._log = log
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, *_: object, **__: object) -> None:
+        said = " ".join(str(msg).split())[:200]
+        tell = self._log.warning if level >= logging.ERROR else self._log.debug
+        tell("web server", said=said)
+
+
+class Server:
+    """One listening address. ``start()`` returns once it accepts connections."""
+
+    def __init__(
+        self,
+        address: ListenAddress,
+        app: WSGIApplication,
+        log: FilteringBoundLogger,
+        max_requests: int,
+    ) -> None:
+        self._server = _Cheroot(
+            log,
+            (address.host, address.port),
+            app,
+            numthreads=max_requests + _SPARE_THREADS,
+            server_name="docspace-exporter",
+            timeout=_CLIENT_TIMEOUT,
+            shutdown_timeout=_GRACE,
+            accepted_queue_size=max_requests * 4,
+            accepted_queue_timeout=_CLIENT_TIMEOUT,
+            request_queue_size=128,
+        )
+        self._server.max_request_header_size = _MAX_HEADER
+        self._server.max_request_body_size = _MAX_BODY
+
+    @property
+    def address(self) -> ListenAddress:
+        """Where it listens; with the port that the system chose, once started."""
+        host, port = self._server.bind_addr[:2]
+        return ListenAddress(host, port)
+
+    def start(self) -> None:
+        """Bind and serve, in threads that do not outlive the process. Raises OSError."""
+        bound: Future[None] = Future()
+        threading.Thread(target=self._serve, args=(bound,), name="serve", daemon=True).start()
+        bound.result()
+
+    def stop(self) -> None:
+        """Stop listening, let scrapes in flight end for a second, then leave them."""
+        ending = threading.Thread(target=self._server.stop, name="stop", daemon=True)
+        ending.start()
+        ending.join(_GRACE + 0.5)
+
+    def _serve(self, bound: "Future[None]") -> None:
+        try:
+            self._server.prepare()
+        except OSError as exc:
+            bound.set_exception(exc)
+            return
+        bound.set_result(None)
+        self._server.serve()
