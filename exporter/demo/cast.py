@@ -1,0 +1,57 @@
+"""A key as the scenario tells it: in days of life and seconds from the start of the demo."""
+
+from dataclasses import dataclass
+
+from exporter.demo.model import NO_DATE, DemoKey, Person, Portal, derive_id, derive_secret
+
+MINUTE = 60.0
+HOUR = 3600.0
+DAY = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One key of one portal.
+
+    A key with a `life` was created that many whole days before it expires, `left` seconds from
+    the moment it is put in place (negative: it has expired already). A key without one never
+    expires and is `age` seconds old. `used` is how many seconds ago it was last used, None for
+    never; with `blank_use` the server stores its minimum date for never. `label` tells keys of
+    one name apart; `postfix` sets the key's last characters.
+    """
+
+    name: str
+    creator: Person
+    permissions: tuple[str, ...] | None
+    life: int | None = None
+    left: float = 0.0
+    age: float = 0.0
+    used: float | None = None
+    active: bool = True
+    label: str = ""
+    postfix: str = ""
+    blank_use: bool = False
+
+    def secret(self, portal_name: str) -> str:
+        """Return the full key, the same at each run."""
+        return derive_secret(f"{portal_name}/{self.label or self.name}", self.postfix)
+
+    def key_id(self, portal_name: str) -> str:
+        """Return the id the key has once it is in place."""
+        return derive_id(self.secret(portal_name))
+
+    def enter(self, portal: Portal, portal_name: str, now: float) -> DemoKey:
+        """Put the key into the portal."""
+        expires_at = None if self.life is None else now + self.left
+        created = now - self.age if self.life is None else now + self.left - self.life * DAY
+        never = NO_DATE if self.blank_use else None
+        return portal.add_key(
+            self.name,
+            creator=self.creator,
+            permissions=self.permissions,
+            is_active=self.active,
+            created=created,
+            last_used=never if self.used is None else now - self.used,
+            expires_at=expires_at,
+            secret=self.secret(portal_name),
+        )
