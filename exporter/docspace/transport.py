@@ -136,7 +136,8 @@ class Transport:
             OSError,
         ) as exc:
             causes = list(_causes(exc))
-            if self._watch.expired or any(isinstance(cause, _TIMEOUTS) for cause in causes):
+            # urllib3 counts a refused connection among its timeouts: the socket's word is the one.
+            if self._watch.expired or any(isinstance(cause, TimeoutError) for cause in causes):
                 raise Timeout(f"no complete answer within {seconds:.3g} s") from exc
             for kind, error in _KINDS:
                 for cause in causes:
@@ -145,7 +146,6 @@ class Transport:
             raise ConnectionFailed(_words(causes[-1])) from exc
 
 
-_TIMEOUTS = (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError)
 _KINDS: tuple[tuple[type[BaseException], type[PortalError]], ...] = (
     (urllib3.exceptions.DecodeError, InvalidResponse),
     (ssl.SSLError, TLSFailed),

@@ -1,0 +1,29 @@
+"""The demo's portals as the other side of the wire."""
+
+import time
+
+from exporter.demo.model import DemoKey
+from exporter.demo.scenario import build
+from exporter.demo.server import DemoServer
+
+
+class Demo:
+    """The demo's three portals, served by the test's own process, on the machine's clock."""
+
+    def __init__(self) -> None:
+        self.portals = {portal.name: portal for portal in build(time.time)}
+        self.servers = {name: DemoServer(portal.portal) for name, portal in self.portals.items()}
+
+    def keys(self, name: str) -> tuple[DemoKey, ...]:
+        """The keys that the exporter should see on a portal, newest first."""
+        portal, secret = self.portals[name].portal, self.portals[name].exporter_key
+        (own,) = (key for key in portal.keys if key.secret == secret)
+        return portal.visible_to(portal.creator(own))
+
+    def config(self, *names: str) -> str:
+        """A configuration with these portals, or all."""
+        return "portals:\n" + "".join(
+            f"  - {{name: {name}, url: '{self.servers[name].url}', "
+            f"api_key: {self.portals[name].exporter_key}}}\n"
+            for name in names or self.portals
+        )

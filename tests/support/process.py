@@ -1,0 +1,166 @@
+"""The exporter as its users run it: a process, started and ended by the test."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_SECONDS = 20.0
+
+
+class Process:
+    """A process whose stderr is kept, line by line.
+
+    ``ready`` is a pattern: the process counts as started once a line of stderr matches it.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        cwd: Path,
+        ready: str,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.lines: list[str] = []
+        self._ready = re.compile(ready)
+        self._process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.out = ""
+        self._readers = [
+            threading.Thread(target=self._read_errors, daemon=True),
+            threading.Thread(target=self._read_out, daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> Self:
+        self.wait_for(self._ready.pattern)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self.stop()
+
+    @property
+    def stderr(self) -> str:
+        """Everything it logged so far."""
+        return "\n".join(self.lines)
+
+    @property
+    def pid(self) -> int:
+        """The process' number."""
+        return self._process.pid
+
+    def wait_for(
+        self, pattern: str, seconds: float = START_SECONDS, after: int = 0
+    ) -> re.Match[str]:
+        """The first match of a pattern in the lines of stderr, from line ``after`` on."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for line in self.lines[after:]:
+                match = re.search(pattern, line)
+                if match:
+                    return match
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.01)
+        raise AssertionError(f"no line matches {pattern!r} in:\n{self.stderr}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 10.0) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self._process.send_signal(number)
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 10.0) -> int:
+        """Wait for the end; the exit code."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        for reader in self._readers:
+            reader.join(5.0)
+        return code
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as stream:
+            for line in stream:
+                self.lines.append(line.rstrip("\n"))
+
+    def _read_out(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stream:
+            self.out = stream.read()
+
+
+class ExporterProcess(Process):
+    """``docspace-exporter serve`` on a port of the system's choice."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: str,
+        *flags: str,
+        env: Mapping[str, str] | None = None,
+        address: str = "127.0.0.1:0",
+    ) -> None:
+        file = folder / "config.yaml"
+        file.write_text(config, encoding="utf-8")
+        command = [
+            sys.executable, "-m", "exporter",
+            f"--config.file={file}", f"--web.listen-address={address}", *flags,
+        ]  # fmt: skip
+        super().__init__(command, folder, r"docspace-exporter is ready", env)
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        listening = self.wait_for(r"msg=listening address=(\S+)|\"address\": \"([^\"]+)\"")
+        return f"http://{listening[1] or listening[2]}"
+
+    def get(self, path: str = "/metrics", headers: Mapping[str, str] | None = None) -> str:
+        """The body of an answer 200."""
+        request = urllib.request.Request(self.url + path, headers=dict(headers or {}))
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body: bytes = answer.read()
+        return body.decode()
+
+
+def run(
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the exporter to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "exporter", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
