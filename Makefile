@@ -1,0 +1,65 @@
+# One-word targets. `make demo` and `make test` set up all they need in .venv, below this folder.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := $(shell find exporter -name '*.py' -o -path '*/templates/*' -type f)
+PACKAGE := setup.cfg pyproject.toml README.md $(SOURCES)
+
+.PHONY: demo test lint types check format docs lock wheel clean
+
+demo: .venv/demo
+	@$(BIN)/docspace-exporter demo $(FLAGS)
+
+# Everything that CI runs: lint, types, tests against the built wheel, branch coverage.
+test: lint types check
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/test
+	$(BIN)/mypy
+
+check: .venv/test wheel
+	$(BIN)/pip install --quiet --force-reinstall --no-deps dist/*.whl
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest $(ARGS); status=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
+
+format: .venv/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# What is generated from the code and kept in the repository; tests fail when it is out of date.
+docs: .venv/test
+	$(BIN)/python docs/metrics.py
+
+# Pin every dependency with its hashes, from the lower bounds in setup.cfg.
+lock: .venv/test
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile $(LOCK) --output-file=requirements.lock setup.cfg
+	$(BIN)/pip-compile $(LOCK) --extra=test --output-file=requirements-test.lock setup.cfg
+LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header
+
+wheel: .venv/test
+	rm -rf build dist
+	git rev-parse --short HEAD > exporter/REVISION
+	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	rm -rf build *.egg-info
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python requirements.lock $(PACKAGE)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps .
+	@touch $@
+
+.venv/test: .venv/bin/python requirements-test.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	@touch $@
+
+clean:
+	rm -rf .venv .tools build dist exporter/REVISION .coverage .coverage.* .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache
