@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 it ran and failed, 2 the command line or the configuration
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -23,10 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parser().parse_args(_with_command(arguments))
-    # Imported here, so that one command does not pay for the libraries of the others.
-    command = importlib.import_module(f"exporter.commands.{options.command}")
     try:
+        flags.complete(options, COMMANDS[options.command][0], os.environ)
+        # Imported here, so that one command does not pay for the libraries of the others.
+        command = importlib.import_module(f"exporter.commands.{options.command}")
         code: int = command.run(options)
+    except flags.FlagError as exc:
+        sys.stderr.write(f"docspace-exporter {options.command}: {exc}\n")
+        return 2
     except ConfigError as exc:
         sys.stderr.write("".join(f"{problem}\n" for problem in exc.problems))
         return 2

@@ -1,19 +1,30 @@
-"""Every flag, one row each; the parsers of the commands are made from these tables."""
+"""Every flag, one row each; the parsers of the commands and their documentation follow them.
+
+A value comes from the command line, else from the environment, else it is the default.
+"""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exporter.config.values import portal_url
 from exporter.web.listen import ListenAddress
+
+ENVIRONMENT_PREFIX = "DOCSPACE_EXPORTER_"
+
+
+class FlagError(Exception):
+    """A flag's value cannot be used; the message names the flag or the variable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """One flag. ``parse`` raises ValueError("expected …") for a value that does not fit.
 
-    A flag without ``parse`` is a switch: it takes no value.
+    A flag without ``parse`` is a switch: it takes no value, and its variable says true or false.
+    A repeatable one gives a tuple; its variable separates the values by commas.
     """
 
     name: str
@@ -28,82 +39,115 @@ class Flag:
         """The attribute of the parsed options."""
         return self.name.removeprefix("--").replace(".", "_").replace("-", "_")
 
+    @property
+    def variable(self) -> str:
+        """The environment variable that stands for the flag."""
+        return ENVIRONMENT_PREFIX + self.dest.upper()
+
     def add_to(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the flag."""
-        text = self.help.replace("%", "%%")
+        """Declare the flag; what the command line does not give stays None."""
+        default = f"default: {self.default}, " if self.default else ""
+        text = f"{self.help} ({default}environment: {self.variable})".replace("%", "%%")
         if self.parse is None:
-            parser.add_argument(self.name, dest=self.dest, action="store_true", help=text)
-            return
-        default = self._value(self.default)
-        parser.add_argument(
-            self.name,
-            dest=self.dest,
-            type=self._value,
-            action=_Collect if self.repeatable else "store",
-            default=(default,) if self.repeatable else default,
-            choices=self.choices or None,
-            metavar=None if self.choices else self.dest.rpartition("_")[2].upper(),
-            help=f"{text} (default: {self.default})" if self.default else text,
-        )
+            parser.add_argument(
+                self.name, dest=self.dest, action="store_true", default=None, help=text
+            )
+        else:
+            parser.add_argument(
+                self.name,
+                dest=self.dest,
+                action="append",  # all are kept, so that a doubled one can be refused
+                metavar="|".join(self.choices) or self.dest.rpartition("_")[2].upper(),
+                help=text,
+            )
 
-    def _value(self, text: str) -> Any:
-        """The parsed value; argparse shows the message of this error and exits with 2."""
+    def value(self, given: Any, environ: Mapping[str, str]) -> Any:
+        """The flag's value: what was given, else the variable's, else the default.
+
+        Raises FlagError.
+        """
+        set_in = environ.get(self.variable, "")
         if self.parse is None:
-            return text
+            return given or self._switch(set_in)
+        if given is not None:
+            return self._parsed(given, self.name)
+        if set_in:
+            return self._parsed(set_in.split(",") if self.repeatable else [set_in], self.variable)
+        return self._parsed([self.default] if self.default else [], self.name)
+
+    def _switch(self, text: str) -> bool:
+        if text not in {"", "true", "false"}:
+            raise FlagError(f"{self.variable}: expected true or false")
+        return text == "true"
+
+    def _parsed(self, texts: list[str], place: str) -> Any:
+        if self.choices and not set(texts) <= set(self.choices):
+            raise FlagError(f"{place}: expected one of {', '.join(self.choices)}")
+        if len(texts) > 1 and not self.repeatable:
+            raise FlagError(f"{place}: expected once, not {len(texts)} times")
+        assert self.parse is not None  # noqa: S101, for the type checker: switches end earlier
         try:
-            return self.parse(text)
+            values = tuple(self.parse(text.strip()) for text in texts)
         except ValueError as exc:
-            raise argparse.ArgumentTypeError(str(exc)) from None
+            raise FlagError(f"{place}: {exc}") from None
+        return values if self.repeatable else next(iter(values), None)
 
 
-class _Collect(argparse.Action):
-    """Gathers the values of a repeated flag; the first one replaces the default."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,  # noqa: ARG002, argparse's signature
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,  # noqa: ARG002, argparse's signature
-    ) -> None:
-        """Add one value."""
-        known = getattr(namespace, self.dest)
-        earlier = () if known is self.default else known
-        setattr(namespace, self.dest, (*earlier, values))
+def complete(
+    options: argparse.Namespace, table: Iterable[Flag], environ: Mapping[str, str]
+) -> None:
+    """Fill in and parse the value of every flag of the table. Raises FlagError."""
+    for flag in table:
+        setattr(options, flag.dest, flag.value(getattr(options, flag.dest), environ))
 
 
-LISTEN_ADDRESS = Flag(
-    "--web.listen-address",
-    "address to listen on; repeat it for several",
-    default=":10180",
-    parse=ListenAddress.parse,
-    repeatable=True,
-)
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
+        raise ValueError("expected a whole number from 1 to 9999")
+    return int(text)
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or any(char in text for char in "?# "):
+        raise ValueError("expected a path such as /metrics")
+    return text
+
+
+CONFIG_FILE = Flag("--config.file", "the configuration file", "config.yaml", Path)
 
 LOGS = (
     Flag(
         "--log.level",
         "least severe level that is logged",
-        default="info",
-        parse=str,
+        "info",
+        str,
         choices=("debug", "info", "warn", "error"),
     ),
-    Flag(
-        "--log.format",
-        "form of a log line",
-        default="logfmt",
-        parse=str,
-        choices=("logfmt", "json"),
-    ),
+    Flag("--log.format", "form of a log line", "logfmt", str, choices=("logfmt", "json")),
 )
 
-CONFIG_FILE = Flag("--config.file", "the configuration file", default="config.yaml", parse=Path)
+WEB = (
+    Flag(
+        "--web.listen-address",
+        "address to listen on; repeatable",
+        ":10180",
+        ListenAddress.parse,
+        repeatable=True,
+    ),
+    Flag("--web.systemd-socket", "listen on the sockets that systemd passes instead"),
+    Flag("--web.config.file", "TLS and users, in the exporter-toolkit's format", "", Path),
+    Flag("--web.telemetry-path", "path of the metrics", "/metrics", _path),
+    Flag("--web.external-url", "address under which others reach the exporter", "", portal_url),
+    Flag("--web.enable-lifecycle", "allow reloading by POST /-/reload"),
+    Flag("--web.disable-status-page", "serve a plain landing page at /"),
+    Flag("--web.max-requests", "scrapes at once; more are answered with 503", "40", _count),
+)
 
 SERVE = (
     CONFIG_FILE,
     Flag("--config.check", "check the configuration file and exit: 0 or 2"),
-    LISTEN_ADDRESS,
+    *WEB,
     *LOGS,
 )
 
-DEMO = (LISTEN_ADDRESS, *LOGS)
+DEMO = (*WEB, *LOGS)

@@ -1,22 +1,23 @@
 """The exporter itself: from a question ("these portals, within so long") to exposition text.
 
 It joins the two rooms that do not know each other, ``docspace`` and ``metrics``, and holds what
-outlives a configuration: its own counters.
+outlives a configuration: its own counters, and the portals that a reload did not change.
 """
 
 import itertools
 import platform
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client import Metric
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
-from exporter.config import PortalSettings, Settings
+from exporter.config import ConfigError, PortalSettings, Settings
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.portal import Portal
+from exporter.docspace.slots import Slots
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.metrics.collector import exporter_metrics, portal_metrics
@@ -45,16 +46,26 @@ class Tally:
 
 
 class Exporter:
-    """Answers scrapes for the portals of one configuration at a time."""
+    """Answers scrapes for the portals of one configuration at a time.
 
-    def __init__(self, settings: Settings, clock: Clock, log: FilteringBoundLogger) -> None:
+    ``load`` gives the configuration, now and at each reload; it raises ConfigError, which the
+    first time is the caller's to handle.
+    """
+
+    def __init__(
+        self, load: Callable[[], Settings], clock: Clock, log: FilteringBoundLogger
+    ) -> None:
+        self._load = load
         self._clock = clock
         self._log = log
         self._contexts = TLSContexts()
         self._runtime = Runtime()
         self._coalesced = Tally()
         self.faults = Tally()
-        self._slots = threading.Semaphore(settings.concurrency)
+        self._reloading = threading.Lock()
+        settings = load()
+        self._slots = Slots(settings.concurrency)
+        self._reload_successful = True
         self._reload_time = clock.now()
         self.fleet = Fleet([self._portal(portal) for portal in settings.portals], clock)
 
@@ -71,10 +82,35 @@ class Exporter:
         metrics: Iterable[Metric] = portal_metrics(views)
         if own:
             # Last, so that what this scrape counted is in it.
-            metrics = itertools.chain(
-                metrics, exporter_metrics(self._view()), self._runtime.collect()
-            )
+            ours = exporter_metrics(self._view()), self._runtime.collect()
+            metrics = itertools.chain(metrics, *ours)
         return expose(metrics, form)
+
+    def reload(self) -> None:
+        """Load the configuration again: all of it, or nothing.
+
+        A portal whose settings did not change stays as it is, with its connections, counters and
+        back-off. Raises ConfigError; then everything goes on as before.
+        """
+        with self._reloading:
+            try:
+                settings = self._load()
+            except ConfigError as exc:
+                self._reload_successful = False
+                for problem in exc.problems:
+                    self._log.error("cannot reload the configuration", problem=problem)
+                raise
+            known = {portal.settings: portal for portal in self.fleet.portals}
+            kept = [
+                known.pop(new) if new in known else self._portal(new) for new in settings.portals
+            ]
+            self._slots.resize(settings.concurrency)
+            self.fleet = Fleet(kept, self._clock)
+            self._reload_successful = True
+            self._reload_time = self._clock.now()
+            self._log.info("configuration reloaded", portals=len(kept))
+        for gone in known.values():
+            gone.close()
 
     def close(self) -> None:
         """Close the connections to all portals."""
@@ -91,7 +127,7 @@ class Exporter:
             version=VERSION,
             revision=revision(),
             python_version=platform.python_version(),
-            reload_successful=True,
+            reload_successful=self._reload_successful,
             reload_time=self._reload_time,
             coalesced=self._coalesced.value,
             faults=self.faults.value,

@@ -5,6 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from exporter.commands.serve import serve
 from exporter.config import PortalSettings, Secret, Settings
@@ -33,31 +34,29 @@ def run(options: argparse.Namespace) -> int:
     log = make_log(sys.stderr, options.log_level, options.log_format)
     portals = build(time.time)
     with contextlib.ExitStack() as running:
-        servers = [running.enter_context(DemoServer(portal.portal)) for portal in portals]
-        sys.stdout.write(_guide(portals, servers, str(options.web_listen_address[0])))
-        sys.stdout.flush()
-        return serve(_settings(portals, servers), options.web_listen_address, log)
+        urls = [running.enter_context(DemoServer(portal.portal)).url for portal in portals]
+        settings = _settings(portals, urls)
+        return serve(lambda: settings, options, log, partial(_show_guide, portals, urls))
 
 
-def _settings(portals: Sequence[DemoPortal], servers: Sequence[DemoServer]) -> Settings:
+def _settings(portals: Sequence[DemoPortal], urls: Sequence[str]) -> Settings:
     return Settings(
         portals=tuple(
-            PortalSettings(name=portal.name, url=server.url, api_key=Secret(portal.exporter_key))
-            for portal, server in zip(portals, servers, strict=True)
+            PortalSettings(name=portal.name, url=url, api_key=Secret(portal.exporter_key))
+            for portal, url in zip(portals, urls, strict=True)
         )
     )
 
 
-def _guide(portals: Sequence[DemoPortal], servers: Sequence[DemoServer], address: str) -> str:
+def _show_guide(portals: Sequence[DemoPortal], urls: Sequence[str], exporter: str) -> None:
     """What is running and what to try; the demo's keys open nothing but the demo."""
-    lines = [
-        f"  {portal.name:<10} {server.url}" for portal, server in zip(portals, servers, strict=True)
-    ]
-    _, _, port = address.rpartition(":")
-    return _GUIDE.format(
-        portals="\n".join(lines),
-        exporter=f"http://localhost:{port}",
+    named = zip(portals, urls, strict=True)
+    guide = _GUIDE.format(
+        portals="\n".join(f"  {portal.name:<10} {url}" for portal, url in named),
+        exporter=exporter,
         first=portals[0].name,
         key=portals[0].exporter_key,
-        url=servers[0].url,
+        url=urls[0],
     )
+    sys.stdout.write(guide)
+    sys.stdout.flush()

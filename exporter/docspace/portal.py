@@ -26,6 +26,7 @@ from exporter.docspace.errors import REASONS, PortalError, RateLimited, Timeout
 from exporter.docspace.fetch import Fetched, Fetcher
 from exporter.docspace.journal import Journal
 from exporter.docspace.observation import Answer, Observation
+from exporter.docspace.slots import Slots
 
 #: Seconds for which a waiter lets a fetch end by itself before giving it up.
 _GRACE = 0.2
@@ -54,7 +55,7 @@ class Portal:
         fetcher: Fetcher,
         clock: Clock,
         log: FilteringBoundLogger,
-        slots: threading.Semaphore,
+        slots: Slots,
         coalesced: Callable[[], None],
     ) -> None:
         self.settings = settings
@@ -124,8 +125,7 @@ class Portal:
         return flight
 
     def _launch(self, flight: Flight) -> None:
-        patience = min(flight.deadline - self._clock.monotonic(), threading.TIMEOUT_MAX)
-        if not self._slots.acquire(timeout=max(patience, 0.0)):
+        if not self._slots.acquire(flight.deadline - self._clock.monotonic()):
             with self._lock:
                 self._flight = None
                 error = Timeout("every slot was taken until the deadline of the scrape")

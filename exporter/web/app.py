@@ -3,34 +3,60 @@
 import threading
 import traceback
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter.config import ConfigError
 from exporter.docspace.portal import Portal
 from exporter.metrics.exposition import CONTENT_TYPES
 from exporter.service import Exporter
+from exporter.web.discovery import discovery
 from exporter.web.http import Handler, Reply, Request, send
-from exporter.web.landing import landing_page
 from exporter.web.negotiation import exposition_format, scrape_seconds
 
-#: Parts of /metrics that `collect[]` chooses from.
+#: Parts of the metrics that `collect[]` chooses from.
 SECTIONS = frozenset({"exporter", "portals"})
+
+READING = ("GET", "HEAD")
+WRITING = ("POST", "PUT")
+
+
+@dataclass(frozen=True, slots=True)
+class WebOptions:
+    """What the web flags say. ``external_url`` has no trailing slash."""
+
+    telemetry_path: str = "/metrics"
+    external_url: str | None = None
+    enable_lifecycle: bool = False
+    max_requests: int = 40
 
 
 class App:
-    """The WSGI application. ``max_requests`` bounds the scrapes under way at once."""
+    """The WSGI application. ``front_page`` answers ``/``."""
 
-    def __init__(self, exporter: Exporter, log: FilteringBoundLogger, max_requests: int) -> None:
+    def __init__(
+        self,
+        exporter: Exporter,
+        front_page: Handler,
+        options: WebOptions,
+        log: FilteringBoundLogger,
+    ) -> None:
         self._exporter = exporter
+        self._options = options
         self._log = log
-        self._scrapes = threading.Semaphore(max_requests)
-        self._routes: Mapping[str, Handler] = {
-            "/": lambda _: landing_page(),
-            "/metrics": self._bounded(self._metrics),
-            "/probe": self._bounded(self._probe),
-            "/-/healthy": lambda _: Reply.text("docspace-exporter is healthy."),
-            "/-/ready": lambda _: Reply.text("docspace-exporter is ready."),
+        self._scrapes = threading.Semaphore(options.max_requests)
+        self._prefix = urlsplit(options.external_url or "").path
+        self._routes: Mapping[str, tuple[Handler, tuple[str, ...]]] = {
+            "/": (front_page, READING),
+            "/probe": (self._bounded(self._probe), READING),
+            "/sd": (self._discovery, READING),
+            "/-/healthy": (lambda _: Reply.text("docspace-exporter is healthy."), READING),
+            "/-/ready": (lambda _: Reply.text("docspace-exporter is ready."), READING),
+            "/-/reload": (self._reload, WRITING),
+            options.telemetry_path: (self._bounded(self._metrics), READING),
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -39,22 +65,34 @@ class App:
         try:
             reply = self._route(request)
         except Exception as exc:  # noqa: BLE001, the boundary: a fault of ours is a 500 and counted
-            self._exporter.faults.raise_by_one()
-            last = traceback.extract_tb(exc.__traceback__)[-1]
-            place = f"{last.filename}:{last.lineno}"
-            self._log.error(
-                "request failed", path=request.path, error=type(exc).__name__, place=place
-            )
-            reply = Reply.text("internal error, see the exporter's log", 500)
+            reply = self._fault(request, exc)
         return send(reply, request, start_response)
 
     def _route(self, request: Request) -> Reply:
-        handler = self._routes.get(request.path)
+        handler, methods = self._routes.get(self._path(request), (None, ()))
         if handler is None:
-            return Reply.text("no such page; the metrics are at /metrics", 404)
-        if request.method not in {"GET", "HEAD"}:
-            return Reply.text(f"{request.path} answers GET and HEAD only", 405, Allow="GET, HEAD")
+            where = self._options.telemetry_path
+            return Reply.text(f"no such page; the metrics are at {where}", 404)
+        if request.method not in methods:
+            allowed = ", ".join(methods)
+            return Reply.text(f"expected one of {allowed}", 405, Allow=allowed)
         return handler(request)
+
+    def _path(self, request: Request) -> str:
+        """The path below that of the external URL, which a proxy before us may leave in or not."""
+        path = request.path
+        if self._prefix and (path + "/").startswith(self._prefix + "/"):
+            path = path.removeprefix(self._prefix)
+        return path or "/"
+
+    def _fault(self, request: Request, exc: Exception) -> Reply:
+        """Tell the kind of a fault and its place; its arguments may hold a key."""
+        self._exporter.faults.raise_by_one()
+        last = traceback.extract_tb(exc.__traceback__)[-1]
+        place = f"{last.filename}:{last.lineno}"
+        kind = type(exc).__name__
+        self._log.error("request failed", path=request.path, error=kind, place=place)
+        return Reply.text("internal error, see the exporter's log", 500)
 
     def _bounded(self, handler: Handler) -> Handler:
         def bounded(request: Request) -> Reply:
@@ -71,17 +109,14 @@ class App:
         sections = set(request.query.get("collect[]", SECTIONS))
         if not sections <= SECTIONS:
             return Reply.text("collect[]: expected exporter or portals", 400)
-        fleet = self._exporter.fleet
-        portals = fleet.portals if "portals" in sections else ()
+        portals = self._exporter.fleet.portals if "portals" in sections else ()
         return self._expose(request, portals, own="exporter" in sections)
 
     def _probe(self, request: Request) -> Reply:
         targets = request.query.get("target", [])
-        if len(targets) != 1:
-            return Reply.text("target: expected the name of one portal", 400)
-        portal = self._exporter.fleet.named(targets[0])
+        portal = self._exporter.fleet.named(targets[0]) if len(targets) == 1 else None
         if portal is None:
-            return Reply.text("target: expected the name of a configured portal", 400)
+            return Reply.text("target: expected the name of one configured portal", 400)
         return self._expose(request, (portal,), own=False)
 
     def _expose(self, request: Request, portals: tuple[Portal, ...], *, own: bool) -> Reply:
@@ -89,3 +124,16 @@ class App:
         seconds = scrape_seconds(request.header("X-Prometheus-Scrape-Timeout-Seconds"))
         body = self._exporter.expose(portals, seconds, form, own=own)
         return Reply(body, CONTENT_TYPES[form])
+
+    def _discovery(self, request: Request) -> Reply:
+        names = [portal.settings.name for portal in self._exporter.fleet.portals]
+        return discovery(request, names, self._options.external_url)
+
+    def _reload(self, _: Request) -> Reply:
+        if not self._options.enable_lifecycle:
+            return Reply.text("reloading by HTTP needs --web.enable-lifecycle", 403)
+        try:
+            self._exporter.reload()
+        except ConfigError as exc:
+            return Reply.text("\n".join(("the configuration stays as it was:", *exc.problems)), 500)
+        return Reply.text("configuration reloaded")

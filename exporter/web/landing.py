@@ -1,18 +1,21 @@
 """The plain landing page: what this is, and where its pages are."""
 
+import html
+
 from exporter.version import VERSION
 from exporter.web.http import Reply
 
-_PAGE = f"""<!doctype html>
+_PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>docspace-exporter</title>
 <h1>docspace-exporter</h1>
-<p>Prometheus metrics for the API keys of ONLYOFFICE DocSpace portals. Version {VERSION}.</p>
+<p>Prometheus metrics for the API keys of ONLYOFFICE DocSpace portals. Version {version}.</p>
 <ul>
-<li><a href="metrics">Metrics</a> of the exporter and of every configured portal</li>
+<li><a href="{metrics}">Metrics</a> of the exporter and of every configured portal</li>
 <li><code>probe?target=NAME</code>: metrics of one portal</li>
+<li><a href="sd">Service discovery</a>: one target for each portal</li>
 <li><a href="-/healthy">Healthy</a></li>
 <li><a href="-/ready">Ready</a></li>
 </ul>
@@ -20,6 +23,7 @@ _PAGE = f"""<!doctype html>
 """
 
 
-def landing_page() -> Reply:
+def landing_page(telemetry_path: str) -> Reply:
     """The page, without any state."""
-    return Reply(_PAGE.encode(), "text/html; charset=utf-8")
+    page = _PAGE.format(metrics=html.escape(telemetry_path.lstrip("/")), version=VERSION)
+    return Reply(page.encode(), "text/html; charset=utf-8")

@@ -26,5 +26,12 @@ class ListenAddress:
         every = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104, asked for
         return cls(match["six"] or match["host"] or every, int(match["port"]))
 
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        if self.host in {"::", "0.0.0.0"}:  # noqa: S104, a comparison
+            return f"http://localhost:{self.port}"
+        return f"http://{self}"
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

@@ -1,0 +1,32 @@
+"""Sockets that systemd passes to the process, as sd_listen_fds(3) describes."""
+
+import os
+import socket
+from collections.abc import MutableMapping
+
+_FIRST_DESCRIPTOR = 3
+
+
+def inherited_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
+    """The listening sockets meant for this process; none where systemd passed none.
+
+    The variables are taken out of ``environ``: they are for us, not for what we start, and the
+    web server would else take the first socket for itself. Raises ValueError for a descriptor
+    that is no listening stream socket.
+    """
+    owner = environ.pop("LISTEN_PID", "")
+    count = environ.pop("LISTEN_FDS", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if owner != str(os.getpid()) or not count.isdigit():
+        return []
+    return [_listening(_FIRST_DESCRIPTOR + index) for index in range(int(count))]
+
+
+def _listening(descriptor: int) -> socket.socket:
+    os.set_inheritable(descriptor, False)  # noqa: FBT003, its only parameter
+    passed = socket.socket(fileno=descriptor)
+    if passed.type != socket.SOCK_STREAM or not passed.getsockopt(
+        socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+    ):
+        raise ValueError(f"descriptor {descriptor}: expected a listening stream socket")
+    return passed

@@ -1,0 +1,35 @@
+"""``/sd``: the configured portals as targets, in the form of Prometheus' HTTP service discovery."""
+
+import json
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from exporter.web.http import Reply, Request
+
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?", re.ASCII)
+
+
+def discovery(request: Request, names: Iterable[str], external_url: str | None) -> Reply:
+    """One target group a portal, each leading to ``/probe``.
+
+    The address is that of ``external_url``, else the one that the request came to. ``instance``
+    is the portal's name, since all targets share the address.
+    """
+    url = external_url or f"{request.environ['wsgi.url_scheme']}://{request.header('Host')}"
+    parts = urlsplit(url)
+    if not _HOST.fullmatch(parts.netloc):
+        return Reply.text("Host: expected the exporter's address, or set --web.external-url", 400)
+    groups = [
+        {
+            "targets": [parts.netloc],
+            "labels": {
+                "__scheme__": parts.scheme,
+                "__metrics_path__": f"{parts.path}/probe",
+                "__param_target": name,
+                "instance": name,
+            },
+        }
+        for name in names
+    ]
+    return Reply(json.dumps(groups, indent=1).encode() + b"\n", "application/json")
