@@ -1,0 +1,117 @@
+"""Builds the dashboards and writes them as the JSON files that people import.
+
+`python -m grafana.dashboard [DIRECTORY]` writes both files, by default beside this module.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import (
+    Dashboard,
+    DashboardCursorSync,
+    DashboardLinkType,
+    Panel,
+    RowPanel,
+)
+
+from grafana import annotations, keys, one_key, trust, variables
+from grafana.tables import KEY_DASHBOARD_UID
+
+MAIN_UID: Final = "docspace-api-keys"
+
+Row = tuple[str, Callable[[], list[Builder[Panel]]]]
+
+ROWS: Final[Sequence[Row]] = (
+    ("Are we fine?", keys.are_we_fine),
+    ("What breaks next?", keys.what_breaks_next),
+    ("What is dangerous?", keys.what_is_dangerous),
+    ("What changed?", keys.what_changed),
+    ("Can we trust this page?", trust.can_we_trust_this_page),
+)
+# Ids count from 100 in the first row, 200 in the second, so that a new panel in one row leaves
+# those of the others, and the links to them, alone. Row 4 begins with the course of the states.
+KEYS_BY_STATE: Final = 401
+
+
+def all_keys() -> Dashboard:
+    """The main dashboard."""
+    page = (
+        dashboard.Dashboard("DocSpace API keys")
+        .uid(MAIN_UID)
+        .description(
+            "The API keys of ONLYOFFICE DocSpace portals: which breaks an integration next, which "
+            "is dangerous, which is forgotten, and whether all of them can be seen."
+        )
+        .tags(["docspace", "onlyoffice", "api-keys"])
+        .timezone("browser")
+        .time("now-7d", "now")
+        .refresh("5m")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .variables(variables.of_all_keys())
+        .annotations(annotations.of_keys(KEYS_BY_STATE))
+    )
+    for title, panels in ROWS:
+        page = page.with_row(dashboard.Row(title))
+        for panel in panels():
+            page = page.with_panel(panel)
+    return numbered(page.build())
+
+
+def single_key() -> Dashboard:
+    """The dashboard of one key, reached from the tables of the main one."""
+    page = (
+        dashboard.Dashboard("DocSpace API key")
+        .uid(KEY_DASHBOARD_UID)
+        .description("One API key of an ONLYOFFICE DocSpace portal: its expiry, use and scopes.")
+        .tags(["docspace", "onlyoffice", "api-keys"])
+        .timezone("browser")
+        .time("now-30d", "now")
+        .refresh("5m")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .variables(variables.of_one_key())
+        .link(
+            dashboard.DashboardLink("All keys")
+            .type(DashboardLinkType.LINK)
+            .icon("dashboard")
+            .tooltip("Back to all keys")
+            .url(f"/d/{MAIN_UID}/{MAIN_UID}?${{datasource:queryparam}}&${{job:queryparam}}")
+        )
+    )
+    for panel in one_key.panels():
+        page = page.with_panel(panel)
+    return numbered(page.build())
+
+
+def numbered(page: Dashboard) -> Dashboard:
+    """The dashboard with an id on each panel: rows 100, 200 and so on, their panels 101, 102."""
+    row, place = 0, 0
+    for panel in page.panels or []:
+        if isinstance(panel, RowPanel):
+            row, place = row + 1, 0
+        else:
+            place += 1
+        panel.id_val = row * 100 + place
+    return page
+
+
+def write(page: Dashboard, path: Path) -> None:
+    """The dashboard as indented JSON, the same bytes each time."""
+    text = json.dumps(page, cls=JSONEncoder, indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Writes both dashboards into the directory given, or beside this module."""
+    directory = Path(arguments[0]) if arguments else Path(__file__).parent
+    write(all_keys(), directory / "docspace-api-keys.json")
+    write(single_key(), directory / "docspace-api-key.json")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,247 @@
+"""Panels in the one style of both dashboards.
+
+Each function gives a typed builder that already has its data source, title, description, size,
+unit, thresholds and a text for the case that there is nothing to show.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, Self, TypeVar
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    dashboard,
+    gauge,
+    piechart,
+    prometheus,
+    stat,
+    statetimeline,
+    timeseries,
+)
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery
+from grafana_foundation_sdk.models import common as kinds
+from grafana_foundation_sdk.models.dashboard import (
+    DataSourceRef,
+    FieldColorModeId,
+    ValueMapping,
+)
+from grafana_foundation_sdk.models.dashboard import ThresholdsConfig as ThresholdsModel
+from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from grafana.style import NEUTRAL, PLAIN, Steps, fixed, thresholds
+
+DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What every panel has. Width and height are in grid units, of 24 to a line."""
+
+    title: str
+    description: str
+    width: int
+    height: int
+    empty: str = "0"
+
+
+@dataclass(frozen=True)
+class Query:
+    """One PromQL expression; `name` is the legend, or the column in a table."""
+
+    expr: str
+    name: str = ""
+    ref: str = "A"
+
+
+class _Panel(Protocol):
+    def title(self, title: str) -> Self: ...
+    def description(self, description: str) -> Self: ...
+    def datasource(self, datasource: DataSourceRef) -> Self: ...
+    def span(self, w: int) -> Self: ...
+    def height(self, h: int) -> Self: ...
+    def unit(self, unit: str) -> Self: ...
+    def no_value(self, no_value: str) -> Self: ...
+    def thresholds(self, thresholds: Builder[ThresholdsModel]) -> Self: ...
+    def targets(self, targets: list[Builder[Dataquery]]) -> Self: ...
+
+
+P = TypeVar("P", bound=_Panel)
+
+
+def framed(panel: P, frame: Frame, unit: str, steps: Steps, targets: list[Builder[Dataquery]]) -> P:
+    """The panel with everything that all panels share."""
+    return (
+        panel.title(frame.title)
+        .description(frame.description)
+        .datasource(DATASOURCE)
+        .span(frame.width)
+        .height(frame.height)
+        .unit(unit)
+        .no_value(frame.empty)
+        .thresholds(thresholds(steps))
+        .targets(targets)
+    )
+
+
+def graphed(queries: Sequence[Query]) -> list[Builder[Dataquery]]:
+    """Queries over the time range of the dashboard."""
+    return [
+        prometheus.Dataquery().expr(q.expr).legend_format(q.name).ref_id(q.ref).range()
+        for q in queries
+    ]
+
+
+def instant(
+    queries: Sequence[Query], form: PromQueryFormat = PromQueryFormat.TIME_SERIES
+) -> list[Builder[Dataquery]]:
+    """Queries of the last moment of the time range."""
+    return [
+        prometheus.Dataquery()
+        .expr(q.expr)
+        .legend_format(q.name)
+        .ref_id(q.ref)
+        .instant()
+        .format(form)
+        for q in queries
+    ]
+
+
+def last() -> common.ReduceDataOptions:
+    """The newest value stands for the series."""
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False).fields("")
+
+
+def count(frame: Frame, queries: Sequence[Query], steps: Steps) -> stat.Panel:
+    """Large numbers with their course behind them."""
+    panel = framed(stat.Panel(), frame, "short", steps, graphed(queries))
+    return (
+        panel.reduce_options(last())
+        .decimals(0)
+        .graph_mode(kinds.BigValueGraphMode.AREA)
+        .color_mode(kinds.BigValueColorMode.VALUE)
+        .text_mode(
+            kinds.BigValueTextMode.VALUE_AND_NAME
+            if len(queries) > 1
+            else kinds.BigValueTextMode.VALUE
+        )
+        .justify_mode(kinds.BigValueJustifyMode.AUTO)
+        .orientation(kinds.VizOrientation.AUTO)
+    )
+
+
+def fact(
+    frame: Frame, expr: str, unit: str, steps: Steps, mappings: list[ValueMapping] | None = None
+) -> stat.Panel:
+    """One value of this moment: a duration, a date, a state."""
+    panel = framed(stat.Panel(), frame, unit, steps, instant([Query(expr)]))
+    return (
+        panel.reduce_options(last())
+        .decimals(1 if unit == "dtdurations" else 0)
+        .mappings(mappings or [])
+        .graph_mode(kinds.BigValueGraphMode.NONE)
+        .color_mode(kinds.BigValueColorMode.VALUE)
+        .text_mode(kinds.BigValueTextMode.VALUE)
+    )
+
+
+def dial(frame: Frame, expr: str, steps: Steps, mappings: list[ValueMapping]) -> gauge.Panel:
+    """A share between 0 and 1."""
+    panel = framed(gauge.Panel(), frame, "percentunit", steps, instant([Query(expr)]))
+    return panel.reduce_options(last()).min(0).max(1).decimals(0).mappings(mappings)
+
+
+def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
+    """One horizontal bar a query, each in its own colour."""
+    targets = instant([query for query, _ in queries])
+    panel = framed(bargauge.Panel(), frame, "short", NEUTRAL, targets)
+    for query, color in queries:
+        panel = panel.override_by_name(query.name, [fixed(color)])
+    return (
+        panel.reduce_options(last())
+        .min(0)
+        .decimals(0)
+        .orientation(kinds.VizOrientation.HORIZONTAL)
+        .display_mode(kinds.BarGaugeDisplayMode.BASIC)
+        .value_mode(kinds.BarGaugeValueMode.COLOR)
+        .show_unfilled(show_unfilled=True)
+    )
+
+
+def share(frame: Frame, expr: str, legend: str, colors: dict[str, str]) -> piechart.Panel:
+    """Parts of a whole as a ring, with number and percentage in the legend."""
+    panel = framed(piechart.Panel(), frame, "short", NEUTRAL, instant([Query(expr, legend)]))
+    for name, color in colors.items():
+        panel = panel.override_by_name(name, [fixed(color)])
+    return (
+        panel.reduce_options(last())
+        .decimals(0)
+        .pie_type(PieChartType.DONUT)
+        .legend(
+            piechart.PieChartLegendOptions()
+            .show_legend(show_legend=True)
+            .display_mode(kinds.LegendDisplayMode.TABLE)
+            .placement(kinds.LegendPlacement.BOTTOM)
+            .values([PieChartLegendValues.VALUE, PieChartLegendValues.PERCENT])
+        )
+    )
+
+
+def course(
+    frame: Frame, queries: Sequence[Query], unit: str, colors: dict[str, str] | None = None
+) -> timeseries.Panel:
+    """Lines over time."""
+    panel = framed(timeseries.Panel(), frame, unit, NEUTRAL, graphed(queries))
+    for name, color in (colors or {}).items():
+        panel = panel.override_by_name(name, [fixed(color)])
+    return (
+        panel.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
+        .min(0)
+        .line_width(1)
+        .fill_opacity(10)
+        .show_points(kinds.VisibilityMode.NEVER)
+        .legend(_legend())
+        .tooltip(_tooltip())
+    )
+
+
+def stacked(panel: timeseries.Panel) -> timeseries.Panel:
+    """The same series on top of each other."""
+    mode = common.StackingConfig().mode(kinds.StackingMode.NORMAL).group("A")
+    return panel.stacking(mode).fill_opacity(40)
+
+
+def states(
+    frame: Frame, queries: Sequence[Query], mappings: list[ValueMapping]
+) -> statetimeline.Panel:
+    """One line a series, coloured by state over time."""
+    return (
+        framed(statetimeline.Panel(), frame, "short", PLAIN, graphed(queries))
+        .mappings(mappings)
+        .show_value(kinds.VisibilityMode.NEVER)
+        .merge_values(merge_values=True)
+        .row_height(0.8)
+        .line_width(0)
+        .fill_opacity(80)
+        .legend(_legend())
+    )
+
+
+def _legend() -> common.VizLegendOptions:
+    return (
+        common.VizLegendOptions()
+        .show_legend(show_legend=True)
+        .display_mode(kinds.LegendDisplayMode.LIST)
+        .placement(kinds.LegendPlacement.BOTTOM)
+        .calcs([])
+    )
+
+
+def _tooltip() -> common.VizTooltipOptions:
+    return (
+        common.VizTooltipOptions()
+        .mode(kinds.TooltipDisplayMode.MULTI)
+        .sort(kinds.SortOrder.DESCENDING)
+    )

@@ -1,0 +1,116 @@
+"""Reads the Grafana dashboards the way Grafana does: panels, variables, queries filled in."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS
+
+ROOT = Path(__file__).parent.parent
+GRAFANA = ROOT / "grafana"
+MAIN = "docspace-api-keys.json"
+ONE_KEY = "docspace-api-key.json"
+
+Dashboard = dict[str, Any]
+Panel = dict[str, Any]
+
+# What Grafana itself knows; a real range and interval are a caller's to overrule.
+BUILT_IN: Final = {"__range": "604800s", "__rate_interval": "5m", "__interval": "5m"}
+
+PORTAL_LABELS: Final = {"portal"}
+KEY_LABELS: Final = {"portal", "key_id", "key_name"}
+
+
+def contract() -> dict[str, set[str]]:
+    """Each metric a dashboard may use, and its labels, without those that Prometheus adds."""
+    tables = ((PORTAL_ROWS, PORTAL_LABELS), (KEY_ROWS, KEY_LABELS), (EXPORTER_ROWS, set()))
+    ours = {row.name: common | set(row.labels) for rows, common in tables for row in rows}
+    theirs: dict[str, set[str]] = {
+        "process_cpu_seconds_total": set(),
+        "process_resident_memory_bytes": set(),
+    }
+    return ours | theirs
+
+
+def load(name: str) -> Dashboard:
+    """One of the dashboards that are shipped: `MAIN` or `ONE_KEY`."""
+    loaded: Dashboard = json.loads((GRAFANA / name).read_text(encoding="utf-8"))
+    return loaded
+
+
+def panels(dashboard: Dashboard) -> list[Panel]:
+    """Everything on the grid but the headings of rows."""
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def defaults(dashboard: Dashboard) -> dict[str, str]:
+    """The value each variable has in a PromQL string before anybody chose another."""
+    return {variable["name"]: _default(variable) for variable in dashboard["templating"]["list"]}
+
+
+def _default(variable: Mapping[str, Any]) -> str:
+    value = variable.get("current", {}).get("value", "")
+    if value == ["$__all"]:
+        return str(variable["allValue"])
+    return str(value)
+
+
+def fill(expr: str, variables: Mapping[str, str]) -> str:
+    """The expression with `$name`, `${name}` and `${name:regex}` replaced; unknown names fail."""
+    known = BUILT_IN | dict(variables)
+
+    def value(match: re.Match[str]) -> str:
+        text = known[match["plain"] or match["braced"]]
+        return re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", text) if match["format"] else text
+
+    return re.sub(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)(?P<format>:regex)?\})", value, expr)
+
+
+def targets(dashboard: Dashboard) -> Iterator[tuple[Panel, dict[str, Any]]]:
+    """Each query of each panel."""
+    for panel in panels(dashboard):
+        for target in panel["targets"]:
+            yield panel, target
+
+
+def all_queries(dashboard: Dashboard, variables: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(title, PromQL) of each panel's queries, then of each annotation."""
+    found = [(panel["title"], target["expr"]) for panel, target in targets(dashboard)]
+    marks = dashboard.get("annotations", {}).get("list", [])
+    found += [(mark["name"], mark["expr"]) for mark in marks]
+    return [(title, fill(expr, variables)) for title, expr in found]
+
+
+def lookups(dashboard: Dashboard) -> list[tuple[str, str]]:
+    """(variable, selector or expression) that the choices at the top are made from."""
+    found = []
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "query":
+            inner = re.fullmatch(r"\w+\((.*)\)", variable["query"])
+            assert inner, variable["query"]
+            # The last argument of label_values is a label.
+            label_values = variable["query"].startswith("label_values")
+            found.append(
+                (variable["name"], inner[1].rpartition(",")[0] if label_values else inner[1])
+            )
+    return found
+
+
+def selectors(expr: str) -> list[tuple[str, set[str]]]:
+    """(metric, labels matched on) of each selector in a PromQL expression."""
+    bare = _without_strings(expr)
+    found = re.findall(r"\b((?:docspace|process)_\w+)\b(?:\{([^}]*)\})?", bare)
+    return [(name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", inside))) for name, inside in found]
+
+
+def grouping_labels(expr: str) -> set[str]:
+    """Labels named by `by`, `on`, `without`, `ignoring`, `group_left` and `group_right`."""
+    words = r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\(([^)]*)\)"
+    inside = re.findall(words, _without_strings(expr))
+    return {label.strip() for labels in inside for label in labels.split(",") if label.strip()}
+
+
+def _without_strings(expr: str) -> str:
+    return re.sub(r'"(?:[^"\\]|\\.)*"|`[^`]*`', '""', expr)

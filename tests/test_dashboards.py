@@ -1,0 +1,321 @@
+"""The shipped Grafana dashboards are whole: drawn without overlap, and true to the metrics."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import dashboards
+import pytest
+import yaml
+from dashboards import MAIN, ONE_KEY, ROOT, Dashboard, Panel
+
+# Panels that come with Grafana: an import needs no plugin.
+CORE = {"bargauge", "gauge", "piechart", "stat", "state-timeline", "table", "timeseries"}
+UNITS = {"bytes", "dateTimeAsIso", "dateTimeFromNow", "dtdurations", "percentunit", "s", "short"}
+# Labels that Prometheus adds to each series.
+ADDED = {"job", "instance"}
+
+
+@pytest.fixture(params=[MAIN, ONE_KEY])
+def dashboard(request: pytest.FixtureRequest) -> Dashboard:
+    """Each of the dashboards in turn."""
+    return dashboards.load(request.param)
+
+
+def named(panel: Panel, option: str) -> dict[str, Any]:
+    """The overrides that set an option, by the name of the field they are for."""
+    return {
+        override["matcher"]["options"]: each["value"]
+        for override in panel["fieldConfig"]["overrides"]
+        for each in override["properties"]
+        if each["id"] == option
+    }
+
+
+def arrangement(panel: Panel) -> dict[str, Any]:
+    """Order, names and exclusions of a table's columns."""
+    found: dict[str, Any] = panel["transformations"][-1]["options"]
+    return found
+
+
+def tables(dashboard: Dashboard) -> list[Panel]:
+    return [panel for panel in dashboards.panels(dashboard) if panel["type"] == "table"]
+
+
+def test_the_files_are_what_the_code_builds(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "grafana.dashboard", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    built = {name: (tmp_path / name).read_text("utf-8") for name in (MAIN, ONE_KEY)}
+    kept = {name: (dashboards.GRAFANA / name).read_text("utf-8") for name in (MAIN, ONE_KEY)}
+    assert kept == built, "run `python -m grafana.dashboard`"
+
+
+def test_uids_are_stable() -> None:
+    uids = [dashboards.load(name)["uid"] for name in (MAIN, ONE_KEY)]
+    assert uids == ["docspace-api-keys", "docspace-api-key"]
+
+
+def test_rows_ask_their_questions_from_top_to_bottom() -> None:
+    rows = [panel for panel in dashboards.load(MAIN)["panels"] if panel["type"] == "row"]
+    assert [row["title"] for row in sorted(rows, key=lambda row: row["gridPos"]["y"])] == [
+        "Are we fine?",
+        "What breaks next?",
+        "What is dangerous?",
+        "What changed?",
+        "Can we trust this page?",
+    ]
+
+
+def test_panel_ids_are_unique(dashboard: Dashboard) -> None:
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+
+
+def test_panels_lie_on_the_grid_without_overlap(dashboard: Dashboard) -> None:
+    places = [panel["gridPos"] for panel in dashboard["panels"]]
+    assert all(place["x"] >= 0 and place["x"] + place["w"] <= 24 for place in places)
+    for one, other in itertools.combinations(places, 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        above = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+        assert beside or above, (one, other)
+
+
+def test_the_grid_has_no_holes(dashboard: Dashboard) -> None:
+    places = [panel["gridPos"] for panel in dashboard["panels"]]
+    covered = sum(place["w"] * place["h"] for place in places)
+    assert covered == 24 * max(place["y"] + place["h"] for place in places)
+
+
+def test_only_panels_that_come_with_grafana_are_used(dashboard: Dashboard) -> None:
+    assert {panel["type"] for panel in dashboards.panels(dashboard)} <= CORE
+
+
+def test_each_panel_has_title_and_description(dashboard: Dashboard) -> None:
+    assert all(panel["title"] and panel["description"] for panel in dashboards.panels(dashboard))
+
+
+def test_each_panel_has_a_text_for_nothing_to_show(dashboard: Dashboard) -> None:
+    texts = [p["fieldConfig"]["defaults"].get("noValue") for p in dashboards.panels(dashboard)]
+    assert all(texts)
+
+
+def test_no_data_source_is_hard_coded(dashboard: Dashboard) -> None:
+    def sources(node: Any) -> list[Any]:
+        if isinstance(node, dict):
+            mine = [node["datasource"]] if "datasource" in node else []
+            return mine + [found for value in node.values() for found in sources(value)]
+        return [found for each in node for found in sources(each)] if isinstance(node, list) else []
+
+    assert all("datasource" in panel for panel in dashboards.panels(dashboard))
+    assert {source["uid"] for source in sources(dashboard)} == {"${datasource}"}
+
+
+def test_each_field_has_unit_and_thresholds(dashboard: Dashboard) -> None:
+    for panel in dashboards.panels(dashboard):
+        defaults = panel["fieldConfig"]["defaults"]
+        assert defaults["thresholds"]["steps"][0]["value"] is None, panel["title"]
+        expected = {"string"} if panel["type"] == "table" else UNITS
+        assert defaults["unit"] in expected, panel["title"]
+        assert set(named(panel, "unit").values()) <= UNITS, panel["title"]
+
+
+def test_durations_say_how_many_units_they_show(dashboard: Dashboard) -> None:
+    """Without decimals Grafana takes the text of a duration for a number, and prints NaN."""
+    for panel in dashboards.panels(dashboard):
+        defaults = panel["fieldConfig"]["defaults"]
+        if defaults["unit"] == "dtdurations":
+            assert defaults["decimals"] == 1
+        durations = [name for name, unit in named(panel, "unit").items() if unit == "dtdurations"]
+        assert all(named(panel, "decimals").get(name) == 1 for name in durations)
+
+
+def test_each_metric_and_label_is_in_the_contract(dashboard: Dashboard) -> None:
+    known = dashboards.contract()
+    every_label = set().union(*known.values()) | ADDED
+    queries = dashboards.all_queries(dashboard, {**dashboards.defaults(dashboard)})
+    for name, expr in queries + dashboards.lookups(dashboard):
+        for metric, labels in dashboards.selectors(expr):
+            assert metric in known, (name, metric)
+            assert labels <= known[metric] | ADDED, (name, metric)
+        assert dashboards.grouping_labels(expr) <= every_label, name
+
+
+def test_each_selector_is_narrowed_to_the_chosen_jobs(dashboard: Dashboard) -> None:
+    for panel, target in dashboards.targets(dashboard):
+        for metric, labels in dashboards.selectors(target["expr"]):
+            assert "job" in labels, (panel["title"], metric)
+        assert 'job=~"$job"' in target["expr"]
+
+
+def test_counters_are_only_seen_through_their_increase(dashboard: Dashboard) -> None:
+    for panel, target in dashboards.targets(dashboard):
+        for use in re.finditer(r"(\w+)\((\w+_total)\b", target["expr"]):
+            assert use[1] in {"rate", "increase"}, panel["title"]
+        assert not re.search(r"(?<!\()\b\w+_total\b", target["expr"]), panel["title"]
+
+
+def test_prometheus_parses_each_query(dashboard: Dashboard, promtool: Path, tmp_path: Path) -> None:
+    variables = {**dashboards.defaults(dashboard), "key": "a.b (c)"}
+    queries = dashboards.all_queries(dashboard, variables) + [
+        (name, dashboards.fill(expr, variables)) for name, expr in dashboards.lookups(dashboard)
+    ]
+    rules = [{"record": f"query:{i}", "expr": expr} for i, (_, expr) in enumerate(queries)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    command = [promtool, "check", "rules", file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_query_over_time_returns_every_key() -> None:
+    """With 10,000 keys that would be 10,000 lines."""
+    for panel, target in dashboards.targets(dashboards.load(MAIN)):
+        assert not (target.get("range") and "key_id" in target["expr"]), panel["title"]
+
+
+def test_tables_are_limited_and_say_so() -> None:
+    for panel in tables(dashboards.load(MAIN)):
+        limits = {
+            limit
+            for target in panel["targets"]
+            for limit in re.findall(r"(?:top|bottom)k\((\d+),", target["expr"])
+        }
+        assert len(limits) == 1, panel["title"]
+        assert f"Lists at most {limits.pop()} " in panel["description"]
+
+
+def test_tables_ask_for_one_moment_and_merge(dashboard: Dashboard) -> None:
+    for panel in tables(dashboard):
+        forms = {(target["format"], target["instant"]) for target in panel["targets"]}
+        assert forms == {("table", True)}
+        assert [step["id"] for step in panel["transformations"]] == ["merge", "organize"]
+
+
+def test_each_table_has_several_queries(dashboard: Dashboard) -> None:
+    """Grafana names the column of a lone query `Value`, without the query's name."""
+    assert all(len(panel["targets"]) > 1 for panel in tables(dashboard))
+
+
+def test_each_column_of_a_table_has_a_name_and_a_place(dashboard: Dashboard) -> None:
+    for panel in tables(dashboard):
+        options = arrangement(panel)
+        values = {f"Value #{target['refId']}" for target in panel["targets"]}
+        labels = set(options["indexByName"]) - values
+        hidden = set(named(panel, "custom.hidden"))
+        assert options["excludeByName"] == {"Time": True}
+        assert set(options["renameByName"]) == values | labels - hidden
+        assert all(title[0].isupper() for title in options["renameByName"].values())
+        joined = " ".join(target["expr"] for target in panel["targets"])
+        assert labels <= dashboards.grouping_labels(joined), panel["title"]
+
+
+def test_overrides_and_sorting_name_columns_that_exist(dashboard: Dashboard) -> None:
+    for panel in tables(dashboard):
+        options = arrangement(panel)
+        columns = set(options["renameByName"].values()) | set(named(panel, "custom.hidden"))
+        overrides = panel["fieldConfig"]["overrides"]
+        names = {o["matcher"]["options"] for o in overrides if o["matcher"]["id"] == "byName"}
+        assert names <= columns, panel["title"]
+        assert {each["displayName"] for each in panel["options"]["sortBy"]} <= columns
+
+
+def test_overrides_name_series_that_exist(dashboard: Dashboard) -> None:
+    """A legend that is made from a label may have any name; one that is fixed may not."""
+    for panel in dashboards.panels(dashboard):
+        legends = {target["legendFormat"] for target in panel["targets"]}
+        if panel["type"] != "table" and not any("{{" in legend for legend in legends):
+            matched = {o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"]}
+            assert matched <= legends, panel["title"]
+
+
+def test_links_use_columns_of_their_table(dashboard: Dashboard) -> None:
+    for panel in tables(dashboard):
+        fields = set(arrangement(panel)["indexByName"])
+        for links in named(panel, "links").values():
+            for link in links:
+                used = set(re.findall(r"__data\.fields\.(\w+)", link["url"]))
+                assert used <= fields, panel["title"]
+
+
+def test_every_key_leads_to_its_portal_and_its_own_dashboard() -> None:
+    one_key = dashboards.load(ONE_KEY)
+    variables = {variable["name"] for variable in one_key["templating"]["list"]}
+    key_tables = [p for p in tables(dashboards.load(MAIN)) if "Name" in named(p, "links")]
+    assert len(key_tables) == 4
+    for panel in key_tables:
+        links = named(panel, "links")
+        assert links["Portal"][0]["url"].endswith("/developer-tools/api-keys")
+        url = links["Name"][0]["url"]
+        assert url.startswith(f"/d/{one_key['uid']}/")
+        passed = re.findall(r"var-(\w+)=", url) + re.findall(r"\$\{(\w+):queryparam\}", url)
+        assert set(passed) == variables
+
+
+def test_variables_are_those_that_the_queries_use(dashboard: Dashboard) -> None:
+    text = json.dumps({k: v for k, v in dashboard.items() if k != "templating"})
+    choices = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
+    queries = " ".join(str(v["query"]) for v in choices.values() if v["type"] == "query")
+    for name in choices:
+        assert re.search(rf"\$\{{?{name}\b", text + queries), name
+
+
+def test_choices_are_asked_for_again_with_the_time_range(dashboard: Dashboard) -> None:
+    asked = [v for v in dashboard["templating"]["list"] if v["type"] == "query"]
+    assert {variable["refresh"] for variable in asked} == {2}
+
+
+def test_jobs_and_portals_can_be_chosen_together() -> None:
+    choices = {v["name"]: v for v in dashboards.load(MAIN)["templating"]["list"]}
+    for name in ("job", "portal"):
+        assert choices[name]["multi"] is True
+        assert choices[name]["allValue"] == ".+"
+
+
+def test_annotations_are_drawn_on_the_course_of_the_states() -> None:
+    main = dashboards.load(MAIN)
+    titles = {panel["id"]: panel["title"] for panel in dashboards.panels(main)}
+    marks = main["annotations"]["list"]
+    assert [mark["name"] for mark in marks] == ["Created", "Expired", "Vanished"]
+    assert {titles[i] for mark in marks for i in mark["filter"]["ids"]} == {"Keys by state"}
+
+
+def test_old_and_new_grafana_read_the_same_annotation() -> None:
+    for mark in dashboards.load(MAIN)["annotations"]["list"]:
+        assert mark["target"]["expr"] == mark["expr"]
+        assert mark["target"]["interval"] == mark["step"]
+
+
+def test_compose_file_is_true_to_the_specification() -> None:
+    command = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    program = Path(sys.executable).with_name(command[0])
+    done = subprocess.run(
+        [program, *command[1:], ROOT / "compose.yaml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_compose_mounts_files_that_exist_where_they_are_looked_for() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    mounts = [
+        volume.split(":") for service in services.values() for volume in service.get("volumes", [])
+    ]
+    assert all((ROOT / mount[0]).exists() for mount in mounts if mount[0].startswith("."))
+    provider = yaml.safe_load(
+        (dashboards.GRAFANA / "provisioning/dashboards/docspace.yaml").read_text()
+    )["providers"][0]
+    inside = {mount[1] for mount in mounts}
+    for name in (MAIN, ONE_KEY):
+        assert f"{provider['options']['path']}/{name}" in inside
+
+
+def test_provisioned_source_is_the_prometheus_of_the_compose_file() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    file = dashboards.GRAFANA / "provisioning/datasources/prometheus.yaml"
+    source = yaml.safe_load(file.read_text())["datasources"][0]
+    host = re.fullmatch(r"http://(\w+):9090", source["url"])
+    assert host
+    assert host[1] in services
