@@ -1,9 +1,11 @@
 """Structured logs: one line an event, to one stream, as logfmt or JSON."""
 
-from typing import Literal, TextIO
+import contextlib
+import json
+from typing import Any, Literal, TextIO, cast
 
 import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 Level = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["logfmt", "json"]
@@ -18,13 +20,43 @@ def make_log(stream: TextIO, level: Level, form: LogFormat) -> FilteringBoundLog
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(stream),
+        structlog.WriteLogger(cast("TextIO", _Unfailing(stream))),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
             structlog.processors.EventRenamer("msg"),
-            render,
+            _printable(render),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )
     return log
+
+
+class _Unfailing:
+    """A full disk or a closed pipe behind the stream costs lines, and never a scrape."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError where it is closed
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def _printable(render: Processor) -> Processor:
+    """Render, then escape control characters and every kind of line end, as JSON writes them.
+
+    A portal's words are in some lines: they must not forge others, nor reach a terminal.
+    """
+
+    def rendered(log: Any, method: str, event: EventDict) -> str:
+        line = str(render(log, method, event))
+        if line.isprintable():
+            return line
+        return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
+
+    return rendered

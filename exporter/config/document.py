@@ -1,6 +1,6 @@
 """YAML to plain values, safely: size, nesting, aliases and doubled keys are checked here."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,9 @@ import yaml
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
+
+_MERGE = "tag:yaml.org,2002:merge"
+_STRING = "tag:yaml.org,2002:str"
 
 
 class ConfigError(Exception):
@@ -28,45 +31,39 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             _measure(node, {})
         return node
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002, PyYAML's signature
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            if not isinstance(key_node, yaml.ScalarNode):
-                raise _refusal("expected a field name before the colon", key_node)
-            if key_node.value in seen:
-                raise _refusal(f"the field `{key_node.value}` stands here twice", key_node)
-            seen.add(key_node.value)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002, PyYAML's signature
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError as exc:
+            problem = "expected quotes around what only looks like a date or a number"
+            raise _refusal(problem, node) from exc
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, *, may_be_empty: bool = False) -> dict[str, Any]:
     """Read the file's one mapping.
 
     Raises ConfigError with one line that names the file, the line and what was expected.
     """
-    return parse(_bytes(path), str(path))
+    return parse(_bytes(path), str(path), may_be_empty=may_be_empty)
 
 
-def parse(content: bytes, source: str) -> dict[str, Any]:
+def parse(content: bytes, source: str, *, may_be_empty: bool = False) -> dict[str, Any]:
     """Read one mapping from YAML; ``source`` names it in errors. Raises ConfigError."""
     try:
         text = content.decode("utf-8")
-        _check_depth(text)
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506, a SafeLoader
     except UnicodeDecodeError as exc:
         raise ConfigError([f"{source}: expected UTF-8 text (byte {exc.start} is not)"]) from None
+    try:
+        _check_events(text)
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506, a SafeLoader
     except yaml.MarkedYAMLError as exc:
-        raise ConfigError([_yaml_problem(source, exc)]) from None
-    except yaml.YAMLError as exc:
-        raise ConfigError(
-            [f"{source}: expected YAML text ({' '.join(str(exc).split())})"]
-        ) from None
-    except (RecursionError, ValueError) as exc:
-        raise ConfigError([f"{source}: expected plain YAML ({type(exc).__name__})"]) from None
+        raise ConfigError([_yaml_problem(source, text, exc)]) from None
+    except yaml.reader.ReaderError as exc:
+        place = f"character {exc.position + 1}"
+        raise ConfigError([f"{source}: expected printable text ({place} is not)"]) from None
     if document is None:
+        if may_be_empty:
+            return {}
         raise ConfigError([f"{source}: the file is empty; expected a mapping with `portals`"])
     if not isinstance(document, dict):
         raise ConfigError([f"{source}: expected a mapping at the top of the file"])
@@ -84,8 +81,11 @@ def _bytes(path: Path) -> bytes:
     return content
 
 
-def _check_depth(text: str) -> None:
-    """Refuse deep nesting before the tree is built: libyaml's builder would overflow the stack."""
+def _check_events(text: str) -> None:
+    """Refuse tags, and deep nesting before the tree is built: libyaml's builder would overflow.
+
+    No field needs a tag, and PyYAML's constructors raise many things on a value that a tag misses.
+    """
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -94,6 +94,8 @@ def _check_depth(text: str) -> None:
             depth -= 1
         if depth > MAX_DEPTH:
             raise _refusal(f"expected at most {MAX_DEPTH} levels", event)
+        if getattr(event, "tag", None) is not None:
+            raise _refusal("expected a value without a tag such as !!str", event)
 
 
 def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
@@ -104,11 +106,12 @@ def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
     if id(node) in sizes:
         known = sizes[id(node)]
         if known == 0:
-            raise _refusal("an anchor that holds itself", node)
+            raise _refusal("expected an anchor that does not hold itself", node)
         return known
     sizes[id(node)] = 0
     children = node.value if isinstance(node, yaml.CollectionNode) else []
     if isinstance(node, yaml.MappingNode):
+        _name_fields(node)
         children = [part for pair in node.value for part in pair]
     total = 1 + sum(_measure(child, sizes) for child in children)
     if total > MAX_VALUES:
@@ -117,17 +120,45 @@ def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
     return total
 
 
+def _name_fields(node: yaml.MappingNode) -> None:
+    """Make every field name a string, and refuse a doubled one.
+
+    Not left to the constructor: merging rewrites the nodes by then.
+    """
+    names = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _refusal("expected a field name before the colon", key)
+        if key.value in names:
+            raise _refusal(f"the field `{shown(key.value)}` stands here twice", key)
+        names.add(key.value)
+        if key.tag != _MERGE:
+            key.tag = _STRING
+
+
+def shown(name: str) -> str:
+    """A field's name as an error shows it: on one line, and not without end."""
+    return (name if name.isprintable() and name else ascii(name))[:60]
+
+
 def _refusal(problem: str, place: Any) -> yaml.MarkedYAMLError:
     """The error of a problem at a node or an event, shaped as PyYAML's own."""
     return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
 
 
-def _yaml_problem(source: str, exc: yaml.MarkedYAMLError) -> str:
+def _yaml_problem(source: str, text: str, exc: yaml.MarkedYAMLError) -> str:
     mark = exc.problem_mark or exc.context_mark
-    place = f"{source}:{mark.line + 1}:{mark.column + 1}" if mark else source
     problem = str(exc.problem or exc.context)
+    if mark is None:
+        return f"{source}: {problem}"
     if problem.startswith("but "):
         problem = f"{exc.context}, {problem}"
-    if "\\t" in problem or "tab character" in problem:
+    if _indented_with_tab(text, mark.line):
         problem = "found a tab; YAML is indented with spaces"
-    return f"{place}: {problem}"
+    return f"{source}:{mark.line + 1}:{mark.column + 1}: {problem}"
+
+
+def _indented_with_tab(text: str, number: int) -> bool:
+    """Whether a line starts with a tab; libyaml speaks of characters that start no token then."""
+    line = "".join(text.split("\n")[number : number + 1])
+    return "\t" in line[: len(line) - len(line.lstrip())]

@@ -34,7 +34,7 @@ def text(value: object) -> str:
 
 def duration(value: object) -> float:
     """Seconds, from a duration such as ``10s`` or ``1h30m``; a plain 0 needs no unit."""
-    spelled = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    spelled = _spelled(value)
     if spelled == "0":
         return 0.0
     match = _DURATION.fullmatch(spelled)
@@ -67,7 +67,7 @@ def windows(value: object) -> tuple[Window, ...]:
 
 def size(value: object) -> int:
     """Bytes, from a size such as ``64MiB``."""
-    spelled = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    spelled = _spelled(value)
     match = _SIZE.fullmatch(spelled)
     if match is None or int(match[1]) == 0:
         raise ValueError("expected a size such as 512KiB, 64MiB or 1GiB")
@@ -76,7 +76,7 @@ def size(value: object) -> int:
 
 def concurrency(value: object) -> int:
     """A count of fetches; a string of digits is one too, since ``${VAR}`` expands to a string."""
-    spelled = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    spelled = _spelled(value)
     if not re.fullmatch(r"[1-9]\d{0,3}", spelled, re.ASCII):
         raise ValueError("expected a whole number from 1 to 9999")
     return int(spelled)
@@ -113,7 +113,20 @@ def proxy_url(value: object) -> Secret:
 
 def path_in(folder: Path, value: object) -> Path:
     """A path; a relative one starts at folder, where the configuration lies."""
-    return folder / Path(text(value)).expanduser()
+    try:
+        return folder / Path(text(value)).expanduser()
+    except RuntimeError as exc:
+        raise ValueError("expected a path; nobody has the home directory it starts with") from exc
+
+
+def _spelled(value: object) -> str:
+    """The text of a scalar that YAML may have taken for a number; "" for anything else.
+
+    Numbers without end are among those: Python itself refuses to spell them.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15:
+        return str(value)
+    return value if isinstance(value, str) else ""
 
 
 def _http_url(value: object, expected: str) -> str:

@@ -122,7 +122,10 @@ class NotFound(Refused):
 
 
 class RateLimited(Refused):
-    """429: 1,500 requests a minute a user, or 50 GETs at once. ``retry_after`` in seconds."""
+    """429: 1,500 requests a minute a user, or 50 GETs at once.
+
+    ``retry_after`` is in seconds.
+    """
 
     reason = "rate_limited"
     hint = "the portal is left alone until its Retry-After has passed; who else uses this account?"

@@ -108,7 +108,7 @@ def _superseded(keys: Iterable[ApiKey], now: float) -> set[str]:
 def _outlived(family: Iterable[ApiKey], now: float) -> Iterable[str]:
     """Walk from the newest to the oldest, with the longest life of the active ones passed."""
     dated = [key for key in family if key.created is not None]
-    longest = 0.0
+    longest = float("-inf")
     for _, same_age in groupby(sorted(dated, key=_created, reverse=True), key=_created):
         contemporaries = list(same_age)
         yield from (key.id for key in contemporaries if _end(key) < longest)

@@ -1,6 +1,7 @@
 """What a request's headers ask for: format, compression, time."""
 
 import math
+from collections.abc import Iterator
 
 from exporter.metrics.exposition import Format
 
@@ -23,7 +24,8 @@ def exposition_format(accept: str) -> Format:
 
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether an Accept-Encoding header allows gzip."""
-    return any(coding in {"gzip", "*"} for coding, _ in _by_preference(accept_encoding))
+    qualities = {coding: quality for quality, coding, _ in _elements(accept_encoding)}
+    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
 
 
 def scrape_seconds(timeout: str) -> float:
@@ -38,11 +40,14 @@ def scrape_seconds(timeout: str) -> float:
 
 
 def _by_preference(header: str) -> list[tuple[str, dict[str, str]]]:
-    """The elements of an Accept header with their parameters, the most wanted first.
+    """The elements of an Accept header, the most wanted first and without those refused by q=0."""
+    wanted = [element for element in _elements(header) if element[0] > 0]
+    wanted.sort(key=lambda element: -element[0])
+    return [(name, parameters) for _, name, parameters in wanted]
 
-    An element with q=0 is refused and left out, one with a broken q counts as wanted.
-    """
-    elements = []
+
+def _elements(header: str) -> Iterator[tuple[float, str, dict[str, str]]]:
+    """Quality, name and parameters of each element; one with a broken q counts as wanted."""
     for element in header.split(","):
         name, *pieces = (piece.strip() for piece in element.split(";"))
         pairs = (piece.partition("=") for piece in pieces)
@@ -51,7 +56,5 @@ def _by_preference(header: str) -> list[tuple[str, dict[str, str]]]:
             quality = float(parameters.pop("q", "1"))
         except ValueError:
             quality = 1.0
-        if name and quality > 0:
-            elements.append((quality, name.lower(), parameters))
-    elements.sort(key=lambda element: -element[0])
-    return [(name, parameters) for _, name, parameters in elements]
+        if name:
+            yield quality, name.lower(), parameters

@@ -1,0 +1,164 @@
+"""Writes docs/metrics.md from the catalogue: ``python docs/metrics.py``.
+
+Every sample line is real: one portal and one key, collected and exposed as a scrape would be.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from exporter.config import PortalSettings
+from exporter.docspace.errors import REASONS, PortalError
+from exporter.docspace.keys import ApiKey, Creator
+from exporter.docspace.observation import Answer, Observation, RateLimit
+from exporter.docspace.wire import KeyList
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row
+from exporter.metrics.collector import (
+    KEY_LABELS,
+    PORTAL_LABELS,
+    exporter_metrics,
+    portal_metrics,
+)
+from exporter.metrics.exposition import expose
+from exporter.metrics.views import ExporterView, PortalView
+from exporter.version import VERSION
+
+PAGE = Path(__file__).with_suffix(".md")
+
+INTRODUCTION = """\
+# Metrics
+
+Written by `python docs/metrics.py` from the catalogue in `exporter/metrics/catalogue.py`; a test
+fails when this page is out of date.
+
+- **What is unknown is absent**, never 0. A key without an expiry has no expiry series, a portal
+  that names no rate limit has no such series.
+- **A portal that fails is data**: `docspace_up` is 0, a reason is counted, and there is no series
+  of its keys and no count until it answers again. Bridge gaps with a bounded `last_over_time`.
+- **Times** are Unix seconds, by the clock of whoever set them: the portal for keys, the exporter
+  for scrapes. The seconds left are `docspace_api_key_expiry_timestamp_seconds - time()`.
+- **Labels**: `portal` is the portal's name in the configuration. `key_id` alone tells keys apart;
+  names and postfixes may be doubled. `key_name` changes when somebody renames the key.
+- **An info metric** is always 1 and carries labels to join with:
+  `… * on (portal, key_id) group_left (creator) docspace_api_key_info`.
+- Text format and OpenMetrics hold the same series; an info metric is a gauge in the text format.
+"""
+
+PORTALS = """\
+## Portals
+
+Served by `/metrics` and `/probe`, with the label `portal`.
+"""
+
+KEYS = """\
+## Keys
+
+Served by `/metrics` and `/probe`, with the labels `portal`, `key_id` and `key_name`, for each key
+of each portal that answered. A key is *active* when it is switched on and not past its expiry,
+*expired* from the moment of its expiry, and *disabled* when somebody switched it off before.
+"""
+
+EXPORTER = """\
+## The exporter itself
+
+Served by `/metrics`, together with prometheus-client's own `process_…`, `python_info` and
+`python_gc_…`.
+"""
+
+REASONS_HEAD = """\
+## Reasons
+
+The values of `reason` in `docspace_scrape_errors_total`. Each has its series from the start, at 0.
+
+| reason | meaning | what to do |
+|---|---|---|
+"""
+
+NOW = 1_790_000_000.0
+DAY = 86400.0
+KEY = ApiKey(
+    id="6125d7a7-1003-455e-835e-b6110d8cb456",
+    name="chat-bridge",
+    postfix="f46a",
+    is_active=True,
+    permissions=("files:read", "rooms:write"),
+    creator=Creator("66faa6e4-f133-11ea-b126-00ffeec8b4ef", "Liam O'Brien"),
+    created=NOW - 30 * DAY,
+    last_used=NOW - 60,
+    expires=NOW + 5 * DAY,
+)
+
+
+def reference() -> str:
+    """The whole page."""
+    samples = _samples()
+    sections: tuple[tuple[str, tuple[Row[Any], ...], tuple[str, ...]], ...] = (
+        (PORTALS, PORTAL_ROWS, PORTAL_LABELS),
+        (KEYS, KEY_ROWS, KEY_LABELS),
+        (EXPORTER, EXPORTER_ROWS, ()),
+    )
+    parts = [INTRODUCTION]
+    for head, rows, labels in sections:
+        parts.append(head)
+        parts += [_entry(row, labels, samples[row.name]) for row in rows]
+    parts.append(REASONS_HEAD + "".join(_reasons()))
+    return "\n".join(parts)
+
+
+def _entry(row: Row[Any], labels: tuple[str, ...], sample: str) -> str:
+    names = ", ".join(f"`{name}`" for name in labels + row.labels) or "none"
+    return (
+        f"### `{row.name}`\n\n{row.help}\n\n*{row.kind}*, labels: {names}\n\n```\n{sample}\n```\n"
+    )
+
+
+def _reasons() -> Iterator[str]:
+    leaves = {leaf.reason: leaf for leaf in _leaves(PortalError)}
+    for reason in REASONS:
+        leaf = leaves[reason]
+        meaning = (leaf.__doc__ or "").partition("\n\n")[0]
+        yield f"| `{reason}` | {meaning} | {leaf.hint[:1].upper()}{leaf.hint[1:]} |\n"
+
+
+def _leaves(kind: type[PortalError]) -> Iterator[type[PortalError]]:
+    children = kind.__subclasses__()
+    if not children:
+        yield kind
+    for child in children:
+        yield from _leaves(child)
+
+
+def _samples() -> dict[str, str]:
+    """The first sample line of each metric, by name."""
+    observation = Observation(
+        portal=PortalSettings("acme", "https://acme.onlyoffice.com"),
+        time=NOW,
+        duration=0.25,
+        listing=KeyList((KEY,), ()),
+        error=None,
+        own_key=KEY,
+        answer=Answer(clock_skew=-1.0, rate_limit=RateLimit(limit=1500.0, remaining=1498.0)),
+        visibility="all",
+        last_success=NOW,
+        errors=dict.fromkeys(REASONS, 0),
+    )
+    exporter = ExporterView(
+        version=VERSION,
+        revision="0a1b2c3",
+        python_version="3.13.0",
+        reload_successful=True,
+        reload_time=NOW,
+        coalesced=0,
+        faults=0,
+    )
+    families = chain(portal_metrics([PortalView.at(observation, NOW)]), exporter_metrics(exporter))
+    samples: dict[str, str] = {}
+    for line in expose(families, "text").decode().splitlines():
+        if not line.startswith("#"):
+            samples.setdefault(line.partition(" ")[0].partition("{")[0], line)
+    return samples
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference(), encoding="utf-8")

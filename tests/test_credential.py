@@ -1,0 +1,116 @@
+"""Where a portal's credential comes from, and how it is spelled in the header."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.config import PortalSettings, Secret
+from exporter.docspace import credential
+from exporter.docspace.credential import Credential
+from exporter.docspace.errors import CredentialUnusable
+
+KEY = "sk-" + "0123456789abcdef" * 4
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln-_"
+
+
+def read_file(folder: Path, content: bytes) -> Credential:
+    file = folder / "acme.key"
+    file.write_bytes(content)
+    return credential.read(PortalSettings("acme", "https://acme.example", api_key_file=file))
+
+
+@pytest.mark.parametrize(
+    ("token", "header", "postfix"),
+    [
+        (KEY, f"Bearer {KEY}", "cdef"),
+        (f"Bearer {KEY}", f"Bearer {KEY}", "cdef"),
+        (JWT, f"Bearer {JWT}", None),
+        (f"Bearer {JWT}", f"Bearer {JWT}", None),
+        ("Basic dXNlcjpwYXNz", "Basic dXNlcjpwYXNz", None),
+        ("0a1b2c3d4e5f", "0a1b2c3d4e5f", None),
+        ("Abc/De+f==", "Abc/De+f==", None),
+        ("not.a.jwt.really", "not.a.jwt.really", None),
+    ],
+)
+def test_header_is_spelled_as_the_server_wants_it(
+    token: str, header: str, postfix: str | None
+) -> None:
+    """The server takes a header without ``Bearer`` for a session token."""
+    assert Credential.of(token) == Credential(Secret(header), postfix)
+
+
+def test_key_of_the_configuration() -> None:
+    portal = PortalSettings("acme", "https://acme.example", api_key=Secret(f" {KEY}\n"))
+    assert credential.read(portal) == Credential.of(KEY)
+
+
+@pytest.mark.parametrize(
+    "content", [KEY, f"{KEY}\n", f"\r\n {KEY} \r\n", f"\ufeff{KEY}\n", f"Bearer {KEY}\n"]
+)
+def test_key_of_a_file(tmp_path: Path, content: str) -> None:
+    found = read_file(tmp_path, content.encode())
+    assert found.header.reveal() == f"Bearer {KEY}"
+
+
+def test_file_is_read_again_each_time(tmp_path: Path) -> None:
+    read_file(tmp_path, b"sk-old1")
+    assert read_file(tmp_path, b"sk-new2").key_postfix == "new2"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "expected an API key, found nothing"),
+        (b" \n", "expected an API key, found nothing"),
+        (b"\xef\xbb\xbf", "expected an API key, found nothing"),
+        (b"sk-one\nsk-two", "expected an API key of plain letters on one line"),
+        (b"sk-\x00", "expected an API key of plain letters on one line"),
+        ("sk-schlüssel".encode(), "expected an API key of plain letters on one line"),
+        (b"\xff\xfes\x00k\x00", "expected an API key of plain letters on one line"),
+        (b"x" * 70_000, "expected an API key, found a large file"),
+    ],
+    ids=range(8),
+)
+def test_unfit_file_is_named_and_not_shown(tmp_path: Path, content: bytes, told: str) -> None:
+    with pytest.raises(CredentialUnusable) as caught:
+        read_file(tmp_path, content)
+    assert str(caught.value) == f"{tmp_path / 'acme.key'}: {told}"
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "none"
+    with pytest.raises(CredentialUnusable, match=r"/none: cannot be read: No such file"):
+        credential.read(PortalSettings("acme", "https://acme.example", api_key_file=file))
+
+
+def test_unfit_key_of_the_configuration_is_named_and_not_shown() -> None:
+    portal = PortalSettings("acme", "https://acme.example", api_key=Secret("sk-schlüssel"))
+    with pytest.raises(CredentialUnusable) as caught:
+        credential.read(portal)
+    assert str(caught.value) == "`api_key`: expected an API key of plain letters on one line"
+
+
+@given(content=st.binary())
+def test_any_file_is_a_header_value_or_unusable(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    try:
+        found = read_file(tmp_path_factory.getbasetemp(), content)
+    except CredentialUnusable:
+        return
+    header = found.header.reveal()
+    assert header == header.strip()
+    assert header.isascii()
+    assert header.isprintable()
+    assert header
+
+
+def test_credential_is_masked_with_and_without_its_scheme() -> None:
+    told = Credential.of(KEY).redact(f"got 'Bearer {KEY}', that is {KEY}")
+    assert told == "got '***', that is ***"
+
+
+def test_repr_does_not_show_it() -> None:
+    assert KEY not in repr(Credential.of(KEY))

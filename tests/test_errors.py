@@ -1,0 +1,64 @@
+"""The error tree: complete, explained, and with the reasons of the contract."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from exporter.docspace import errors
+from exporter.docspace.errors import REASONS, PortalError, RateLimited, Refused
+
+# As users' alerts know them.
+CONTRACT = (
+    "timeout connection tls credential unauthorized payment_required forbidden not_found "
+    "rate_limited redirect server_error unexpected_status invalid_response too_large"
+)
+
+
+def leaves(kind: type[PortalError] = PortalError) -> Iterator[type[PortalError]]:
+    children = kind.__subclasses__()
+    if not children:
+        yield kind
+    for child in children:
+        yield from leaves(child)
+
+
+LEAVES = list(leaves())
+
+
+def test_reasons_are_those_of_the_contract() -> None:
+    assert " ".join(REASONS) == CONTRACT
+
+
+def test_each_leaf_has_a_reason_of_its_own() -> None:
+    reasons = [leaf.reason for leaf in LEAVES]
+    assert sorted(reasons) == sorted(REASONS)
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+def test_each_leaf_has_a_hint_for_a_person(leaf: type[PortalError]) -> None:
+    assert len(leaf.hint) > 20
+    assert leaf.hint.isprintable()
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+def test_each_leaf_says_what_it_means(leaf: type[PortalError]) -> None:
+    assert leaf.__doc__
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.__name__)
+def test_the_tree_in_the_docstring_shows_each_leaf(leaf: type[PortalError]) -> None:
+    lines = [line.split() for line in (errors.__doc__ or "").splitlines()]
+    assert any(leaf.__name__ in words and leaf.reason in words for words in lines)
+
+
+@pytest.mark.parametrize("inner", [PortalError, Refused])
+def test_what_is_no_leaf_has_no_reason(inner: type[PortalError]) -> None:
+    assert not hasattr(inner, "reason")
+
+
+def test_refused_knows_its_status() -> None:
+    assert (errors.Forbidden("HTTP 403", 403).status, str(errors.Forbidden("x", 403))) == (403, "x")
+
+
+def test_rate_limited_knows_how_long() -> None:
+    assert RateLimited("HTTP 429", 429, 7.0).retry_after == 7.0

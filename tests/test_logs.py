@@ -1,0 +1,69 @@
+"""Logs: one line an event, logfmt or JSON, nothing global."""
+
+import io
+import json
+import re
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.logs import Level, LogFormat, make_log
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z"
+FORMATS: list[LogFormat] = ["logfmt", "json"]
+LEVELS: list[Level] = ["debug", "info", "warn", "error"]
+
+
+def logged(form: LogFormat, event: str, level: Level = "debug", **told: object) -> str:
+    stream = io.StringIO()
+    make_log(stream, level, form).warning(event, **told)
+    return stream.getvalue()
+
+
+def test_logfmt_line() -> None:
+    line = logged("logfmt", "portal is down", portal="acme", keys=3)
+    assert re.fullmatch(rf'ts={TIME} level=warning msg="portal is down" portal=acme keys=3\n', line)
+
+
+def test_json_line() -> None:
+    line = json.loads(logged("json", "portal is down", portal="acmé", keys=3))
+    assert re.fullmatch(TIME, line.pop("ts"))
+    assert line == {"level": "warning", "msg": "portal is down", "portal": "acmé", "keys": 3}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("level", LEVELS)
+def test_level_is_the_least_that_is_logged(level: Level, form: LogFormat) -> None:
+    stream = io.StringIO()
+    log = make_log(stream, level, form)
+    for each in (log.debug, log.info, log.warning, log.error):
+        each("event")
+    assert stream.getvalue().count("\n") == 4 - LEVELS.index(level)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@given(event=st.text(), told=st.text())
+def test_event_is_one_line_whatever_it_tells(form: LogFormat, event: str, told: str) -> None:
+    line = logged(form, event, told=told)
+    assert line.endswith("\n")
+    assert len(line.splitlines()) == 1
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_terminal_is_safe_from_what_is_told(form: LogFormat) -> None:
+    assert logged(form, "event", told="\x1b[31m\r\x07\x9b")[:-1].isprintable()
+
+
+@given(event=st.text(), told=st.text())
+def test_json_holds_what_was_told(event: str, told: str) -> None:
+    line = json.loads(logged("json", event, told=told))
+    assert (line["msg"], line["told"]) == (event, told)
+
+
+def test_nothing_global_is_configured() -> None:
+    before = structlog.get_config()
+    make_log(io.StringIO(), "info", "json").info("event")
+    assert structlog.get_config() == before
+    assert not structlog.is_configured()

@@ -1,0 +1,247 @@
+"""Durations as Prometheus writes them, sizes, and the other scalars of the configuration."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from exporter.config import Secret, Window, values
+
+UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
+FACTORS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+PARSERS = [
+    values.text,
+    values.duration,
+    values.positive_duration,
+    values.windows,
+    values.size,
+    values.concurrency,
+    values.boolean,
+    values.secret,
+    values.portal_url,
+    values.proxy_url,
+]
+
+# What YAML and ${VAR} can hand to a parser.
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+# Durations
+
+
+@pytest.mark.parametrize(
+    ("spelled", "seconds"),
+    [
+        ("0", 0),
+        ("0s", 0),
+        (0, 0),
+        ("10s", 10),
+        ("500ms", 0.5),
+        ("1h30m", 5400),
+        ("7d", 604800),
+        ("2w", 1209600),
+        ("1y", 31536000),
+        ("1y2w3d4h5m6s7ms", 31536000 + 1209600 + 259200 + 14400 + 300 + 6 + 0.007),
+        ("90m", 5400),
+    ],
+)
+def test_duration(spelled: object, seconds: float) -> None:
+    assert values.duration(spelled) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["", "10", 10, "1.5h", "-1s", "+1s", "30m1h", "1h1h", "1 h", " 1h", "1h\n", "s", "h1", "1H",
+     "1µs", "\u0661s", True, None, 1.5, ["1s"], {},
+     pytest.param("9" * 5000 + "s", id="huge"), pytest.param(10**5000, id="endless")],
+)  # fmt: skip
+def test_no_duration(spelled: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected a duration such as 10s, 1h30m or 7d$"):
+        values.duration(spelled)
+
+
+@given(st.lists(st.integers(0, 999) | st.none(), min_size=7, max_size=7))
+def test_duration_is_the_sum_of_its_parts(counts: list[int | None]) -> None:
+    parts = [(count, unit) for count, unit in zip(counts, UNITS, strict=True) if count is not None]
+    spelled = "".join(f"{count}{unit}" for count, unit in parts) or "0"
+    assert values.duration(spelled) == pytest.approx(
+        sum(count * UNITS[unit] for count, unit in parts)
+    )
+
+
+@given(st.integers(0, 10**12))
+def test_milliseconds_round_trip_as_prometheus_writes_them(milliseconds: int) -> None:
+    """Prometheus' own String() of a duration: units in falling order, those of 0 left out."""
+    left, spelled = milliseconds, ""
+    for unit in ("w", "d", "h", "m", "s", "ms"):
+        count, left = divmod(left, round(UNITS[unit] * 1000))
+        spelled += f"{count}{unit}" if count else ""
+    assert round(values.duration(spelled or "0s") * 1000) == milliseconds
+
+
+def test_positive_duration_is_more_than_nothing() -> None:
+    assert values.positive_duration("1ms") == 0.001
+    for nothing in ("0", "0s", 0, "0h0m"):
+        with pytest.raises(ValueError, match=r"^expected a duration longer than 0s$"):
+            values.positive_duration(nothing)
+
+
+# Windows
+
+
+def test_windows_are_sorted_and_keep_their_spelling() -> None:
+    expected = (Window("1d12h", 129600.0), Window("1w", 604800.0), Window("30d", 2592000.0))
+    assert values.windows(["30d", "1d12h", "1w"]) == expected
+
+
+def test_no_window_is_a_choice_too() -> None:
+    assert values.windows([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("7d", r"expected a list of durations such as \[7d, 30d\]"),
+        ({"7d": 1}, r"expected a list of durations such as \[7d, 30d\]"),
+        (["7d", "soon"], "expected a duration such as 10s, 1h30m or 7d"),
+        (["7d", "0s"], "expected a duration longer than 0s"),
+        (["7d", "1w"], "expected durations of different length"),
+        (["7d", ["1w"]], "expected a duration such as 10s, 1h30m or 7d"),
+    ],
+)
+def test_no_windows(wrong: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        values.windows(wrong)
+
+
+# Sizes
+
+
+@given(st.integers(1, 10**12 - 1), st.sampled_from(sorted(FACTORS)))
+def test_size_is_count_times_unit(count: int, unit: str) -> None:
+    assert values.size(f"{count}{unit}") == count * FACTORS[unit]
+
+
+@given(st.integers(1, 10**12 - 1))
+def test_size_may_be_a_plain_number_of_bytes(count: int) -> None:
+    assert values.size(count) == count
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["", "0", 0, "0MiB", "64MB", "64mib", "64 MiB", "1.5GiB", "-1", -1, "MiB", "1TiB", "1KiB\n",
+     "\u0663KiB", True, None, 1.5, ["1KiB"], pytest.param(10**5000, id="endless")],
+)  # fmt: skip
+def test_no_size(spelled: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected a size such as 512KiB, 64MiB or 1GiB$"):
+        values.size(spelled)
+
+
+# The others
+
+
+@pytest.mark.parametrize(("given_", "count"), [(1, 1), ("32", 32), (9999, 9999)])
+def test_concurrency(given_: object, count: int) -> None:
+    assert values.concurrency(given_) == count
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 10_000, "01", "1.0", 1.0, True, "", "x", None, "\u0661"])
+def test_no_concurrency(wrong: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected a whole number from 1 to 9999$"):
+        values.concurrency(wrong)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "expected"), [(True, True), (False, False), ("true", True), ("false", False)]
+)
+def test_boolean(spelled: object, expected: bool) -> None:  # noqa: FBT001, a parameter of the test
+    assert values.boolean(spelled) is expected
+
+
+@pytest.mark.parametrize("wrong", [1, 0, "yes", "True", "", None, [], {}])
+def test_no_boolean(wrong: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected true or false$"):
+        values.boolean(wrong)
+
+
+@given(st.text())
+@example("\x85")
+def test_text_is_one_stripped_line_or_refused(text: str) -> None:
+    try:
+        parsed = values.text(text)
+    except ValueError:
+        return
+    assert parsed == text.strip()
+    assert parsed
+    assert not set(parsed) & {"\0", "\n", "\r", "\t", "\x7f"}
+    assert parsed.encode()
+
+
+@pytest.mark.parametrize(
+    ("spelled", "url"),
+    [
+        ("https://acme.onlyoffice.com", "https://acme.onlyoffice.com"),
+        ("http://10.0.0.1/", "http://10.0.0.1"),
+        ("https://docs.example:8443/space//", "https://docs.example:8443/space"),
+        (" https://[2001:db8::1]:8443 ", "https://[2001:db8::1]:8443"),
+        ("HTTPS://ACME.example", "HTTPS://ACME.example"),
+        ("https://büro.example", "https://büro.example"),
+    ],
+)
+def test_portal_url(spelled: str, url: str) -> None:
+    assert values.portal_url(spelled) == url
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["acme.example", "ftp://acme.example", "https://", "https:///path", "//acme.example",
+     "https:acme", "https://acme.example:0", "https://acme.example:65536", "https://acme.example:port",
+     "https://[::1", "https://acme .example", "https://acme.example\\path", "https://user@acme.example",
+     "https://user:hunter2@acme.example", "https://acme.example?", "https://acme.example/#",
+     "file:///etc/passwd"],
+)  # fmt: skip
+def test_no_portal_url(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"^expected an address (such as https://|without )"):
+        values.portal_url(wrong)
+
+
+def test_proxy_url_may_hold_a_password_and_is_a_secret() -> None:
+    assert values.proxy_url("http://user:hunter2@proxy:1") == Secret("http://user:hunter2@proxy:1")
+
+
+@pytest.mark.parametrize(
+    ("spelled", "path"),
+    [
+        ("acme.key", "/etc/docspace/acme.key"),
+        ("/run/acme.key", "/run/acme.key"),
+        ("../a", "/etc/docspace/../a"),
+    ],
+)
+def test_relative_path_starts_at_the_folder(spelled: str, path: str) -> None:
+    assert values.path_in(Path("/etc/docspace"), spelled) == Path(path)
+
+
+def test_path_may_start_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/acme")
+    assert values.path_in(Path("/etc"), "~/acme.key") == Path("/home/acme/acme.key")
+
+
+@pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: parse.__name__)
+@given(value=ANYTHING)
+def test_any_value_parses_or_is_a_value_error_on_one_line(
+    parse: Callable[[object], Any], value: object
+) -> None:
+    try:
+        parse(value)
+    except ValueError as exc:
+        message = str(exc)
+        assert message.startswith("expected ")
+        assert message.isprintable()
