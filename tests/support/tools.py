@@ -28,13 +28,13 @@ def find(program: str, package: str) -> Path:
         return Path(known)
     unpacked = TOOLS / package / "usr" / "bin" / program
     if not unpacked.exists():
-        _unpack(package)
+        unpack(package)
     if not unpacked.exists():
         missing(program)
     return unpacked
 
 
-def _unpack(package: str) -> None:
+def unpack(package: str) -> None:
     """Download a package with apt's own client, and unpack it below ``.tools``."""
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         return
