@@ -1,9 +1,10 @@
-"""The version, written down once, and the revision that a build left behind."""
+"""The version and the home, written down once, and the revision that a build left behind."""
 
 import functools
 from importlib import resources
 
 VERSION = "1.0.0"
+HOMEPAGE = "https://github.com/docspace-exporter/docspace-exporter"
 
 
 @functools.cache

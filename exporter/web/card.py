@@ -1,0 +1,278 @@
+"""One portal on the status page: its last observation as plain values and words."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from exporter.docspace.observation import Observation
+from exporter.docspace.portal import Portal
+from exporter.metrics.state import KeyState, Summary
+from exporter.metrics.views import PortalView
+from exporter.words import DAY, iso, moment, plural, span
+
+#: Keys in one list.
+LIST_KEYS = 50
+#: Age in seconds from which an observation is worth a question.
+STALE = 15 * 60.0
+#: Seconds that clocks may differ: the Date header counts whole ones, and the answer travels.
+_SKEW = 5.0
+
+Condition = Literal["down", "up", "unseen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Urgency:
+    """A kind of key. Lists of the urgent ones stand open."""
+
+    slug: str
+    title: str
+    urgent: bool = False
+
+
+WEEK = Urgency("week", "within 7 days", urgent=True)
+MONTH = Urgency("month", "in 7 to 30 days", urgent=True)
+QUARTER = Urgency("quarter", "in 30 to 90 days")
+LATER = Urgency("later", "after 90 days")
+NEVER = Urgency("never", "no expiry")
+ROTATED = Urgency("rotated", "rotated")
+EXPIRED = Urgency("expired", "expired")
+DISABLED = Urgency("disabled", "disabled")
+
+#: Active keys that no newer one has replaced, the most urgent first.
+IN_USE = (WEEK, MONTH, QUARTER, LATER, NEVER)
+URGENCIES = (*IN_USE, ROTATED, EXPIRED, DISABLED)
+
+_LIMITS = ((WEEK, 7 * DAY), (MONTH, 30 * DAY), (QUARTER, 90 * DAY), (LATER, float("inf")))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A key in a list. ``when`` tells its expiry in words; no ``permissions`` is full access."""
+
+    name: str
+    postfix: str
+    when: str
+    expires: datetime | None
+    permissions: tuple[str, ...]
+    used: str
+    creator: str
+    orphaned: bool
+    own: bool
+    urgency: Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The keys of one urgency on one portal, of which ``rows`` are shown."""
+
+    urgency: Urgency
+    count: int
+    rows: tuple[Row, ...]
+
+    @property
+    def more(self) -> int:
+        """How many keys are left out."""
+        return self.count - len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a portal is down, what to do about it, and since when that is so."""
+
+    reason: str
+    message: str
+    hint: str
+    last_success: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A portal. ``counts`` are numbers with their nouns; ``soonest`` is its first expiry."""
+
+    name: str
+    url: str
+    condition: Condition
+    seen: str
+    stale: bool
+    took: str
+    soonest: str
+    counts: tuple[tuple[int, str], ...]
+    own_key: Row | None
+    notes: tuple[str, ...]
+    failure: Failure | None
+    groups: tuple[Group, ...]
+
+    @property
+    def shown(self) -> int:
+        """How many keys it lists."""
+        return sum(len(group.rows) for group in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPortal:
+    """A portal at a moment: each of its keys judged and put under its urgency."""
+
+    portal: Portal
+    view: PortalView | None
+    keys: Mapping[Urgency, Sequence[KeyState]]
+    now: float
+
+    @classmethod
+    def at(cls, portal: Portal, now: float) -> "JudgedPortal":
+        """Judge the last observation at ``now``, in Unix seconds; the portal is not asked."""
+        observation = portal.last
+        view = PortalView.at(observation, now) if observation else None
+        keys: dict[Urgency, list[KeyState]] = defaultdict(list)
+        for state in view.states if view else ():
+            keys[urgency_of(state)].append(state)
+        for urgency, states in keys.items():
+            states.sort(key=_latest if urgency is EXPIRED else _soonest)
+        return cls(portal, view, {urgency: keys[urgency] for urgency in URGENCIES}, now)
+
+    @property
+    def name(self) -> str:
+        """The portal's configured name."""
+        return self.portal.settings.name
+
+    @property
+    def condition(self) -> Condition:
+        """Whether its last observation brought keys, or there was none yet."""
+        if self.view is None:
+            return "unseen"
+        return "down" if self.view.summary is None else "up"
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to the first expiry of a key in use."""
+        dated = (self.keys[urgency] for urgency, _ in _LIMITS)
+        return next((states[0].left for states in dated if states), None)
+
+    def row(self, state: KeyState) -> Row:
+        """A key of this portal as a list shows it."""
+        key = state.key
+        creator = key.creator
+        own = self.view.observation.own_key if self.view else None
+        return Row(
+            name=key.name.strip() or "(no name)",
+            postfix=key.postfix,
+            when=_when(state),
+            expires=None if key.expires is None else date(key.expires),
+            permissions=() if key.access == "full" else key.permissions,
+            used="never used" if key.last_used is None else f"used {ago(self.now - key.last_used)}",
+            creator=creator.name if creator else "",
+            orphaned=creator is not None and creator.removed,
+            own=own is not None and own.id == key.id,
+            urgency=urgency_of(state),
+        )
+
+    def card(self, keys: int) -> Card:
+        """The portal with so many keys listed at most, the most urgent first."""
+        view, left = self.view, self.left
+        observation = view.observation if view else None
+        age = self.now - observation.time if observation else 0.0
+        return Card(
+            name=self.name,
+            url=self.portal.settings.url,
+            condition=self.condition,
+            seen=ago(age) if observation else "",
+            stale=age > STALE,
+            took=_took(observation.duration) if observation else "",
+            soonest="" if left is None else moment(left),
+            counts=tuple(_counts(view.summary)) if view and view.summary else (),
+            own_key=self._own_key(),
+            notes=tuple(_notes(observation)) if observation and observation.listing else (),
+            failure=_failure(observation, self.now) if observation else None,
+            groups=tuple(self._groups(keys)),
+        )
+
+    def _own_key(self) -> Row | None:
+        own = self.view.observation.own_key if self.view else None
+        states = self.view.states if self.view and own else ()
+        return next((self.row(state) for state in states if own and state.key.id == own.id), None)
+
+    def _groups(self, keys: int) -> Iterable[Group]:
+        for urgency in URGENCIES:
+            states = self.keys[urgency]
+            if states:
+                rows = tuple(self.row(state) for state in states[: min(keys, LIST_KEYS)])
+                keys -= len(rows)
+                yield Group(urgency, len(states), rows)
+
+
+def date(time: float) -> datetime:
+    """The moment in UTC, to the second, from Unix seconds."""
+    return datetime.fromisoformat(iso(time))
+
+
+def ago(seconds: float) -> str:
+    """How long ago; what lies ahead, by a clock that differs from ours, is just now."""
+    return "just now" if seconds < 1 else moment(-seconds)
+
+
+def urgency_of(state: KeyState) -> Urgency:
+    """Where a key belongs."""
+    if state.status != "active":
+        return EXPIRED if state.status == "expired" else DISABLED
+    if state.superseded:
+        return ROTATED
+    left = state.left
+    return NEVER if left is None else next(u for u, limit in _LIMITS if left <= limit)
+
+
+def _soonest(state: KeyState) -> tuple[float, str]:
+    return (float("inf") if state.left is None else state.left, state.key.name)
+
+
+def _latest(state: KeyState) -> tuple[float, str]:
+    return (-(state.left or 0.0), state.key.name)
+
+
+def _when(state: KeyState) -> str:
+    if state.left is None:
+        return "never expires"
+    return f"expired {ago(-state.left)}" if state.left <= 0 else moment(state.left)
+
+
+def _took(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def _counts(summary: Summary) -> Iterable[tuple[int, str]]:
+    """The counts of a portal; beyond its keys and the active ones, only what is there."""
+    yield summary.keys, "key" if summary.keys == 1 else "keys"
+    yield summary.active, "active"
+    rest = (
+        (summary.expired, "expired"),
+        (summary.disabled, "disabled"),
+        (summary.never_expiring, "without expiry"),
+        (summary.unrestricted, "with full access"),
+        (summary.never_used, "never used"),
+        (summary.orphaned, "orphaned"),
+    )
+    yield from ((count, label) for count, label in rest if count)
+
+
+def _notes(observation: Observation) -> Iterable[str]:
+    """What limits the picture of a portal that is up."""
+    if observation.visibility == "own":
+        yield "Shows the keys of one person only; the key of an admin shows all of them."
+    if observation.visibility == "unknown":
+        yield "It cannot be told whether these are all keys or those of one person."
+    if observation.own_key is None:
+        yield "It cannot be told which of these keys the exporter uses."
+    malformed = len(observation.listing.malformed) if observation.listing else 0
+    if malformed:
+        yield f"{plural(malformed, 'record')} could not be understood and left out."
+    skew = observation.answer.clock_skew or 0.0
+    if abs(skew) > _SKEW:
+        yield f"Its clock is {span(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours."
+
+
+def _failure(observation: Observation, now: float) -> Failure | None:
+    error, success = observation.error, observation.last_success
+    if error is None:
+        return None
+    last = "not once since the exporter started" if success is None else ago(now - success)
+    return Failure(error.reason, str(error), error.hint, last)

@@ -1,0 +1,158 @@
+"""What the status page shows, put together from the portals' last observations.
+
+Nothing here asks a portal, and nothing knows of markup. Lists are bounded and say how much they
+leave out, so that the page stays readable, and of a bearable size, for hundreds of portals.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from exporter.docspace.portal import Portal
+from exporter.metrics.state import KeyState
+from exporter.web.card import (
+    DISABLED,
+    EXPIRED,
+    IN_USE,
+    LIST_KEYS,
+    MONTH,
+    QUARTER,
+    ROTATED,
+    STALE,
+    URGENCIES,
+    WEEK,
+    Card,
+    JudgedPortal,
+    Row,
+    Urgency,
+    ago,
+    date,
+)
+from exporter.web.timeline import DAYS, Mark, Timeline, draw
+from exporter.words import DAY, moment, plural
+
+#: Portals shown with their keys. Those after them get a line each, those after that a count.
+FULL_PORTALS = 20
+BRIEF_PORTALS = 500
+#: Keys in all lists of portals together.
+PAGE_KEYS = 250
+
+_ORDER = {"down": 0, "up": 1, "unseen": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """A key in the list beside the drawing."""
+
+    portal: str
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The page. ``totals`` are the keys in use by urgency, ``coming`` those the drawing shows."""
+
+    headline: tuple[str, ...]
+    time: datetime
+    portals: int
+    up: int
+    keys: int
+    active: int
+    seen: str
+    stale: bool
+    totals: tuple[tuple[Urgency, int], ...]
+    timeline: Timeline
+    coming: int
+    upcoming: tuple[Upcoming, ...]
+    cards: tuple[Card, ...]
+    brief: tuple[Card, ...]
+    more: int
+
+
+def overview(portals: Sequence[Portal], now: float) -> Overview:
+    """Judge each portal's last observation at ``now`` (Unix seconds) and lay out the page.
+
+    Portals that are down come first, then those whose keys expire first.
+    """
+    judged = sorted((JudgedPortal.at(portal, now) for portal in portals), key=_order)
+    totals = {urgency: sum(len(each.keys[urgency]) for each in judged) for urgency in URGENCIES}
+    keys = sum(totals.values())
+    coming = _coming(judged)
+    seen = [each.view.observation.time for each in judged if each.view]
+    return Overview(
+        headline=tuple(_headline(judged, totals)),
+        time=date(now),
+        portals=len(judged),
+        up=sum(each.condition == "up" for each in judged),
+        keys=keys,
+        active=keys - totals[EXPIRED] - totals[DISABLED],
+        seen=ago(now - max(seen)) if seen else "",
+        stale=bool(seen) and now - max(seen) > STALE,
+        totals=tuple((urgency, totals[urgency]) for urgency in IN_USE),
+        timeline=draw((_mark(each, state, len(judged)) for each, state in coming), now),
+        coming=len(coming),
+        upcoming=tuple(Upcoming(each.name, each.row(state)) for each, state in coming[:LIST_KEYS]),
+        cards=tuple(_cards(judged[:FULL_PORTALS])),
+        brief=tuple(each.card(0) for each in judged[FULL_PORTALS:][:BRIEF_PORTALS]),
+        more=max(len(judged) - FULL_PORTALS - BRIEF_PORTALS, 0),
+    )
+
+
+def _order(judged: JudgedPortal) -> tuple[int, float, str]:
+    left = float("inf") if judged.left is None else judged.left
+    return (_ORDER[judged.condition], left, judged.name)
+
+
+def _cards(judged: Iterable[JudgedPortal]) -> Iterable[Card]:
+    room = PAGE_KEYS
+    for each in judged:
+        card = each.card(room)
+        room -= card.shown
+        yield card
+
+
+def _coming(judged: Iterable[JudgedPortal]) -> list[tuple[JudgedPortal, KeyState]]:
+    """The active keys of all portals that expire in the coming days, the soonest first."""
+    found = [
+        (state.left, number, each, state)
+        for number, each in enumerate(judged)
+        for urgency in (WEEK, MONTH, QUARTER, ROTATED)
+        for state in each.keys[urgency]
+        if state.left is not None and state.left < DAYS * DAY
+    ]
+    found.sort(key=lambda found: found[:2])
+    return [(each, state) for _, _, each, state in found]
+
+
+def _mark(judged: JudgedPortal, state: KeyState, portals: int) -> Mark:
+    row, left = judged.row(state), state.left or 0.0
+    when = moment(left)
+    detail = f"{judged.name}, {when}" if portals > 1 else when
+    return Mark(left, row.urgency.slug, row.name, detail)
+
+
+def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> Iterable[str]:
+    """One or two sentences for the person who looks at nothing else."""
+    down = [each.name for each in judged if each.condition == "down"]
+    up = any(each.condition == "up" for each in judged)
+    if down:
+        several = f"{len(down):,} of {plural(len(judged), 'portal')} are down."
+        yield f"{_isolated(down[0])} is down." if len(down) == 1 else several
+    if up:
+        yield _expiring(totals)
+    elif not down:
+        yield "Waiting for the first scrape."
+
+
+def _isolated(name: str) -> str:
+    """A name whose direction of writing leaves the words around it alone."""
+    return f"\u2068{name}\u2069"
+
+
+def _expiring(totals: Mapping[Urgency, int]) -> str:
+    for urgency, days in ((WEEK, 7), (MONTH, 30)):
+        if totals[urgency]:
+            count = totals[urgency]
+            verb = "expires" if count == 1 else "expire"
+            return f"{plural(count, 'key')} {verb} within {days} days."
+    return "No key expires within 30 days."

@@ -1,0 +1,80 @@
+"""The status page: each portal, its state, its keys by urgency, and what expires next.
+
+It shows what the last scrape brought and never asks a portal itself. Every value is escaped, and
+the Content-Security-Policy lets the browser run and fetch nothing, should one slip through.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+
+import jinja2
+from markupsafe import Markup
+
+from exporter.clock import Clock
+from exporter.docspace.fleet import Fleet
+from exporter.version import VERSION
+from exporter.web.http import Reply, Request
+from exporter.web.overview import overview
+
+
+class StatusPage:
+    """The handler of ``/``.
+
+    ``fleet`` gives the portals of the configuration in force, ``telemetry_path`` is where the
+    metrics are. Links are relative: the exporter may stand behind a path of a reverse proxy.
+    Without ``docs_url`` there is no link to the documentation.
+    """
+
+    def __init__(
+        self,
+        fleet: Callable[[], Fleet],
+        clock: Clock,
+        telemetry_path: str = "/metrics",
+        docs_url: str = "",
+    ) -> None:
+        self._fleet = fleet
+        self._clock = clock
+        self._links = {"metrics": telemetry_path.lstrip("/"), "docs": docs_url}
+
+    def __call__(self, _: Request) -> Reply:
+        """The page as of now."""
+        page = overview(self._fleet().portals, self._clock.now())
+        body = self._template.render(page=page, links=self._links, style=self._style)
+        return Reply(body.encode(), "text/html; charset=utf-8", headers=self._headers)
+
+    @cached_property
+    def _environment(self) -> jinja2.Environment:
+        environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("exporter.web"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.globals["version"] = VERSION
+        return environment
+
+    @cached_property
+    def _template(self) -> jinja2.Template:
+        return self._environment.get_template("status.html")
+
+    @cached_property
+    def _style(self) -> Markup:
+        """The style sheet, ours and fixed: no value of a portal is in it."""
+        return Markup(self._environment.get_template("status.css").render())  # noqa: S704, a file of ours
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
+        return {
+            "Content-Security-Policy": (
+                f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+                "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            ),
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "no-store",
+        }
