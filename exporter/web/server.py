@@ -3,13 +3,16 @@
 import logging
 import threading
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 from wsgiref.types import WSGIApplication
 
 from cheroot import wsgi
 from structlog.typing import FilteringBoundLogger
 
+from exporter.web.handshake import TLSConnection
 from exporter.web.listen import ListenAddress
+from exporter.web.tls import ServerTLS
 
 #: Threads beside those that scrapes may take, so that /-/healthy answers under full load.
 _SPARE_THREADS = 4
@@ -35,7 +38,10 @@ class _Cheroot(wsgi.Server):
 
 
 class Server:
-    """One listening address. ``start()`` returns once it accepts connections."""
+    """One listening address. ``start()`` returns once it accepts connections.
+
+    With ``tls`` it speaks HTTPS only.
+    """
 
     def __init__(
         self,
@@ -43,7 +49,9 @@ class Server:
         app: WSGIApplication,
         log: FilteringBoundLogger,
         max_requests: int,
+        tls: ServerTLS | None = None,
     ) -> None:
+        self._scheme = "http" if tls is None else "https"
         self._server = _Cheroot(
             log,
             (address.host, address.port),
@@ -58,12 +66,19 @@ class Server:
         )
         self._server.max_request_header_size = _MAX_HEADER
         self._server.max_request_body_size = _MAX_BODY
+        if tls is not None:
+            self._server.ConnectionClass = partial(TLSConnection, tls, log)
 
     @property
     def address(self) -> ListenAddress:
         """Where it listens; with the port that the system chose, once started."""
         host, port = self._server.bind_addr[:2]
         return ListenAddress(host, port)
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        return self.address.url.replace("http", self._scheme, 1)
 
     def start(self) -> None:
         """Bind and serve, in threads that do not outlive the process. Raises OSError."""

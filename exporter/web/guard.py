@@ -1,0 +1,83 @@
+"""What stands before the application: the web configuration's users, headers and rate limit.
+
+In this the exporter does what the exporter-toolkit does: every path asks for a password, those
+under ``/-/`` too, and the file counts as it is at the moment of the request.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from exporter.config import ConfigError
+from exporter.web.auth import BasicAuth, TooManyChecks
+from exporter.web.http import Reply, Request, send
+from exporter.web.ratelimit import TokenBucket
+from exporter.web.webconfig import WebConfig
+from exporter.web.webfile import WebConfigFile
+
+
+class Guard:
+    """A WSGI application around another. ``clock`` gives seconds that never go back.
+
+    While the file cannot be used every answer is 500: nobody gets in by an old or a broken one.
+    """
+
+    def __init__(
+        self, app: WSGIApplication, file: WebConfigFile, clock: Callable[[], float]
+    ) -> None:
+        self._app = app
+        self._file = file
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._config = WebConfig()
+        self._auth: BasicAuth | None = None
+        self._bucket: TokenBucket | None = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Let a request through, or answer it."""
+        request = Request.of(environ)
+        try:
+            config = self._file.current()
+        except ConfigError:
+            refusal = Reply.text("the web configuration cannot be used, see the log", 500)
+            return send(refusal, request, start_response)
+        auth, bucket = self._follow(config)
+        if bucket is not None and not bucket.take():
+            return send(Reply.text("too many requests", 429), request, start_response)
+        answer = _with_headers(config, start_response) if config.headers else start_response
+        refused = _refusal(auth, request) if auth is not None else None
+        if refused is not None:
+            return send(refused, request, answer)
+        return self._app(environ, answer)
+
+    def _follow(self, config: WebConfig) -> tuple[BasicAuth | None, TokenBucket | None]:
+        """What goes with this configuration. Parts that stay the same keep what they know."""
+        with self._lock:
+            old, self._config = self._config, config
+            if config.users != old.users:
+                self._auth = BasicAuth(config.users) if config.users else None
+            if config.rate_limit != old.rate_limit:
+                limit = config.rate_limit
+                self._bucket = TokenBucket(limit, self._clock) if limit else None
+            return self._auth, self._bucket
+
+
+def _refusal(auth: BasicAuth, request: Request) -> Reply | None:
+    try:
+        if auth.admit(request.header("Authorization")):
+            return None
+    except TooManyChecks:
+        return Reply.text("too many passwords to check, try again", 503, Retry_After="1")
+    return Reply.text("user and password, please", 401, WWW_Authenticate="Basic")
+
+
+def _with_headers(config: WebConfig, start_response: StartResponse) -> StartResponse:
+    """Add the configured headers to an answer, in place of those of the same name."""
+    names = {name.lower() for name in config.headers}
+
+    def answer(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        kept = [(name, value) for name, value in headers if name.lower() not in names]
+        return start_response(status, [*kept, *config.headers.items()], *exc_info)
+
+    return answer

@@ -1,0 +1,302 @@
+"""Users, headers and the rate limit of the web configuration, before the application."""
+
+import base64
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import bcrypt
+import pytest
+from support.prometheus import eventually
+from support.standing import StandingClock
+from support.web import Web
+
+from exporter.config import Secret
+from exporter.web.auth import BasicAuth, TooManyChecks
+from exporter.web.ratelimit import TokenBucket
+from exporter.web.webconfig import RateLimit
+
+PASSWORD = "correct horse battery staple"
+#: Of PASSWORD, as htpasswd writes it, at the lowest cost.
+HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$")
+USERS = f"basic_auth_users:\n  alice: {HASH}\n"
+HEADERS = """
+http_server_config:
+  headers:
+    X-Content-Type-Options: nosniff
+    X-Frame-Options: deny
+    Content-Security-Policy: default-src 'self'
+"""
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def auth(**users: str) -> BasicAuth:
+    return BasicAuth({name: Secret(hashed) for name, hashed in (users or {"alice": HASH}).items()})
+
+
+class Counted:
+    """bcrypt, counted. ``most`` is how many ran at once; each takes ``seconds``."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.count = self.most = self._running = 0
+        self.hashes: list[bytes] = []
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._real = bcrypt.checkpw
+
+    def __call__(self, password: bytes, hashed: bytes) -> bool:
+        """What bcrypt.checkpw says."""
+        with self._lock:
+            self.count += 1
+            self._running += 1
+            self.most = max(self.most, self._running)
+            self.hashes.append(hashed)
+        time.sleep(self._seconds)
+        right = self._real(password, hashed)
+        with self._lock:
+            self._running -= 1
+        return right
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    counted = Counted()
+    monkeypatch.setattr(bcrypt, "checkpw", counted)
+    return counted
+
+
+# Who comes in
+
+
+@pytest.mark.parametrize(
+    ("header", "right"),
+    [
+        (basic("alice", PASSWORD), True),
+        (basic("alice", PASSWORD).replace("Basic", "basic"), True),
+        (basic("alice", "wrong"), False),
+        (basic("alice", ""), False),
+        (basic("Alice", PASSWORD), False),
+        (basic("bob", PASSWORD), False),
+        (basic("", ""), False),
+        (basic("alice", HASH), False),
+        (basic("alice", f"{PASSWORD}\0"), False),
+        ("", False),
+        ("Basic", False),
+        ("Basic !!!", False),
+        ("Basic \xfc", False),
+        ("Basic " + base64.b64encode(b"no colon").decode(), False),
+        (f"Bearer {PASSWORD}", False),
+    ],
+)
+def test_only_a_user_with_the_password_comes_in(header: str, *, right: bool) -> None:
+    assert auth().admit(header) is right
+
+
+@pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
+def test_every_prefix_of_bcrypt_is_taken(prefix: str) -> None:
+    assert auth(alice=prefix + HASH[4:]).admit(basic("alice", PASSWORD))
+
+
+def test_user_and_password_may_be_in_any_language() -> None:
+    hashed = bcrypt.hashpw("пароль:ü".encode(), bcrypt.gensalt(4)).decode()
+    assert auth(алиса=hashed).admit(basic("алиса", "пароль:ü"))
+
+
+def test_password_beyond_what_bcrypt_reads_is_wrong() -> None:
+    """Its first 72 bytes alone would match."""
+    longest = "x" * 72
+    hashed = bcrypt.hashpw(longest.encode(), bcrypt.gensalt(4)).decode()
+    guard = auth(alice=hashed)
+    assert guard.admit(basic("alice", longest))
+    assert not guard.admit(basic("alice", longest + "y"))
+
+
+# What it costs
+
+
+def test_right_password_is_hashed_once(counted: Counted) -> None:
+    guard = auth()
+    assert all(guard.admit(basic("alice", PASSWORD)) for _ in range(5))
+    assert counted.count == 1
+
+
+def test_wrong_password_is_hashed_each_time(counted: Counted) -> None:
+    guard = auth()
+    for _ in range(3):
+        guard.admit(basic("alice", "wrong"))
+        guard.admit(basic("alice", PASSWORD))
+    assert counted.count == 4
+
+
+def test_unknown_user_costs_as_much_as_the_dearest_known_one(counted: Counted) -> None:
+    guard = auth(alice=HASH, bob="$2b$06$" + "." * 53)
+    guard.admit(basic("nobody", PASSWORD))
+    (hashed,) = counted.hashes
+    assert hashed.startswith(b"$2b$06$")
+
+
+def test_time_does_not_tell_whether_a_user_exists() -> None:
+    guard = auth(alice=bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(9)).decode())
+
+    def seconds(user: str, password: str) -> float:
+        """Of this thread's work: other processes do not count."""
+        started = time.thread_time()
+        guard.admit(basic(user, password))
+        return time.thread_time() - started
+
+    attempts = [("alice", "wrong"), ("nobody", "wrong"), ("alice", "x" * 100)]
+    known, unknown, long = (min(seconds(*attempt) for _ in range(7)) for attempt in attempts)
+    assert unknown == pytest.approx(known, rel=0.3)
+    assert long == pytest.approx(known, rel=0.3)
+
+
+def test_clients_that_come_at_once_with_the_right_password_cost_one_hash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = Counted(seconds=0.2)
+    monkeypatch.setattr(bcrypt, "checkpw", counted)
+    guard = auth()
+    with ThreadPoolExecutor(40) as clients:
+        assert all(clients.map(guard.admit, [basic("alice", PASSWORD)] * 40))
+    assert counted.count == 1
+
+
+@pytest.fixture
+def flooded(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[BasicAuth, Counted]]:
+    """As many different wrong passwords under way as may be; alice was there before."""
+    counted = Counted(seconds=0.2)
+    monkeypatch.setattr(bcrypt, "checkpw", counted)
+    guard = auth()
+    guard.admit(basic("alice", PASSWORD))
+    with ThreadPoolExecutor(8) as attackers:
+        for number in range(8):
+            attackers.submit(guard.admit, basic("alice", f"wrong {number}"))
+        eventually(lambda: len(guard._checking), lambda waiting: waiting == 8, 1.0)
+        yield guard, counted
+
+
+def test_flood_of_wrong_passwords_does_not_delay_who_is_known(
+    flooded: tuple[BasicAuth, Counted],
+) -> None:
+    started = time.monotonic()
+    assert flooded[0].admit(basic("alice", PASSWORD))
+    assert time.monotonic() - started < 0.1
+
+
+def test_flood_of_wrong_passwords_takes_no_more_threads(
+    flooded: tuple[BasicAuth, Counted],
+) -> None:
+    with pytest.raises(TooManyChecks):
+        flooded[0].admit(basic("alice", "one more"))
+
+
+def test_flood_of_wrong_passwords_takes_one_core(flooded: tuple[BasicAuth, Counted]) -> None:
+    guard, counted = flooded
+    eventually(lambda: len(guard._checking), lambda waiting: not waiting, 10.0)
+    assert counted.most == 1
+
+
+def test_bcrypt_is_loaded_for_users_only() -> None:
+    script = (
+        "import sys, exporter.commands.serve, exporter.web.guard, exporter.web.auth\n"
+        "assert 'bcrypt' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_no_hash_is_in_a_repr() -> None:
+    assert HASH[8:] not in repr(auth())
+
+
+# Over HTTP
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/unknown"])
+def test_every_path_asks_for_a_password(tmp_path: Path, path: str) -> None:
+    """As in the exporter-toolkit, which makes no exception for health checks."""
+    with Web(tmp_path, USERS) as web:
+        answer = web.curl(path=path)
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, ["Basic"])
+        assert web.curl("--user", f"alice:{PASSWORD}", path=path).status == 200
+
+
+@pytest.mark.parametrize("method", [["--head"], ["--request", "POST", "--data", "x" * 5000]])
+def test_every_method_asks_for_a_password(tmp_path: Path, method: list[str]) -> None:
+    with Web(tmp_path, USERS) as web:
+        assert web.curl(*method).status == 401
+
+
+def test_users_change_without_a_restart(tmp_path: Path) -> None:
+    with Web(tmp_path, USERS) as web:
+        user = ["--user", f"alice:{PASSWORD}"]
+        assert web.curl(*user).status == 200
+        web.config.write_text(USERS.replace("alice", "bob"))
+        assert web.curl(*user).status == 401
+        assert web.curl("--user", f"bob:{PASSWORD}").status == 200
+
+
+def test_changed_hash_makes_the_known_password_wrong(tmp_path: Path) -> None:
+    with Web(tmp_path, USERS) as web:
+        user = ["--user", f"alice:{PASSWORD}"]
+        assert web.curl(*user).status == 200
+        other = bcrypt.hashpw(b"other", bcrypt.gensalt(4)).decode()
+        web.config.write_text(f"basic_auth_users: {{alice: {other}}}")
+        assert web.curl(*user).status == 401
+
+
+@pytest.mark.parametrize(
+    "broken", ["basic_auth_users: {alice: hunter2}", "basic_auth_users: {", None]
+)
+def test_broken_file_lets_nobody_in(tmp_path: Path, broken: str | None) -> None:
+    """Neither by the users of before nor without any."""
+    with Web(tmp_path, USERS) as web:
+        if broken is None:
+            web.config.unlink()
+        else:
+            web.config.write_text(broken)
+        answer = web.curl("--user", f"alice:{PASSWORD}")
+        assert answer.status == web.curl().status == 500
+        assert answer.body == "the web configuration cannot be used, see the log\n"
+        web.config.write_text(USERS)
+        assert web.curl("--user", f"alice:{PASSWORD}").status == 200
+        assert "hunter2" not in "".join(web.log.lines)
+
+
+def test_headers_are_on_every_answer_once(tmp_path: Path) -> None:
+    with Web(tmp_path, USERS + HEADERS) as web:
+        for options, status in (([], 401), (["--user", f"alice:{PASSWORD}"], 200)):
+            answer = web.curl(*options)
+            assert answer.status == status
+            assert answer.headers["x-content-type-options"] == ["nosniff"]
+            assert answer.headers["x-frame-options"] == ["deny"]
+            assert answer.headers["content-security-policy"] == ["default-src 'self'"]
+
+
+def test_requests_beyond_the_limit_are_refused(tmp_path: Path) -> None:
+    with Web(tmp_path, "rate_limit: {interval: 1h, burst: 2}") as web:
+        assert [web.curl().status for _ in range(3)] == [200, 200, 429]
+
+
+def test_other_change_of_the_file_does_not_refill_the_limit(tmp_path: Path) -> None:
+    limit = "rate_limit: {interval: 1h, burst: 1}\n"
+    with Web(tmp_path, limit) as web:
+        assert web.curl().status == 200
+        web.config.write_text(limit + USERS)
+        assert web.curl().status == 429
+
+
+def test_bucket_fills_with_time_and_not_beyond_its_burst() -> None:
+    clock = StandingClock()
+    bucket = TokenBucket(RateLimit(interval=10.0, burst=2), clock.now)
+    assert [bucket.take() for _ in range(3)] == [True, True, False]
+    clock.time += 10
+    assert [bucket.take() for _ in range(2)] == [True, False]
+    clock.time += 1000
+    assert [bucket.take() for _ in range(3)] == [True, True, False]

@@ -1,0 +1,502 @@
+"""HTTPS: whom the server lets in, on what terms, also when files change and clients err."""
+
+import http.client
+import os
+import shutil
+import socket
+import ssl
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from support.certificates import Issued, issue
+from support.standing import Log
+from support.web import Web, curl
+
+from exporter.config import ConfigError
+from exporter.web.tls import ServerTLS
+from exporter.web.webfile import WebConfigFile
+
+PLAIN_GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("certificates")
+
+
+@pytest.fixture(scope="module")
+def authority(folder: Path) -> Issued:
+    return issue(folder, "ca")
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path, authority: Issued) -> Issued:
+    return issue(folder, "server", authority)
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path, authority: Issued) -> Issued:
+    """A certificate with a name of each kind."""
+    names = [
+        x509.DNSName("prometheus.example"),
+        x509.RFC822Name("prometheus@example.com"),
+        x509.UniformResourceIdentifier("spiffe://example/prometheus"),
+    ]
+    return issue(folder, "client", authority, host="2001:db8::7", names=names)
+
+
+@pytest.fixture(scope="module")
+def stranger(folder: Path) -> Issued:
+    """A certificate of another issuer."""
+    return issue(folder, "stranger", issue(folder, "other-ca"))
+
+
+def tls(served: Issued, *lines: str) -> str:
+    pair = [f"cert_file: {served.cert_file}", f"key_file: {served.key_file}"]
+    return "tls_server_config:\n" + "".join(f"  {line}\n" for line in (*pair, *lines))
+
+
+def shows(certificate: Issued) -> list[str | Path]:
+    """Curl's options for a client certificate."""
+    return ["--cert", certificate.cert_file, "--key", certificate.key_file]
+
+
+@pytest.fixture
+def https(tmp_path: Path, served: Issued) -> Iterator[Web]:
+    with Web(tmp_path, tls(served)) as web:
+        yield web
+
+
+def trusting(authority: Issued) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority.cert_file)
+
+
+def handshake(web: Web, context: ssl.SSLContext) -> ssl.SSLSocket:
+    plain = socket.create_connection(("127.0.0.1", web.port), timeout=10)
+    return context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def serial(web: Web) -> int:
+    """Of the certificate that the server shows now."""
+    pem = ssl.get_server_certificate(("127.0.0.1", web.port), timeout=10)
+    return x509.load_pem_x509_certificate(pem.encode()).serial_number
+
+
+def test_application_knows_that_it_is_https(https: Web, authority: Issued) -> None:
+    answer = https.curl("--cacert", authority.cert_file, path="/metrics")
+    assert (answer.status, answer.body) == (200, "https /metrics\n")
+
+
+def test_http_1_1_is_what_is_negotiated(https: Web, authority: Issued) -> None:
+    context = trusting(authority)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with handshake(https, context) as connection:
+        assert connection.selected_alpn_protocol() == "http/1.1"
+
+
+def test_connection_serves_several_requests(https: Web, authority: Issued) -> None:
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", https.port, context=trusting(authority), timeout=10
+    )
+    for path in ("/first", "/second"):
+        connection.request("GET", path)
+        assert connection.getresponse().read() == f"https {path}\n".encode()
+    connection.close()
+
+
+def test_requests_in_one_record_are_all_answered(https: Web, authority: Issued) -> None:
+    """What OpenSSL has read already does not show on the socket, but must not be left behind."""
+    line = b"GET /%d HTTP/1.1\r\nHost: localhost\r\nX-Padding: "
+    half = line + b"x" * (8192 - len(line % 0) - 4) + b"\r\n\r\n"
+    with handshake(https, trusting(authority)) as connection:
+        connection.sendall(half % 0 + half % 1)
+        seen = b""
+        while b"https /1\n" not in seen:
+            more = connection.recv(65536)
+            assert more
+            seen += more
+
+
+def test_long_answer_arrives_whole(tmp_path: Path, served: Issued, authority: Issued) -> None:
+    body = os.urandom(3_000_000)
+
+    def long(_: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    with Web(tmp_path, tls(served), long) as web:
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", web.port, context=trusting(authority), timeout=10
+        )
+        connection.request("GET", "/")
+        assert connection.getresponse().read() == body
+        connection.close()
+
+
+# Client certificates
+
+
+@pytest.mark.parametrize(
+    ("client_auth_type", "statuses"),
+    [
+        # Of a client with a certificate of the CA, with one of another, with none.
+        ("NoClientCert", (200, 200, 200)),
+        ("RequestClientCert", (200, 200, 200)),
+        ("VerifyClientCertIfGiven", (200, 0, 200)),
+        ("RequireAndVerifyClientCert", (200, 0, 0)),
+    ],
+)
+def test_client_auth_type_tells_who_comes_in(
+    tmp_path: Path,
+    served: Issued,
+    authority: Issued,
+    client: Issued,
+    stranger: Issued,
+    client_auth_type: str,
+    statuses: tuple[int, int, int],
+) -> None:
+    lines = [f"client_auth_type: {client_auth_type}"]
+    if "Verify" in client_auth_type:
+        lines.append(f"client_ca_file: {authority.cert_file}")
+    with Web(tmp_path, tls(served, *lines)) as web:
+        trust = ["--cacert", authority.cert_file]
+        options = (shows(client), shows(stranger), [])
+        assert tuple(web.curl(*trust, *each).status for each in options) == statuses
+    assert web.log.count("level=warning") == web.log.count("level=error") == 0
+
+
+def test_certificate_in_the_client_ca_counts_without_its_issuer(
+    tmp_path: Path, served: Issued, authority: Issued, client: Issued
+) -> None:
+    """As in Go, every certificate of the file is a root."""
+    lines = ("client_auth_type: RequireAndVerifyClientCert", f"client_ca_file: {client.cert_file}")
+    with Web(tmp_path, tls(served, *lines)) as web:
+        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == 200
+
+
+def test_without_client_ca_the_systems_certificates_count(
+    tmp_path: Path, served: Issued, authority: Issued, client: Issued
+) -> None:
+    with Web(tmp_path, tls(served, "client_auth_type: RequireAndVerifyClientCert")) as web:
+        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == 0
+
+
+def test_expired_client_certificate_is_refused(
+    tmp_path: Path, folder: Path, served: Issued, authority: Issued
+) -> None:
+    expired = issue(folder, "expired", authority, valid_hours=-1)
+    lines = ("client_auth_type: VerifyClientCertIfGiven", f"client_ca_file: {authority.cert_file}")
+    with Web(tmp_path, tls(served, *lines)) as web:
+        assert web.curl("--cacert", authority.cert_file, *shows(expired)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("allowed", "status"),
+    [
+        ("prometheus.example", 200),
+        ("prometheus@example.com", 200),
+        ("spiffe://example/prometheus", 200),
+        ("2001:db8::7", 200),
+        ("example", 0),
+        ("PROMETHEUS.EXAMPLE", 0),
+        ("client", 0),  # its common name
+    ],
+)
+def test_one_name_of_the_certificate_must_be_allowed(
+    tmp_path: Path, served: Issued, authority: Issued, client: Issued, allowed: str, status: int
+) -> None:
+    lines = (
+        "client_auth_type: RequireAndVerifyClientCert",
+        f"client_ca_file: {authority.cert_file}",
+        f"client_allowed_sans: [other.example, '{allowed}']",
+    )
+    with Web(tmp_path, tls(served, *lines)) as web:
+        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == status
+
+
+# Versions, suites, curves
+
+
+@pytest.mark.parametrize(
+    ("line", "offered", "agreed"),
+    [
+        ("max_version: TLS12", ("TLSv1_2", "TLSv1_3"), "TLSv1.2"),
+        ("max_version: TLS13", ("TLSv1_2", "TLSv1_3"), "TLSv1.3"),
+        ("min_version: TLS13", ("TLSv1_2", "TLSv1_2"), None),
+        ("min_version: TLS12", ("TLSv1_1", "TLSv1_1"), None),
+        ("min_version: TLS11", ("TLSv1_1", "TLSv1_1"), "TLSv1.1"),
+        ("min_version: TLS11", ("TLSv1", "TLSv1"), None),
+        ("min_version: TLS10", ("TLSv1", "TLSv1"), "TLSv1"),
+        ("cipher_suites: [TLS_AES_256_GCM_SHA384]", ("TLSv1_2", "TLSv1_2"), None),
+        ("cipher_suites: [TLS_AES_256_GCM_SHA384]", ("TLSv1_2", "TLSv1_3"), "TLSv1.3"),
+    ],
+)
+def test_versions_are_those_of_the_file(
+    tmp_path: Path,
+    served: Issued,
+    authority: Issued,
+    line: str,
+    offered: tuple[str, str],
+    agreed: str | None,
+) -> None:
+    context = trusting(authority)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = (
+            ssl.TLSVersion[version] for version in offered
+        )
+    with Web(tmp_path, tls(served, line)) as web:
+        if agreed is None:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                handshake(web, context)
+        else:
+            with handshake(web, context) as connection:
+                assert connection.version() == agreed
+
+
+AES_256 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
+CHACHA = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
+
+
+@pytest.mark.parametrize(
+    ("line", "offered", "agreed"),
+    [
+        (f"cipher_suites: [{AES_256}]", "ECDHE+AES", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+        (f"cipher_suites: [{AES_256}]", "ECDHE-ECDSA-AES128-GCM-SHA256", None),
+        (
+            f"cipher_suites: [{CHACHA}, {AES_256}]",
+            "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
+            "ECDHE-ECDSA-CHACHA20-POLY1305",
+        ),
+        (
+            f"cipher_suites: [{CHACHA}, {AES_256}]\n  prefer_server_cipher_suites: false",
+            "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
+            "ECDHE-ECDSA-AES256-GCM-SHA384",
+        ),
+        ("curve_preferences: [CurveP256]", "ECDHE+AES128", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        ("curve_preferences: [CurveP521]", "ECDHE+AES128", None),
+    ],
+)
+def test_suites_and_curve_are_those_of_the_file(
+    tmp_path: Path, served: Issued, authority: Issued, line: str, offered: str, agreed: str | None
+) -> None:
+    """The client offers the curve P-256 only, which none of the suites minds."""
+    context = trusting(authority)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(offered)
+    context.set_ecdh_curve("prime256v1")
+    with Web(tmp_path, tls(served, line)) as web:
+        if agreed is None:
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                handshake(web, context)
+        else:
+            with handshake(web, context) as connection:
+                cipher = connection.cipher()
+                assert cipher is not None
+                assert cipher[0] == agreed
+
+
+# Where certificates lie
+
+
+def indented(file: Path) -> str:
+    return "".join(f"\n    {line}" for line in file.read_text().splitlines())
+
+
+def test_certificates_may_stand_in_the_file(
+    tmp_path: Path, served: Issued, authority: Issued, client: Issued
+) -> None:
+    text = (
+        f"tls_server_config:\n  cert: |{indented(served.cert_file)}\n"
+        f"  key: |{indented(served.key_file)}\n  client_ca: |{indented(authority.cert_file)}\n"
+        "  client_auth_type: RequireAndVerifyClientCert\n"
+    )
+    with Web(tmp_path, text) as web:
+        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == 200
+        assert web.curl("--cacert", authority.cert_file).status == 0
+
+
+def test_notes_in_a_ca_file_may_be_in_any_language(
+    tmp_path: Path, served: Issued, authority: Issued, client: Issued
+) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.write_text(f"# Unternehmensschlüssel\n{authority.cert_file.read_text()}", encoding="utf-8")
+    lines = ("client_auth_type: RequireAndVerifyClientCert", f"client_ca_file: {ca}")
+    with Web(tmp_path, tls(served, *lines)) as web:
+        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == 200
+
+
+def refused_at_the_start(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "web.yml"
+    file.write_text(text)
+    log = Log().log
+    with pytest.raises(ConfigError) as caught:
+        ServerTLS.of(WebConfigFile(file, log), log)
+    return str(caught.value)
+
+
+def test_key_of_another_certificate_ends_the_start(
+    tmp_path: Path, served: Issued, client: Issued
+) -> None:
+    text = f"tls_server_config: {{cert_file: {served.cert_file}, key_file: {client.key_file}}}"
+    assert refused_at_the_start(tmp_path, text) == (
+        f"{served.cert_file}: expected a certificate in PEM form with the key in "
+        f"{client.key_file} that belongs to it, not encrypted (KEY_VALUES_MISMATCH)"
+    )
+
+
+def test_encrypted_key_ends_the_start(tmp_path: Path, authority: Issued) -> None:
+    """It is told, and nobody is asked for a password on a terminal."""
+    locked = issue(tmp_path, "locked", authority, password=b"hunter2")
+    assert "not encrypted" in refused_at_the_start(tmp_path, tls(locked))
+
+
+@pytest.mark.parametrize("missing", ["cert_file", "key_file", "client_ca_file"])
+def test_missing_file_ends_the_start(tmp_path: Path, served: Issued, missing: str) -> None:
+    fields = {
+        "cert_file": served.cert_file,
+        "key_file": served.key_file,
+        "client_auth_type": "VerifyClientCertIfGiven",
+        "client_ca_file": served.cert_file,
+        missing: "gone.pem",
+    }
+    text = "tls_server_config:\n" + "".join(f"  {name}: {fields[name]}\n" for name in fields)
+    expected = f"{tmp_path}/gone.pem: cannot be read: No such file or directory"
+    assert refused_at_the_start(tmp_path, text) == expected
+
+
+def test_client_ca_without_a_certificate_ends_the_start(tmp_path: Path, served: Issued) -> None:
+    lines = ("client_auth_type: VerifyClientCertIfGiven", f"client_ca_file: {served.key_file}")
+    expected = f"{served.key_file}: expected certificates in PEM form"
+    assert refused_at_the_start(tmp_path, tls(served, *lines)) == expected
+
+
+# Files that change
+
+
+@pytest.fixture
+def own(tmp_path: Path, folder: Path, authority: Issued) -> Issued:
+    """A certificate of the test's own, to overwrite."""
+    return issue(tmp_path, "own", authority)
+
+
+def renew(own: Issued, by: Issued) -> None:
+    shutil.copy(by.cert_file, own.cert_file)
+    shutil.copy(by.key_file, own.key_file)
+
+
+def test_renewed_certificate_is_shown_from_the_next_handshake_on(
+    tmp_path: Path, own: Issued, served: Issued
+) -> None:
+    with Web(tmp_path, tls(own)) as web:
+        assert serial(web) == own.certificate.serial_number
+        renew(own, served)
+        assert serial(web) == served.certificate.serial_number
+
+
+def test_half_written_renewal_leaves_the_old_certificate_and_is_logged_once(
+    tmp_path: Path, own: Issued, served: Issued
+) -> None:
+    with Web(tmp_path, tls(own)) as web:
+        shutil.copy(served.cert_file, own.cert_file)
+        assert [serial(web) for _ in range(3)] == [own.certificate.serial_number] * 3
+        assert web.log.count("TLS files cannot be used") == 1
+        shutil.copy(served.key_file, own.key_file)
+        assert serial(web) == served.certificate.serial_number
+        assert web.log.count("TLS files read again") == 1
+
+
+def test_other_client_ca_counts_from_the_next_handshake_on(
+    tmp_path: Path, served: Issued, authority: Issued, client: Issued, folder: Path
+) -> None:
+    ca = tmp_path / "clients.pem"
+    shutil.copy(authority.cert_file, ca)
+    lines = ("client_auth_type: RequireAndVerifyClientCert", f"client_ca_file: {ca}")
+    with Web(tmp_path, tls(served, *lines)) as web:
+        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == 200
+        shutil.copy(issue(tmp_path, "new-ca").cert_file, ca)
+        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == 0
+
+
+def test_broken_client_ca_lets_nobody_in(
+    tmp_path: Path, served: Issued, authority: Issued, client: Issued
+) -> None:
+    ca = tmp_path / "clients.pem"
+    shutil.copy(authority.cert_file, ca)
+    lines = ("client_auth_type: VerifyClientCertIfGiven", f"client_ca_file: {ca}")
+    with Web(tmp_path, tls(served, *lines)) as web:
+        ca.write_text("")
+        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == 0
+        assert web.curl("--cacert", authority.cert_file).status == 0
+        assert web.log.count("TLS files cannot be used") == 1
+
+
+def test_broken_web_configuration_lets_nobody_in_until_it_is_right(
+    tmp_path: Path, served: Issued, authority: Issued
+) -> None:
+    with Web(tmp_path, tls(served)) as web:
+        web.config.write_text(tls(served, "client_auth_typ: RequireAndVerifyClientCert"))
+        assert web.curl("--cacert", authority.cert_file).status == 0
+        web.config.write_text(tls(served))
+        assert web.curl("--cacert", authority.cert_file).status == 200
+
+
+def test_tls_cannot_be_switched_off_without_a_restart(
+    tmp_path: Path, served: Issued, authority: Issued
+) -> None:
+    with Web(tmp_path, tls(served)) as web:
+        web.config.write_text("")
+        assert web.curl("--cacert", authority.cert_file).status == 0
+        assert curl(web.url.replace("https", "http")).status == 400
+
+
+# Clients that err
+
+
+def test_clients_that_say_nothing_do_not_delay_a_scrape(https: Web, authority: Issued) -> None:
+    silent = [socket.create_connection(("127.0.0.1", https.port)) for _ in range(3)]
+    for each in silent[1:]:
+        each.sendall(b"\x16\x03\x01")  # the start of a handshake
+    started = time.monotonic()
+    assert https.curl("--cacert", authority.cert_file).status == 200
+    assert time.monotonic() - started < 2
+    for each in silent:
+        each.close()
+
+
+def test_plain_http_is_answered_with_400(https: Web) -> None:
+    answer = curl(https.url.replace("https", "http"))
+    assert (answer.status, answer.body) == (
+        400,
+        "plain HTTP was sent to a port that speaks HTTPS\n",
+    )
+
+
+@pytest.mark.parametrize("said", [b"", b"\0", PLAIN_GET, b"\x16", b"\x16\x03\x01\x00\x05hello"])
+def test_client_that_goes_away_is_no_news(https: Web, authority: Issued, said: bytes) -> None:
+    for _ in range(10):  # more than there are threads
+        with socket.create_connection(("127.0.0.1", https.port)) as client:
+            client.sendall(said)
+    assert https.curl("--cacert", authority.cert_file).status == 200
+    assert https.log.count("level=warning") == https.log.count("level=error") == 0
+
+
+def test_client_that_does_not_trust_the_certificate_is_no_news(https: Web) -> None:
+    assert "certificate" in https.curl().error
+    assert https.log.count("level=warning") == https.log.count("level=error") == 0
+
+
+def test_client_that_breaks_tls_in_the_middle_is_no_news(https: Web, authority: Issued) -> None:
+    with handshake(https, trusting(authority)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        socket.socket.sendall(connection, b"\x17\x03\x03\x00\x20" + b"x" * 32)
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            connection.recv(100)
+    assert https.curl("--cacert", authority.cert_file).status == 200
+    assert https.log.count("level=warning") == https.log.count("level=error") == 0

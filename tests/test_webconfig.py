@@ -1,0 +1,166 @@
+"""The web configuration file becomes frozen settings, or one line for each problem."""
+
+import dataclasses
+import ssl
+from pathlib import Path
+
+import pytest
+from support.standing import Log
+
+from exporter.config import ConfigError, Secret
+from exporter.web.tlsnames import SUITES
+from exporter.web.tlssettings import TLSServerSettings
+from exporter.web.webconfig import RateLimit, WebConfig, load
+from exporter.web.webfile import WebConfigFile
+
+FIXTURES = Path(__file__).parent / "fixtures" / "webconfig"
+ALICE = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
+USERS = f"basic_auth_users:\n  alice: {ALICE}\n"
+
+
+def valid(name: str) -> WebConfig:
+    return load(FIXTURES / "valid" / f"{name}.yml")
+
+
+def test_every_field_is_read() -> None:
+    folder = FIXTURES / "valid"
+    tls = TLSServerSettings(
+        cert=folder / "server.pem",
+        key=Path("/etc/ssl/private/server.key"),
+        client_ca=folder / "ca.pem",
+        verify=ssl.CERT_REQUIRED,
+        allowed_sans=frozenset({"prometheus.example", "192.0.2.7"}),
+        min_version=ssl.TLSVersion.TLSv1_2,
+        max_version=ssl.TLSVersion.TLSv1_3,
+        suites=("ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+        prefer_server_order=False,
+        curve="secp384r1",
+    )
+    headers = {
+        "Content-Security-Policy": "default-src 'self'",
+        "Strict-Transport-Security": "max-age=31536000",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "deny",
+        "X-XSS-Protection": "1; mode=block",
+    }
+    users = {"alice": Secret(ALICE), "prom-eu.1": Secret("$2b$12$" + "." * 53)}
+    assert valid("complete") == WebConfig(tls, users, headers, RateLimit(1.5, 20))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "empty", "comments-only", "empty-sections", "http2-off", "header-blank",
+        "rate-limit-off", "rate-limit-zero",
+    ],
+)  # fmt: skip
+def test_file_that_asks_for_nothing_is_the_default(name: str) -> None:
+    assert valid(name) == WebConfig()
+
+
+def test_suites_keep_the_order_of_the_file() -> None:
+    tls = valid("every-suite").tls
+    assert tls is not None
+    assert tls.suites == tuple(SUITES.values())
+
+
+def test_list_of_newer_suites_only_leaves_newer_version_only(tmp_path: Path) -> None:
+    """As in Go: the older version is left without a suite to agree on."""
+    file = tmp_path / "web.yml"
+    file.write_text(
+        "tls_server_config: {cert_file: a, key_file: b, cipher_suites: [TLS_AES_128_GCM_SHA256]}"
+    )
+    tls = load(file).tls
+    assert tls is not None
+    assert tls.min_version == ssl.TLSVersion.TLSv1_3
+
+
+@pytest.mark.parametrize(
+    "file", sorted((FIXTURES / "invalid").glob("*.yml")), ids=lambda file: file.stem
+)
+def test_problem_is_told_with_its_place(file: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    told = str(caught.value).replace(f"{file.parent}/", "")
+    assert told == file.with_suffix(".txt").read_text().rstrip("\n")
+
+
+@pytest.mark.parametrize("file", sorted(FIXTURES.glob("invalid/*.txt")), ids=lambda file: file.stem)
+def test_no_problem_repeats_a_password_or_a_hash(file: Path) -> None:
+    told = file.read_text()
+    assert "hunter" not in told
+    assert "$2" not in told
+
+
+def test_no_secret_is_in_a_repr(tmp_path: Path) -> None:
+    file = tmp_path / "web.yml"
+    begin = "-----BEGIN PRIVATE KEY----- hunter2"
+    file.write_text(f"{USERS}tls_server_config: {{cert_file: a, key: '{begin}'}}")
+    shown = repr(load(file))
+    assert "hunter2" not in shown
+    assert ALICE[8:] not in shown
+
+
+@pytest.mark.parametrize("instance", [WebConfig(), RateLimit(1.0, 1)])
+def test_settings_are_frozen(instance: WebConfig | RateLimit) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(instance, dataclasses.fields(instance)[0].name, None)
+
+
+# The file as it is now
+
+
+def test_without_a_file_the_default_counts() -> None:
+    assert WebConfigFile(None, Log().log).current() == WebConfig()
+
+
+def test_file_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"web\.yml: cannot be read"):
+        WebConfigFile(tmp_path / "web.yml", Log().log)
+
+
+def test_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "web.yml"
+    path.write_text(USERS)
+    file = WebConfigFile(path, Log().log)
+    assert file.current() is file.current()
+
+
+def test_changed_file_counts_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "web.yml"
+    path.write_text(USERS)
+    file = WebConfigFile(path, Log().log)
+    path.write_text(USERS.replace("alice", "bob"))
+    assert list(file.current().users) == ["bob"]
+
+
+def test_broken_file_is_refused_until_it_is_right_and_logged_once(tmp_path: Path) -> None:
+    path, log = tmp_path / "web.yml", Log()
+    path.write_text(USERS)
+    file = WebConfigFile(path, log.log)
+    path.write_text("basic_auth_users: {alice: hunter2}")
+    for _ in range(3):
+        with pytest.raises(ConfigError):
+            file.current()
+    assert log.count("web configuration cannot be used") == 1
+    path.write_text(USERS)
+    assert list(file.current().users) == ["alice"]
+    assert log.count("web configuration read again") == 1
+
+
+def test_file_that_went_away_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "web.yml"
+    path.write_text(USERS)
+    file = WebConfigFile(path, Log().log)
+    path.unlink()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        file.current()
+
+
+def test_tls_cannot_be_switched_on_without_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "web.yml"
+    path.write_text(USERS)
+    file = WebConfigFile(path, Log().log)
+    path.write_text("tls_server_config: {cert_file: a, key_file: b}")
+    with pytest.raises(ConfigError, match="restart"):
+        file.current()
