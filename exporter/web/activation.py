@@ -12,7 +12,7 @@ def inherited_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
 
     The variables are taken out of ``environ``: they are for us, not for what we start, and the
     web server would else take the first socket for itself. Raises ValueError for a descriptor
-    that is no listening stream socket.
+    that is no listening TCP socket.
     """
     owner = environ.pop("LISTEN_PID", "")
     count = environ.pop("LISTEN_FDS", "")
@@ -25,8 +25,8 @@ def inherited_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
 def _listening(descriptor: int) -> socket.socket:
     os.set_inheritable(descriptor, False)  # noqa: FBT003, its only parameter
     passed = socket.socket(fileno=descriptor)
-    if passed.type != socket.SOCK_STREAM or not passed.getsockopt(
-        socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-    ):
-        raise ValueError(f"descriptor {descriptor}: expected a listening stream socket")
+    internet = passed.family in {socket.AF_INET, socket.AF_INET6}
+    listening = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if not (internet and passed.type == socket.SOCK_STREAM and listening):
+        raise ValueError(f"descriptor {descriptor}: expected a TCP socket that listens")
     return passed

@@ -26,6 +26,12 @@ class ListenAddress:
         every = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104, asked for
         return cls(match["six"] or match["host"] or every, int(match["port"]))
 
+    @classmethod
+    def of(cls, listening: socket.socket) -> "ListenAddress":
+        """Where a socket listens."""
+        host, port = listening.getsockname()[:2]
+        return cls(host, port)
+
     @property
     def url(self) -> str:
         """Where a browser on this machine finds it."""

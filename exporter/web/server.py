@@ -1,6 +1,7 @@
 """cheroot around the application: bounded threads, timeouts, an end within two seconds."""
 
 import logging
+import socket
 import threading
 from concurrent.futures import Future
 from functools import partial
@@ -24,12 +25,32 @@ _MAX_HEADER = 64 * 1024
 _MAX_BODY = 64 * 1024
 
 
-class _Cheroot(wsgi.Server):
-    """cheroot's server with its words in our log; they are mostly about clients that went away."""
+Listener = ListenAddress | socket.socket
 
-    def __init__(self, log: FilteringBoundLogger, *args: Any, **kwargs: Any) -> None:
+
+class _Cheroot(wsgi.Server):
+    """cheroot's server with its words in our log; they are mostly about clients that went away.
+
+    With ``passed``, a socket that listens already, it binds none of its own.
+    """
+
+    def __init__(
+        self,
+        log: FilteringBoundLogger,
+        passed: socket.socket | None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._log = log
+        self._passed = passed
+
+    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002, cheroot's signature
+        if self._passed is None:
+            bound: socket.socket = super().bind(family, type, proto)
+            return bound
+        self.socket = self._passed
+        return self._passed
 
     def error_log(self, msg: str = "", level: int = logging.INFO, *_: object, **__: object) -> None:
         said = " ".join(str(msg).split())[:200]
@@ -38,22 +59,27 @@ class _Cheroot(wsgi.Server):
 
 
 class Server:
-    """One listening address. ``start()`` returns once it accepts connections.
+    """One listening address, or a socket that listens already.
 
-    With ``tls`` it speaks HTTPS only.
+    ``start()`` returns once it accepts connections. With ``tls`` it speaks HTTPS only.
     """
 
     def __init__(
         self,
-        address: ListenAddress,
+        listener: Listener,
         app: WSGIApplication,
         log: FilteringBoundLogger,
         max_requests: int,
         tls: ServerTLS | None = None,
     ) -> None:
         self._scheme = "http" if tls is None else "https"
+        if isinstance(listener, ListenAddress):
+            address, passed = listener, None
+        else:
+            address, passed = ListenAddress.of(listener), listener
         self._server = _Cheroot(
             log,
+            passed,
             (address.host, address.port),
             app,
             numthreads=max_requests + _SPARE_THREADS,
