@@ -16,6 +16,9 @@ from exporter.version import VERSION, revision
 #: Command, its flags, and what it does. The module of the same name in ``commands`` has its run().
 COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
     "serve": (flags.SERVE, "serve metrics over HTTP (the default)"),
+    "check": (flags.CHECK, "examine every portal and say what to do"),
+    "keys": (flags.KEYS, "list the API keys, soonest expiry first"),
+    "textfile": (flags.TEXTFILE, "write the portals' metrics to a file for node_exporter"),
     "demo": (flags.DEMO, "run an embedded DocSpace portal and an exporter on it"),
 }
 

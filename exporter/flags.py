@@ -5,11 +5,11 @@ A value comes from the command line, else from the environment, else it is the d
 
 import argparse
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from exporter.config.values import portal_url
+from exporter.config.values import portal_url, positive_duration
 from exporter.web.listen import ListenAddress
 
 ENVIRONMENT_PREFIX = "DOCSPACE_EXPORTER_"
@@ -113,6 +113,12 @@ def _path(text: str) -> str:
     return text
 
 
+def _prom_file(text: str) -> Path:
+    if not text.endswith(".prom"):
+        raise ValueError("expected a file such as docspace.prom; node_exporter reads only *.prom")
+    return Path(text)
+
+
 CONFIG_FILE = Flag("--config.file", "the configuration file", "config.yaml", Path)
 
 LOGS = (
@@ -151,3 +157,49 @@ SERVE = (
 )
 
 DEMO = (*WEB, *LOGS)
+
+#: As above, for commands that somebody looks at: their output says what went wrong.
+QUIET_LOGS = (replace(LOGS[0], default="error"), LOGS[1])
+
+PORTAL = Flag("--portal", "a portal's name, instead of all; repeatable", "", str, repeatable=True)
+
+CHECK = (
+    CONFIG_FILE,
+    PORTAL,
+    Flag("--format", "form of the output", "table", str, choices=("table", "json")),
+    *QUIET_LOGS,
+)
+
+KEYS = (
+    CONFIG_FILE,
+    PORTAL,
+    Flag(
+        "--state",
+        "keys in this state only; repeatable",
+        "",
+        str,
+        choices=("active", "disabled", "expired"),
+        repeatable=True,
+    ),
+    Flag(
+        "--expiring-within", "active keys that expire so soon, such as 30d", "", positive_duration
+    ),
+    Flag(
+        "--sort",
+        "what comes first",
+        "expiry",
+        str,
+        choices=("expiry", "name", "portal", "created", "last-used"),
+    ),
+    Flag("--format", "form of the output", "table", str, choices=("table", "json", "csv")),
+    Flag("--exit-code", "exit with 1 if a key expires within --expiring-within, or else 30d"),
+    *QUIET_LOGS,
+)
+
+TEXTFILE = (
+    CONFIG_FILE,
+    Flag("--output", "the file, in the directory that node_exporter reads", "", _prom_file),
+    Flag("--interval", "time between two scrapes; else there is one", "", positive_duration),
+    replace(LOGS[0], default="warn"),
+    LOGS[1],
+)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings
@@ -11,7 +10,7 @@ from exporter.docspace.credential import Credential
 from exporter.docspace.errors import PortalError
 from exporter.docspace.keys import ApiKey
 from exporter.docspace.observation import Answer, RateLimit, Visibility
-from exporter.docspace.refusal import number, refusal
+from exporter.docspace.refusal import http_date, number, refusal
 from exporter.docspace.transport import Transport
 from exporter.docspace.wire import KeyList
 
@@ -100,17 +99,11 @@ def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> Api
 
 
 def _answer(headers: Mapping[str, str], now: float) -> Answer:
+    date = http_date(headers.get("Date"))
     return Answer(
-        clock_skew=_clock_skew(headers.get("Date"), now),
+        clock_skew=None if date is None else date - now,
         rate_limit=RateLimit(
             limit=number(headers.get("X-RateLimit-Limit")),
             remaining=number(headers.get("X-RateLimit-Remaining")),
         ),
     )
-
-
-def _clock_skew(date: str | None, now: float) -> float | None:
-    try:
-        return None if date is None else parsedate_to_datetime(date).timestamp() - now
-    except (ValueError, OverflowError):
-        return None

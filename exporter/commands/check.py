@@ -1,0 +1,81 @@
+"""``docspace-exporter check``: examine the portals side by side, and say what to do."""
+
+import argparse
+import queue
+import sys
+import threading
+from typing import Any
+
+from exporter.clock import Clock
+from exporter.commands import check_table, tables
+from exporter.commands.selection import selected
+from exporter.commands.terminal import emit, interrupted, json_text
+from exporter.config import PortalSettings, Settings
+from exporter.docspace.diagnosis import Diagnosis, Finding
+from exporter.docspace.examination import examine
+from exporter.logs import make_log
+
+
+def run(options: argparse.Namespace) -> int:
+    """Examine and report; 1 where a portal has a problem. Raises ConfigError and FlagError."""
+    settings = selected(options)
+    log = make_log(sys.stderr, options.log_level, options.log_format)
+    try:
+        diagnoses = _side_by_side(settings)
+    except KeyboardInterrupt:
+        return interrupted()
+    for diagnosis in diagnoses:
+        for finding in diagnosis.findings:
+            told = {"check": finding.check, "status": finding.status, "detail": finding.detail}
+            log.debug("examined", portal=diagnosis.portal.name, **told)
+    if options.format == "json":
+        emit(json_text({"portals": [_record(diagnosis) for diagnosis in diagnoses]}))
+    else:
+        emit(tables.render(*check_table.parts(diagnoses)))
+    return int(any(diagnosis.verdict == "problem" for diagnosis in diagnoses))
+
+
+def _side_by_side(settings: Settings) -> list[Diagnosis]:
+    """A diagnosis for each portal, in the order of the configuration; progress is on stderr."""
+    slots = threading.Semaphore(settings.concurrency)
+    done: queue.SimpleQueue[Diagnosis | BaseException] = queue.SimpleQueue()
+
+    def work(portal: PortalSettings) -> None:
+        with slots:
+            try:
+                done.put(examine(portal, Clock()))
+            except BaseException as exc:  # noqa: BLE001, a fault of ours: raised again below
+                done.put(exc)
+
+    for portal in settings.portals:
+        # Daemons: a portal that hangs must not keep an interrupted process from its end.
+        threading.Thread(target=work, args=(portal,), daemon=True).start()
+    names = [portal.name for portal in settings.portals]
+    diagnoses: dict[str, Diagnosis] = {}
+    with tables.progress(names) as tick:
+        while len(diagnoses) < len(names):
+            arrived = done.get()
+            if isinstance(arrived, BaseException):
+                raise arrived
+            diagnoses[arrived.portal.name] = arrived
+            tick([name for name in names if name not in diagnoses])
+    return [diagnoses[name] for name in names]
+
+
+def _record(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "portal": diagnosis.portal.name,
+        "url": diagnosis.portal.url,
+        "verdict": diagnosis.verdict,
+        "checks": [_finding(finding) for finding in diagnosis.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "status": finding.status,
+        "detail": finding.detail or None,
+        "value": finding.value,
+        "next_step": finding.next_step or None,
+    }

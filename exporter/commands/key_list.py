@@ -1,0 +1,129 @@
+"""The keys of all portals as one list: which are wanted, in what order, and as plain records."""
+
+import csv
+import io
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.config import PortalSettings
+from exporter.docspace.observation import Observation
+from exporter.metrics.state import KeyState, Status, judge
+from exporter.words import iso
+
+#: What a spreadsheet takes for the start of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A key of a portal, judged at ``time`` (Unix seconds)."""
+
+    portal: PortalSettings
+    time: float
+    state: KeyState
+
+    @property
+    def unused(self) -> float | None:
+        """Seconds since it was last used, by a clock that may be ahead of ours; None for never."""
+        used = self.state.key.last_used
+        return None if used is None else max(self.time - used, 0.0)
+
+    def expires_within(self, seconds: float) -> bool:
+        """Whether it is active and expires so soon, as `docspace_api_keys_expiring` counts it."""
+        left = self.state.left
+        return self.state.status == "active" and left is not None and left <= seconds
+
+
+def listed(observations: Iterable[Observation], now: float) -> list[Listed]:
+    """Every key that was seen, judged at ``now`` in Unix seconds."""
+    return [
+        Listed(observation.portal, now, state)
+        for observation in observations
+        if observation.listing is not None
+        for state in judge(observation.listing.keys, now)
+    ]
+
+
+def wanted(
+    keys: Iterable[Listed], states: Collection[Status], within: float | None
+) -> list[Listed]:
+    """The keys in one of the states (none given: in any), that expire within so many seconds."""
+    return [
+        key
+        for key in keys
+        if (not states or key.state.status in states)
+        and (within is None or key.expires_within(within))
+    ]
+
+
+def ordered(keys: Iterable[Listed], by: str) -> list[Listed]:
+    """The keys in one of the `ORDERS`, and within it by expiry, soonest first, and name."""
+    return sorted(sorted(keys, key=_by_expiry), key=ORDERS[by])
+
+
+def _by_expiry(key: Listed) -> tuple[float, str, str]:
+    left = float("inf") if key.state.left is None else key.state.left
+    return left, key.state.key.name.casefold(), key.portal.name
+
+
+#: What comes first: the next to expire, the oldest, the longest unused (never used: before all).
+ORDERS: Mapping[str, Callable[[Listed], Any]] = {
+    "expiry": _by_expiry,
+    "name": lambda key: key.state.key.name.casefold(),
+    "portal": lambda key: key.portal.name.casefold(),
+    "created": lambda key: key.state.key.created or 0.0,
+    "last-used": lambda key: key.state.key.last_used or 0.0,
+}
+
+
+def record(listed: Listed) -> dict[str, Any]:
+    """A key's fields, as docs/commands.md promises them; None where there is nothing to tell."""
+    state, key = listed.state, listed.state.key
+    return {
+        "portal": listed.portal.name,
+        "id": key.id,
+        "name": key.name,
+        "postfix": key.postfix,
+        "state": state.status,
+        "active": key.is_active,
+        "access": key.access,
+        "permissions": list(key.permissions),
+        "creator": key.creator.name if key.creator else None,
+        "orphaned": key.creator is not None and key.creator.removed,
+        "superseded": state.superseded,
+        "created": _date(key.created),
+        "last_used": _date(key.last_used),
+        "expires": _date(key.expires),
+        "seconds_left": None if state.left is None else round(state.left),
+    }
+
+
+def csv_text(keys: Sequence[Listed]) -> str:
+    """The records as CSV (RFC 4180), the names of the fields first.
+
+    Text that a spreadsheet would take for a formula starts with an apostrophe, as it does when
+    somebody types such text into one.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(FIELDS)
+    writer.writerows([_csv_cell(value) for value in record(key).values()] for key in keys)
+    return text.getvalue()
+
+
+FIELDS = (
+    "portal", "id", "name", "postfix", "state", "active", "access", "permissions", "creator",
+    "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
+)  # fmt: skip
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = ",".join(value) if isinstance(value, list) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
+
+
+def _date(time: float | None) -> str | None:
+    return None if time is None else iso(time)

@@ -1,0 +1,82 @@
+"""``docspace-exporter keys``: the API keys of the portals, soonest expiry first."""
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from exporter.clock import Clock
+from exporter.commands import key_table, tables
+from exporter.commands.key_list import Listed, csv_text, listed, ordered, record, wanted
+from exporter.commands.selection import selected
+from exporter.commands.terminal import complain, emit, interrupted, json_text
+from exporter.docspace.observation import Observation
+from exporter.logs import make_log
+from exporter.service import Exporter
+from exporter.words import DAY, plural
+
+#: The window of --exit-code where --expiring-within gives none.
+EXIT_CODE_WINDOW = 30 * DAY
+
+
+def run(options: argparse.Namespace) -> int:
+    """List the keys. 1 where a portal failed, or with --exit-code where a key is listed.
+
+    Raises ConfigError and FlagError.
+    """
+    clock = Clock()
+    log = make_log(sys.stderr, options.log_level, options.log_format)
+    settings = selected(options)
+    exporter = Exporter(lambda: settings, clock, log)
+    try:
+        with tables.waiting([portal.name for portal in settings.portals]):
+            observations = exporter.fleet.observe(exporter.fleet.portals, math.inf)
+    except KeyboardInterrupt:
+        return interrupted()
+    exporter.close()
+    within = options.expiring_within
+    if within is None and options.exit_code:
+        within = EXIT_CODE_WINDOW
+    keys = wanted(listed(observations, clock.now()), options.state, within)
+    _print(ordered(keys, options.sort), observations, options.format)
+    failed = _complain(observations)
+    return int(failed or (options.exit_code and bool(keys)))
+
+
+def _print(keys: Sequence[Listed], observations: Sequence[Observation], form: str) -> None:
+    if form == "csv":
+        emit(csv_text(keys))
+    elif form == "json":
+        portals = [_portal(observation) for observation in observations]
+        emit(json_text({"portals": portals, "keys": [record(key) for key in keys]}))
+    elif keys:
+        emit(tables.render(*key_table.parts(keys, several_portals=len(observations) > 1)))
+    elif sys.stderr.isatty():
+        complain("no such key")
+
+
+def _portal(observation: Observation) -> dict[str, Any]:
+    """A portal's fields, as docs/commands.md promises them."""
+    listing, error = observation.listing, observation.error
+    return {
+        "portal": observation.portal.name,
+        "url": observation.portal.url,
+        "visibility": observation.visibility,
+        "malformed": len(listing.malformed) if listing else None,
+        "error": {"reason": error.reason, "message": str(error), "hint": error.hint}
+        if error
+        else None,
+    }
+
+
+def _complain(observations: Sequence[Observation]) -> bool:
+    """Tell what is missing from the list; whether a whole portal is."""
+    for observation in observations:
+        name, error, listing = observation.portal.name, observation.error, observation.listing
+        if error is not None:
+            complain(f"docspace-exporter keys: {name}: {error} ({error.reason}); {error.hint}")
+        elif listing is not None and listing.malformed:
+            left_out = plural(len(listing.malformed), "record")
+            complain(f"docspace-exporter keys: {name}: left out {left_out} not understood")
+    return any(observation.error is not None for observation in observations)

@@ -1,0 +1,22 @@
+"""What of the configuration a command is asked for."""
+
+import argparse
+import os
+from dataclasses import replace
+
+from exporter.config import Settings, load
+from exporter.flags import FlagError
+
+
+def selected(options: argparse.Namespace) -> Settings:
+    """The configuration, with the portals that ``--portal`` names or all of them.
+
+    Raises ConfigError, and FlagError for a name that no portal has.
+    """
+    settings = load(options.config_file, os.environ)
+    known = {portal.name: portal for portal in settings.portals}
+    if not set(options.portal) <= set(known):
+        raise FlagError(f"--portal: expected one of {', '.join(known)}")
+    wanted = dict.fromkeys(options.portal or known)
+    portals = tuple(portal for portal in settings.portals if portal.name in wanted)
+    return replace(settings, portals=portals)

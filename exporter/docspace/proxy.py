@@ -1,0 +1,38 @@
+"""The proxy on the way to a portal."""
+
+from urllib.parse import urlsplit
+
+from requests.utils import get_environ_proxies, select_proxy
+
+from exporter.config import PortalSettings
+
+Endpoint = tuple[str, int]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+def proxies(settings: PortalSettings) -> dict[str, str]:
+    """The proxy of the settings, or what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say, by scheme."""
+    if settings.proxy_url is not None:
+        proxy = settings.proxy_url.reveal()
+        return {"http": proxy, "https": proxy}
+    return dict(get_environ_proxies(settings.url))
+
+
+def proxy_endpoint(settings: PortalSettings) -> Endpoint | None:
+    """Host and port of the proxy that requests to this portal go to; None where they go straight.
+
+    Raises ValueError for an address in the environment that is none.
+    """
+    proxy = select_proxy(settings.url, proxies(settings))
+    if proxy is None:
+        return None
+    return endpoint(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def endpoint(url: str) -> Endpoint:
+    """Host and port of an address. Raises ValueError where it has none."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("expected an address with a host")
+    return parts.hostname, parts.port or _PORTS.get(parts.scheme, 80)
