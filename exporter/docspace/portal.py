@@ -40,6 +40,7 @@ class Flight:
     started: float = 0.0
     result: "Future[Observation]" = field(default_factory=Future)
     given_up: bool = False
+    holds_slot: bool = False
 
 
 class Portal:
@@ -71,6 +72,7 @@ class Portal:
         self._last: Observation | None = None
         self._last_at = 0.0
         self._last_success: float | None = None
+        self._turn = False, 0.0
         self._errors = Counter(dict.fromkeys(REASONS, 0))
 
     @property
@@ -78,10 +80,19 @@ class Portal:
         """The newest observation, for whoever must not ask the portal."""
         return self._last
 
-    def begin(self, deadline: float) -> Flight:
-        """Start an observation, or join one. ``deadline`` is on the monotonic clock.
+    @property
+    def turn(self) -> tuple[bool, float]:
+        """Sorts portals for slots: the quickest first, last those that hung, which take turns.
 
-        Waits, within the deadline, while all slots are taken.
+        Only a fetch that had a slot says which of the two a portal is.
+        """
+        return self._turn
+
+    def begin(self, deadline: float, start_by: float | None = None) -> Flight:
+        """Start an observation, or join one.
+
+        While all slots are taken it waits, until ``start_by`` or else the deadline; both are on the
+        monotonic clock.
         """
         with self._lock:
             shared = self._shared()
@@ -95,7 +106,7 @@ class Portal:
                 flight.result.set_result(self._record(self._failure(RateLimited(told, 429, wait))))
                 return flight
             self._flight = flight
-        self._launch(flight)
+        self._launch(flight, deadline if start_by is None else start_by)
         return flight
 
     def finish(self, flight: Flight, deadline: float) -> Observation:
@@ -124,39 +135,53 @@ class Portal:
         flight.result.set_result(self._last)
         return flight
 
-    def _launch(self, flight: Flight) -> None:
-        if not self._slots.acquire(flight.deadline - self._clock.monotonic()):
+    def _launch(self, flight: Flight, start_by: float) -> None:
+        if not self._slots.acquire(start_by - self._clock.monotonic()):
             with self._lock:
                 self._flight = None
-                error = Timeout("every slot was taken until the deadline of the scrape")
+                error = Timeout("every slot was taken until it was too late to begin")
                 flight.result.set_result(self._record(self._failure(error)))
             return
+        flight.holds_slot = True
         flight.started = self._clock.monotonic()
         flight.deadline = min(flight.deadline, flight.started + self.settings.timeout)
         name = f"fetch {self.settings.name}"
-        threading.Thread(target=self._fly, args=(flight,), name=name, daemon=True).start()
+        try:
+            threading.Thread(target=self._fly, args=(flight,), name=name, daemon=True).start()
+        except RuntimeError as exc:  # the system has no thread left: for this scrape only
+            self._crash(flight, exc)
 
     def _fly(self, flight: Flight) -> None:
         try:
             fetched = self._fetcher.fetch(max(flight.deadline - flight.started, 0.001))
         except BaseException as exc:  # noqa: BLE001, a fault of ours: raised again in whoever waits
-            with self._lock:
-                self._land(flight)
-                flight.result.set_exception(exc)
+            self._crash(flight, exc)
             return
         duration = self._clock.monotonic() - flight.started
         with self._lock:
             self._land(flight)
             # One that was given up is told and counted already.
             keep = self._observation if flight.given_up else self._record
+            hung = isinstance(fetched.error, Timeout)
+            self._turn = hung, flight.started if hung else duration
             flight.result.set_result(keep(fetched, duration))
+
+    def _crash(self, flight: Flight, fault: BaseException) -> None:
+        with self._lock:
+            self._land(flight)
+            flight.result.set_exception(fault)
 
     def _land(self, flight: Flight) -> None:
         self._flight = None
-        if not flight.given_up:
-            self._slots.release()
+        self._free_slot(flight)
         if self._closing:
             self._fetcher.close()
+
+    def _free_slot(self, flight: Flight) -> None:
+        """Give the flight's slot back, once, if it got one at all."""
+        if flight.holds_slot:
+            flight.holds_slot = False
+            self._slots.release()
 
     def _give_up(self, flight: Flight) -> Observation:
         """Answer for a fetch that has not ended. Past its own deadline its slot is free again.
@@ -173,7 +198,8 @@ class Portal:
                 self._errors[error.reason] += 1
                 return self._observation(failed, now - flight.started)
             flight.given_up = True
-            self._slots.release()
+            self._free_slot(flight)
+            self._turn = True, flight.started
             return self._record(failed, now - flight.started)
 
     def _failure(self, error: PortalError) -> Fetched:

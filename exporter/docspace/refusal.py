@@ -1,6 +1,7 @@
 """From an answer that is not 200 to its error."""
 
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -38,10 +39,10 @@ def refusal(response: Response, now: float, who: Credential) -> Refused:
     ``who`` asked: should the answer repeat the credential, it is masked in the message.
     """
     status = response.status
-    told = wire.parse_error_message(response.body)
-    message = who.redact(f"HTTP {status}: {told}" if told else f"HTTP {status}")
+    told = wire.parse_error_message(response.body, who.redact)
+    message = f"HTTP {status}: {told}" if told else f"HTTP {status}"
     if 300 <= status < 400:
-        return Redirected(who.redact(f"HTTP {status} to {_destination(response.headers)}"), status)
+        return Redirected(f"HTTP {status} to {_destination(response.headers, who)}", status)
     if status == 429:
         return RateLimited(message, status, _retry_after(response.headers, now))
     if status >= 500:
@@ -49,7 +50,7 @@ def refusal(response: Response, now: float, who: Credential) -> Refused:
     return _BY_STATUS.get(status, UnexpectedStatus)(message, status)
 
 
-def _destination(headers: Mapping[str, str]) -> str:
+def _destination(headers: Mapping[str, str], who: Credential) -> str:
     """Where a redirect points, without what a query or user info might carry."""
     location = headers.get("Location", "")
     try:
@@ -58,7 +59,7 @@ def _destination(headers: Mapping[str, str]) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "an address that is none"
-    destination = f"{host}{port}{parts.path}"[:200]
+    destination = who.redact(f"{host}{port}{parts.path}")[:200]
     return destination if destination.isprintable() and destination else "nowhere"
 
 
@@ -66,14 +67,24 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float:
     """Seconds to wait: Retry-After as seconds or date, else X-RateLimit-Reset, else a minute."""
     wait = number(headers.get("Retry-After"))
     if wait is None and headers.get("Retry-After"):
-        try:
-            wait = parsedate_to_datetime(headers["Retry-After"]).timestamp() - now
-        except (ValueError, OverflowError):
-            wait = None
+        date = http_date(headers["Retry-After"])
+        wait = None if date is None else date - now
     if wait is None:
         reset = number(headers.get("X-RateLimit-Reset"))
         wait = DEFAULT_RETRY_AFTER if reset is None else reset - now
     return min(max(wait, 1.0), MAX_RETRY_AFTER)
+
+
+def http_date(text: str | None) -> float | None:
+    """Unix seconds of a date from a header; None where it is absent or something else.
+
+    A date without a zone is UTC, as all dates in HTTP are.
+    """
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def number(text: str | None) -> float | None:

@@ -7,15 +7,17 @@ A redirect is an answer like any other and never followed; ``~/.netrc`` and cook
 import contextlib
 import http.client
 import http.cookiejar
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
+from requests.utils import select_proxy
 
 from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import (
@@ -26,6 +28,7 @@ from exporter.docspace.errors import (
     TLSFailed,
     TooLarge,
 )
+from exporter.docspace.proxy import proxies
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.watch import Watch
 from exporter.version import VERSION
@@ -53,7 +56,7 @@ class Transport:
         self._settings = settings
         self._contexts = contexts
         self._watch = Watch()
-        self._proxies = _proxies(settings)
+        self._proxies = proxies(settings)
         self._context: ssl.SSLContext | None = None
         self._session: requests.Session | None = None
 
@@ -64,6 +67,7 @@ class Transport:
         is not what its Content-Encoding says.
         """
         with self._mapped(seconds), self._watch.limit(seconds):
+            _check_proxy(select_proxy(self._settings.url, self._proxies))
             session = self._current_session()
             connected = self._watch.connected
             try:
@@ -87,7 +91,7 @@ class Transport:
         with session.get(
             self._settings.url + path,
             headers={"Authorization": authorization.reveal()},
-            timeout=seconds,
+            timeout=(_connect_seconds(seconds), seconds),
             stream=True,
             allow_redirects=False,
             proxies=self._proxies,
@@ -95,7 +99,6 @@ class Transport:
         ) as answer:
             status, headers = answer.status_code, answer.headers
             body = self._body(answer.raw) if status == 200 else _refusal_body(answer.raw)
-            self._watch.check()
         return Response(status, headers, body)
 
     def _body(self, raw: Any) -> bytes:
@@ -105,6 +108,7 @@ class Transport:
             if len(body) > self._settings.max_response_size:
                 limit = self._settings.max_response_size
                 raise TooLarge(f"the decoded answer is larger than {limit} bytes")
+        self._watch.check()  # cut off by the deadline looks like the end where no length was told
         return bytes(body)
 
     def _current_session(self) -> requests.Session:
@@ -152,6 +156,10 @@ _KINDS: tuple[tuple[type[BaseException], type[PortalError]], ...] = (
 )
 
 
+# What http.client says of a proxy that does not let us through; the reason after it is dropped.
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b", re.ASCII)
+
+
 class _Adapter(HTTPAdapter):
     """requests' adapter on watched connections and one TLS context of ours."""
 
@@ -179,8 +187,19 @@ class _Adapter(HTTPAdapter):
         """Leave the connection alone: its context has it all."""
 
 
+class _Session(requests.Session):
+    """requests' session, blind to redirects.
+
+    Even where it is told not to follow one, requests reads the whole body of a 3xx and takes its
+    Location apart, to have the next request ready.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
+
+
 def _session(watch: Watch, context: ssl.SSLContext | None) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False  # no ~/.netrc: it would replace our Authorization header
     session.headers.clear()
     session.headers.update(
@@ -198,12 +217,24 @@ def _session(watch: Watch, context: ssl.SSLContext | None) -> requests.Session:
     return session
 
 
-def _proxies(settings: PortalSettings) -> dict[str, str]:
-    """The proxy of the settings, or what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say."""
-    if settings.proxy_url is not None:
-        proxy = settings.proxy_url.reveal()
-        return {"http": proxy, "https": proxy}
-    return dict(get_environ_proxies(settings.url))
+def _check_proxy(proxy: str | None) -> None:
+    """Raise ConnectionFailed for a proxy of the environment that requests would stumble over."""
+    if proxy is not None:
+        try:
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ConnectionFailed("expected an http or https proxy address in the environment")
+
+
+def _connect_seconds(seconds: float) -> float:
+    """Seconds for one address: a third, so that a host's other addresses get their turn.
+
+    A whole second where there is one, since that is how long a lost packet takes to be sent again.
+    """
+    return max(seconds / 3, min(seconds, 1.0))
 
 
 def _refusal_body(raw: Any) -> bytes:
@@ -238,4 +269,5 @@ def _words(exc: BaseException) -> str:
         return f"TLS handshake failed: {exc.reason or type(exc).__name__}"
     if isinstance(exc, OSError) and exc.strerror:
         return exc.strerror
-    return type(exc).__name__
+    refused = _TUNNEL_REFUSED.match(str(exc)) if isinstance(exc, OSError) else None
+    return f"the proxy answered with HTTP {refused[1]}" if refused else type(exc).__name__

@@ -7,6 +7,7 @@ Only what cannot be a key list at all is an error; one bad record costs itself.
 import html
 import json
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -116,16 +117,17 @@ def parse_profile(body: bytes) -> Profile:
     return Profile(is_admin=wire.is_admin, is_owner=wire.is_owner)
 
 
-def parse_error_message(body: bytes) -> str | None:
+def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | None:
     """Read ``error.message`` of a refusal, at most 200 characters of one line, or None.
 
+    ``mask`` hides secrets in it before it is cut: half a secret would not be found any more.
     The stack beside it is never looked at.
     """
     try:
         message = json.loads(body)["error"]["message"]
     except (ValueError, TypeError, LookupError, RecursionError):
         return None
-    return " ".join(_text(message).split())[:200] if isinstance(message, str) else None
+    return " ".join(_text(mask(message)).split())[:200] if isinstance(message, str) else None
 
 
 def _response(body: bytes) -> Any:
@@ -213,9 +215,10 @@ def _text(value: str) -> str:
 
 
 def _place(record: Any, index: int) -> str:
-    """Name a record: its id where it has one, its place in the list (from 0) otherwise."""
+    """Name a record on one line: its id where it has one, else its place in the list (from 0)."""
     key_id = record.get("id") if isinstance(record, dict) else None
-    return f"key {_text(key_id)[:64]}" if isinstance(key_id, str) and key_id else f"record {index}"
+    shown = " ".join(_text(key_id).split())[:64] if isinstance(key_id, str) else ""
+    return f"key {shown}" if shown else f"record {index}"
 
 
 def _kind(value: Any) -> str:

@@ -16,10 +16,10 @@ def discovery(request: Request, names: Iterable[str], external_url: str | None) 
     The address is that of ``external_url``, else the one that the request came to. ``instance``
     is the portal's name, since all targets share the address.
     """
-    url = external_url or f"{request.environ['wsgi.url_scheme']}://{request.header('Host')}"
-    parts = urlsplit(url)
-    if not _HOST.fullmatch(parts.netloc):
+    host = request.header("Host")
+    if external_url is None and not _HOST.fullmatch(host):
         return Reply.text("Host: expected the exporter's address, or set --web.external-url", 400)
+    parts = urlsplit(external_url or f"{request.environ['wsgi.url_scheme']}://{host}")
     groups = [
         {
             "targets": [parts.netloc],

@@ -28,6 +28,7 @@ class Process:
         cwd: Path,
         ready: str,
         env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.lines: list[str] = []
         self._ready = re.compile(ready)
@@ -38,6 +39,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=pass_fds,
         )
         self.out = ""
         self._readers = [

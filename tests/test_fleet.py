@@ -1,0 +1,173 @@
+"""Portals side by side: one that hangs costs its own series, never another's."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from support.standing import Log
+
+from exporter.clock import Clock
+from exporter.config import PortalSettings, Secret
+from exporter.docspace.errors import Timeout
+from exporter.docspace.fetch import Fetched
+from exporter.docspace.fleet import Fleet
+from exporter.docspace.observation import Answer, Observation
+from exporter.docspace.portal import Portal
+from exporter.docspace.slots import Slots
+from exporter.docspace.wire import KeyList
+
+EMPTY = Fetched(KeyList((), ()), None, None, Answer(), "all")
+Fetch = Callable[[float], Fetched]
+
+
+class Fetcher:
+    """Fetches as it is told to."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self.fetch = fetch
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class Yard:
+    """Makes fleets of portals that answer, hang within their deadline, or hang without one."""
+
+    def __init__(self) -> None:
+        self._end = threading.Event()
+        self.running = self.most = 0
+        self._lock = threading.Lock()
+
+    def answers(self, _: float) -> Fetched:
+        """Answer after a moment."""
+        with self._lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        time.sleep(0.01)
+        with self._lock:
+            self.running -= 1
+        return EMPTY
+
+    def hangs(self, seconds: float) -> Fetched:
+        """Say nothing until the deadline."""
+        self._end.wait(seconds)
+        return Fetched(None, Timeout("hangs"), None, Answer(), "unknown")
+
+    def is_stuck(self, _: float) -> Fetched:
+        """Heed no deadline at all."""
+        self._end.wait(10)
+        return EMPTY
+
+    def fleet(self, slots: int, *fetches: Fetch, timeout: float = 10.0) -> Fleet:
+        """One portal a fetch, in this order, named by number."""
+        shared, log = Slots(slots), Log().log
+        portals = [
+            Portal(
+                PortalSettings(str(number), "http://x", api_key=Secret("k"), timeout=timeout),
+                Fetcher(fetch),
+                Clock(),
+                log,
+                shared,
+                lambda: None,
+            )
+            for number, fetch in enumerate(fetches)
+        ]
+        return Fleet(portals, Clock())
+
+    def end(self) -> None:
+        """Let everything that hangs go."""
+        self._end.set()
+
+
+@pytest.fixture
+def yard() -> Iterator[Yard]:
+    yard = Yard()
+    yield yard
+    yard.end()
+
+
+def ups(observations: list[Observation]) -> list[bool]:
+    return [observation.error is None for observation in observations]
+
+
+def timed(fleet: Fleet, seconds: float) -> tuple[list[bool], float]:
+    before = time.monotonic()
+    return ups(fleet.observe(fleet.portals, seconds)), time.monotonic() - before
+
+
+@pytest.mark.parametrize("how", ["hangs", "is_stuck"])
+def test_portal_that_hangs_costs_its_own_series_alone(yard: Yard, how: str) -> None:
+    fleet = yard.fleet(8, yard.answers, getattr(yard, how), yard.answers)
+    up, took = timed(fleet, 0.3)
+    assert up == [True, False, True]
+    assert took < 1.5
+
+
+def test_timeout_of_a_portal_bounds_the_scrape_too(yard: Yard) -> None:
+    up, took = timed(yard.fleet(8, yard.answers, yard.hangs, timeout=0.2), 60)
+    assert (up, took < 2) == ([True, False], True)
+
+
+def test_observations_come_in_the_order_asked_for(yard: Yard) -> None:
+    fleet = yard.fleet(2, *[yard.answers] * 6)
+    fleet.observe(fleet.portals, 5)
+    asked = list(reversed(fleet.portals))
+    names = [seen.portal.name for seen in fleet.observe(asked, 5)]
+    assert names == ["5", "4", "3", "2", "1", "0"]
+
+
+def test_no_more_portals_at_once_than_slots(yard: Yard) -> None:
+    up, _ = timed(yard.fleet(3, *[yard.answers] * 20), 5)
+    assert (all(up), yard.most) == (True, 3)
+
+
+@pytest.mark.parametrize("how", ["hangs", "is_stuck"])
+def test_healthy_portals_behind_hanging_ones_in_every_slot_answer_on_the_next_scrape(
+    yard: Yard, how: str
+) -> None:
+    hanging = getattr(yard, how)
+    fleet = yard.fleet(2, hanging, hanging, yard.answers, yard.answers)
+    timed(fleet, 0.2)
+    for _ in range(2):
+        up, took = timed(fleet, 0.2)
+        assert up == [False, False, True, True]
+        assert took < 1.5
+
+
+def test_portals_that_hang_take_no_turns_at_starving_the_others(yard: Yard) -> None:
+    """One that found no slot is not a quick one: it waits for its turn like any that is unknown."""
+    fleet = yard.fleet(2, *[yard.hangs] * 4, yard.answers, yard.answers)
+    timed(fleet, 0.15)
+    timed(fleet, 0.15)
+    for _ in range(3):
+        assert timed(fleet, 0.15)[0] == [False] * 4 + [True] * 2
+
+
+def test_scrape_with_every_slot_taken_ends_in_time(yard: Yard) -> None:
+    fleet = yard.fleet(1, *[yard.is_stuck] * 5)
+    up, took = timed(fleet, 0.2)
+    assert (up, took < 1.5) == ([False] * 5, True)
+
+
+def test_two_scrapes_at_once_of_more_portals_than_slots_both_end_in_time(yard: Yard) -> None:
+    fleet = yard.fleet(2, yard.is_stuck, yard.is_stuck, *[yard.answers] * 10)
+    timed(fleet, 0.2)
+    results: list[tuple[list[bool], float]] = []
+    scrapes = [threading.Thread(target=lambda: results.append(timed(fleet, 0.3))) for _ in range(2)]
+    for scrape in scrapes:
+        scrape.start()
+    for scrape in scrapes:
+        scrape.join(5)
+    assert [up for up, _ in results] == [[False, False, *[True] * 10]] * 2
+    assert all(took < 1.5 for _, took in results)
+
+
+def test_fleet_knows_its_portals_by_name(yard: Yard) -> None:
+    fleet = yard.fleet(1, yard.answers, yard.answers)
+    assert fleet.named("1") is fleet.portals[1]
+    assert fleet.named("2") is None
+
+
+def test_nothing_to_observe_is_nothing(yard: Yard) -> None:
+    assert yard.fleet(1).observe((), 5) == []

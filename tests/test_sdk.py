@@ -1,0 +1,112 @@
+"""DocSpace's official client and ours read the same answers, and find the same in them."""
+
+import html
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import pytest
+from support.demo import Demo
+
+from exporter.docspace import wire
+from exporter.docspace.keys import FULL_ACCESS, ApiKey
+
+PORTALS = ["acme", "globex", "initech"]
+
+
+@pytest.fixture(scope="module")
+def vendor() -> ModuleType:
+    """The SDK's package; importing it warns of a field name of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import docspace_api_sdk
+    return docspace_api_sdk
+
+
+@contextmanager
+def client(vendor: ModuleType, demo: Demo, name: str) -> Iterator[Any]:
+    configuration = vendor.Configuration(
+        host=demo.servers[name].url, access_token=demo.portals[name].exporter_key
+    )
+    with vendor.ApiClient(configuration) as opened:
+        yield opened
+
+
+def body(demo: Demo, name: str, path: str) -> bytes:
+    headers = {"Authorization": f"Bearer {demo.portals[name].exporter_key}"}
+    request = urllib.request.Request(demo.servers[name].url + path, headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+def seconds(date: Any) -> float | None:
+    """Unix seconds of the SDK's date; its year 1 is the server's way to say never."""
+    when = date.utc_time if date else None
+    return when.timestamp() if when and when.year > 1 else None
+
+
+def theirs(key: Any) -> ApiKey:
+    """The SDK's key as one of ours: what it leaves to its user is done here."""
+    return ApiKey(
+        id=str(key.id),
+        name=key.name,
+        postfix=key.key_postfix,
+        is_active=key.is_active,
+        permissions=tuple(sorted(key.permissions or FULL_ACCESS)),
+        creator=wire.Creator(str(key.create_by.id), html.unescape(key.create_by.display_name)),
+        created=seconds(key.create_on),
+        last_used=seconds(key.last_used),
+        expires=seconds(key.expires_at),
+    )
+
+
+def settled(key: ApiKey) -> dict[str, object]:
+    """A key without the use that each of the two calls moved."""
+    return {
+        name: getattr(key, name)
+        for name in ApiKey.__slots__
+        if name not in {"last_used", "created"}
+    }
+
+
+@pytest.mark.parametrize("name", PORTALS)
+def test_both_find_the_same_keys(vendor: ModuleType, demo: Demo, name: str) -> None:
+    with client(vendor, demo, name) as opened:
+        read = [theirs(key) for key in vendor.ApiKeysApi(opened).get_api_keys().response]
+    ours = wire.parse_keys(body(demo, name, "/api/2.0/keys"))
+    assert ours.malformed == ()
+    assert [settled(key) for key in ours.keys] == [settled(key) for key in read]
+
+
+@pytest.mark.parametrize("name", PORTALS)
+def test_both_read_the_same_dates(vendor: ModuleType, demo: Demo, name: str) -> None:
+    """To the microsecond; but for the keys in use, whose last use moves."""
+    with client(vendor, demo, name) as opened:
+        read = {key.id: theirs(key) for key in vendor.ApiKeysApi(opened).get_api_keys().response}
+    keys = wire.parse_keys(body(demo, name, "/api/2.0/keys")).keys
+    dates = {str(each.id): each for each in read.values()}
+    for key in keys:
+        assert key.created == pytest.approx(dates[key.id].created, abs=1e-6)
+        assert (key.last_used is None) == (dates[key.id].last_used is None)
+    still = [key for key in keys if key.last_used == dates[key.id].last_used]
+    assert len(still) > len(keys) / 2
+
+
+@pytest.mark.parametrize("name", PORTALS)
+def test_both_read_the_same_profile(vendor: ModuleType, demo: Demo, name: str) -> None:
+    with client(vendor, demo, name) as opened:
+        profile = vendor.ProfilesApi(opened).get_self_profile().response
+    ours = wire.parse_profile(body(demo, name, "/api/2.0/people/@self"))
+    assert (ours.is_admin, ours.is_owner) == (profile.is_admin, profile.is_owner)
+
+
+@pytest.mark.parametrize("name", PORTALS)
+def test_both_read_the_same_own_key(vendor: ModuleType, demo: Demo, name: str) -> None:
+    with client(vendor, demo, name) as opened:
+        read = theirs(vendor.ApiKeysApi(opened).get_api_key().response)
+    ours = wire.parse_own_key(body(demo, name, "/api/2.0/keys/@self"))
+    assert settled(ours) == settled(read)

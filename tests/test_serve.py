@@ -1,0 +1,278 @@
+"""``docspace-exporter`` as a process: how it starts, what it says, how it ends."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from support.demo import Demo
+from support.faults import FaultServer, never_answers
+from support.process import ExporterProcess, Process, run
+
+from exporter.version import VERSION
+
+ROOT = Path(__file__).parents[1]
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+#: Seconds within which a signal ends it, and what a busy machine may add.
+END, SLACK = 2.0, 1.0
+
+
+def config(url: str) -> str:
+    return f"portals: [{{name: acme, url: '{url}', api_key: sk-1}}]\n"
+
+
+def ends_in(exporter: Process, number: signal.Signals) -> tuple[int, float]:
+    """The exit code, and the seconds it took."""
+    before = time.monotonic()
+    return exporter.stop(number), time.monotonic() - before
+
+
+# How it ends
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+    with ExporterProcess(tmp_path, config("http://127.0.0.1:1")) as exporter:
+        code, took = ends_in(exporter, number)
+    assert (code, took < END + SLACK) == (0, True)
+    assert "Traceback" not in exporter.stderr
+
+
+def scrape_forever(url: str) -> None:
+    with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+        urllib.request.urlopen(f"{url}/metrics", timeout=30).close()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_ends_it_with_scrapes_in_flight_on_every_address(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    second = "--web.listen-address=127.0.0.1:0"
+    with (
+        FaultServer(never_answers) as portal,
+        ExporterProcess(tmp_path, config(portal.url), second) as exporter,
+    ):
+        urls = re.findall(r"msg=listening address=(\S+)", exporter.stderr)
+        scrapes = [
+            threading.Thread(target=scrape_forever, args=(f"http://{address}",)) for address in urls
+        ]
+        for scrape in scrapes:
+            scrape.start()
+        while not portal.heads:
+            time.sleep(0.01)
+        code, took = ends_in(exporter, number)
+        for scrape in scrapes:
+            scrape.join(10)
+    assert (len(urls), code, took < END + SLACK) == (2, 0, True)
+
+
+def test_scrape_in_flight_is_still_answered_if_it_ends_soon(tmp_path: Path, demo: Demo) -> None:
+    demo.portals["acme"].portal.delay = 0.4
+    answers: list[str] = []
+    with ExporterProcess(tmp_path, demo.config("acme")) as exporter:
+        scrape = threading.Thread(target=lambda: answers.append(exporter.get()))
+        scrape.start()
+        while not demo.portals["acme"].portal.requests:
+            time.sleep(0.01)
+        exporter.send(signal.SIGTERM)
+        scrape.join(10)
+        assert exporter.wait() == 0
+    assert 'docspace_up{portal="acme"} 1.0' in answers[0]
+
+
+def test_many_signals_at_once_end_it_too(tmp_path: Path) -> None:
+    with ExporterProcess(tmp_path, config("http://127.0.0.1:1")) as exporter:
+        for _ in range(20):
+            exporter.send(signal.SIGHUP)
+            exporter.send(signal.SIGINT)
+        assert exporter.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in exporter.stderr
+
+
+# How it starts
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "[::1]:0", ":0", "localhost:0"])
+def test_it_listens_on(tmp_path: Path, address: str) -> None:
+    with ExporterProcess(tmp_path, config("http://127.0.0.1:1"), address=address) as exporter:
+        port = exporter.url.rpartition(":")[2]
+        host = {":0": "127.0.0.1", "localhost:0": "localhost"}.get(address, address[:-2])
+        with urllib.request.urlopen(f"http://{host}:{port}/-/healthy", timeout=5) as answer:
+            assert answer.status == 200
+
+
+def test_without_a_host_it_listens_on_both_families(tmp_path: Path) -> None:
+    with ExporterProcess(tmp_path, config("http://127.0.0.1:1"), address=":0") as exporter:
+        port = int(exporter.url.rpartition(":")[2])
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, port), timeout=5).close()
+
+
+def test_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run(f"--web.listen-address={address}", cwd=tmp_path)
+    (line,) = ended.stderr.splitlines()
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert 'level=error msg="cannot listen"' in line
+    assert f"address={address}" in line
+    assert "in use" in line
+
+
+def test_address_that_is_not_ours_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    ended = run("--web.listen-address=192.0.2.1:10180", cwd=tmp_path)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
+
+
+def test_second_address_in_use_ends_the_first(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run(
+            "--web.listen-address=127.0.0.1:0",
+            f"--web.listen-address=127.0.0.1:{port}",
+            cwd=tmp_path,
+        )
+    assert (ended.returncode, "cannot listen" in ended.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("flags", [("--version",), ("serve", "--version")])
+def test_version_is_told(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    ended = run(*flags, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert re.fullmatch(rf"docspace-exporter {re.escape(VERSION)} \(revision \S+\)\n", ended.stdout)
+
+
+def test_check_of_a_good_configuration(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    ended = run("--config.check", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == "config.yaml: OK, portals: acme\n"
+
+
+@pytest.mark.parametrize("flags", [(), ("--config.check",)], ids=["start", "check"])
+def test_bad_configuration_is_told_and_ends_it(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    (tmp_path / "config.yaml").write_text("portals: [{name: acme, url: nonsense, key: x}]\n")
+    ended = run(*flags, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("config.yaml: portals[0].") for line in lines)
+
+
+def test_missing_configuration_is_told(tmp_path: Path) -> None:
+    ended = run("--config.file=gone.yaml", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith("gone.yaml: cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--nonsense",), ("--web.listen-address=nonsense",), ("--log.level=loud",), ("nonsense",)],
+)
+def test_bad_flag_is_told_and_ends_it(tmp_path: Path, flags: tuple[str, ...]) -> None:
+    ended = run(*flags, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "docspace-exporter" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def environment(**variables: str) -> Mapping[str, str]:
+    """The machine's, without what concerns DocSpace, and with these."""
+    rest = {name: value for name, value in os.environ.items() if not name.startswith("DOCSPACE")}
+    return {**rest, **variables}
+
+
+def test_shipped_configuration_needs_only_an_address_and_a_key(tmp_path: Path, demo: Demo) -> None:
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    env = environment(
+        DOCSPACE_URL=demo.servers["acme"].url, DOCSPACE_API_KEY=demo.portals["acme"].exporter_key
+    )
+    program = Path(sys.executable).with_name("docspace-exporter")
+    command = [program, "--config.file=config.yaml", "--web.listen-address=127.0.0.1:0"]
+    with Process(command, tmp_path, r"docspace-exporter is ready", env) as exporter:
+        address = exporter.wait_for(r"msg=listening address=(\S+)")[1]
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    assert 'docspace_up{portal="docspace"} 1.0' in text
+    assert f'docspace_api_keys{{portal="docspace"}} {float(len(demo.keys("acme")))}' in text
+
+
+def test_shipped_configuration_without_them_says_what_is_missing(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    ended = subprocess.run(
+        [sys.executable, "-m", "exporter"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "the environment variable DOCSPACE_URL is not set" in ended.stderr
+    assert "the environment variable DOCSPACE_API_KEY is not set" in ended.stderr
+
+
+# What it says
+
+LOGFMT = re.compile(r'(?:[a-z_]+=(?:"(?:[^"\\]|\\.)*"|[^\s"=]*)(?: |$))+')
+
+
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_each_line_of_the_log_is_logfmt(tmp_path: Path, level: str) -> None:
+    """Also where a portal is down with words of its own."""
+    with (
+        FaultServer(never_answers) as portal,
+        ExporterProcess(tmp_path, config(portal.url), f"--log.level={level}") as exporter,
+    ):
+        exporter.get(headers={"X-Prometheus-Scrape-Timeout-Seconds": "0.2"})
+        assert exporter.stop() == 0
+    assert len(exporter.lines) >= 4
+    for line in exporter.lines:
+        assert LOGFMT.fullmatch(line), line
+        assert line.startswith("ts=20")
+
+
+def test_each_line_of_the_log_is_json(tmp_path: Path) -> None:
+    flags = ("--log.format=json", "--log.level=debug")
+    with ExporterProcess(tmp_path, config("http://127.0.0.1:1"), *flags) as exporter:
+        exporter.get()
+        assert exporter.stop() == 0
+    events = [json.loads(line) for line in exporter.lines]
+    (down,) = (event for event in events if event["msg"] == "portal is down")
+    assert (down["portal"], down["reason"], down["level"]) == ("acme", "connection", "warning")
+    assert all({"ts", "level", "msg"} <= event.keys() for event in events)
+
+
+def test_nothing_is_said_on_stdout(tmp_path: Path) -> None:
+    with ExporterProcess(tmp_path, config("http://127.0.0.1:1")) as exporter:
+        exporter.get()
+        assert exporter.stop() == 0
+    assert exporter.out == ""
+
+
+def test_level_error_is_quiet_where_nothing_is_wrong_with_us(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    command = [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0"]
+    with subprocess.Popen(
+        [*command, "--log.level=error"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        time.sleep(1.5)
+        process.terminate()
+        _, told = process.communicate(timeout=10)
+    assert (process.returncode, told) == (0, "")
