@@ -108,8 +108,10 @@ def _count(text: str) -> int:
 
 
 def _path(text: str) -> str:
-    if not text.startswith("/") or any(char in text for char in "?# "):
+    if not text.startswith("/") or not text.isprintable() or any(char in text for char in "?# "):
         raise ValueError("expected a path such as /metrics")
+    if text in {"/probe", "/sd"} or text.startswith("/-/"):
+        raise ValueError("expected a path that the exporter does not use for anything else")
     return text
 
 

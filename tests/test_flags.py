@@ -1,0 +1,169 @@
+"""Flags: where a value comes from, what is refused, and that the documentation has them all."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from support.process import ExporterProcess, run
+
+from exporter.cli import COMMANDS
+from exporter.flags import SERVE, Flag, FlagError
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = "portals: [{name: a, url: 'http://127.0.0.1:1', api_key: sk-x}]\n"
+BY_NAME = {flag.name: flag for flag in SERVE}
+
+
+def _page() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("flags_page", ROOT / "docs" / "flags.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_documentation_has_every_flag() -> None:
+    """docs/flags.md is what `make docs` writes."""
+    page = _page()
+    assert page.PAGE.read_text(encoding="utf-8") == page.reference()
+
+
+def test_every_command_is_in_the_help(tmp_path: Path) -> None:
+    shown = run("--help", cwd=tmp_path).stdout
+    assert all(f"\n    {command} " in shown for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_names_flags_and_variables(command: str, tmp_path: Path) -> None:
+    shown = run(command, "--help", cwd=tmp_path).stdout
+    flags, _ = COMMANDS[command]
+    for flag in flags:
+        assert flag.name in shown
+        assert flag.variable in "".join(shown.split())
+
+
+def test_the_command_line_comes_before_the_environment() -> None:
+    flag = BY_NAME["--log.level"]
+    assert flag.value(["error"], {flag.variable: "debug"}) == "error"
+
+
+def test_the_environment_comes_before_the_default() -> None:
+    flag = BY_NAME["--log.level"]
+    assert flag.value(None, {flag.variable: "debug"}) == "debug"
+    assert flag.value(None, {}) == "info"
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    flag = BY_NAME["--log.level"]
+    assert flag.value(None, {flag.variable: ""}) == "info"
+
+
+def test_the_variable_of_a_repeatable_flag_separates_by_commas() -> None:
+    flag = BY_NAME["--web.listen-address"]
+    addresses = flag.value(None, {flag.variable: "127.0.0.1:1, [::1]:2"})
+    assert [str(address) for address in addresses] == ["127.0.0.1:1", "[::1]:2"]
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("false", False), ("", False)])
+def test_the_variable_of_a_switch_says_true_or_false(text: str, value: bool) -> None:  # noqa: FBT001, data
+    flag = BY_NAME["--web.enable-lifecycle"]
+    assert flag.value(None, {flag.variable: text}) is value
+
+
+WRONG = [
+    ("--log.level", "loud", "expected one of debug, info, warn, error"),
+    ("--web.max-requests", "0", "expected a whole number from 1 to 9999"),
+    ("--web.max-requests", "many", "expected a whole number from 1 to 9999"),
+    ("--web.telemetry-path", "metrics", "expected a path such as /metrics"),
+    (
+        "--web.telemetry-path",
+        "/probe",
+        "expected a path that the exporter does not use for anything else",
+    ),
+    (
+        "--web.listen-address",
+        "10180",
+        "expected an address such as :10180, 127.0.0.1:10180 or [::1]:10180",
+    ),
+    (
+        "--web.external-url",
+        "exporter",
+        "expected an address such as https://acme.onlyoffice.com",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "problem"), WRONG)
+def test_a_wrong_value_names_the_flag_and_what_was_expected(
+    name: str, text: str, problem: str
+) -> None:
+    with pytest.raises(FlagError) as raised:
+        BY_NAME[name].value([text], {})
+    assert str(raised.value) == f"{name}: {problem}"
+
+
+@pytest.mark.parametrize(("name", "text", "problem"), WRONG)
+def test_a_wrong_variable_is_named_too(name: str, text: str, problem: str) -> None:
+    flag = BY_NAME[name]
+    with pytest.raises(FlagError) as raised:
+        flag.value(None, {flag.variable: text})
+    assert str(raised.value) == f"{flag.variable}: {problem}"
+
+
+def test_a_switch_with_another_word_is_an_error() -> None:
+    flag = BY_NAME["--web.enable-lifecycle"]
+    with pytest.raises(FlagError, match="expected true or false"):
+        flag.value(None, {flag.variable: "yes"})
+
+
+def test_a_flag_given_twice_is_an_error() -> None:
+    with pytest.raises(FlagError, match="expected once, not 2 times"):
+        BY_NAME["--log.level"].value(["info", "debug"], {})
+
+
+def test_variables_are_unique_within_a_command() -> None:
+    for flags, _ in COMMANDS.values():
+        variables = [flag.variable for flag in flags]
+        assert len(set(variables)) == len(variables)
+
+
+def test_a_flag_that_cannot_be_used_ends_with_two_and_one_line(tmp_path: Path) -> None:
+    ended = run("--web.max-requests=none", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "docspace-exporter serve: --web.max-requests: expected a whole number from 1 to 9999\n"
+    )
+
+
+def test_an_unknown_flag_ends_with_two(tmp_path: Path) -> None:
+    ended = run("--web.listen=:1", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "--web.listen" in ended.stderr
+
+
+def test_the_exporter_runs_by_environment_alone(tmp_path: Path) -> None:
+    """Every lever of a serving process works as a variable."""
+    env = {
+        "DOCSPACE_EXPORTER_WEB_TELEMETRY_PATH": "/m",
+        "DOCSPACE_EXPORTER_LOG_FORMAT": "json",
+        "DOCSPACE_EXPORTER_WEB_DISABLE_STATUS_PAGE": "true",
+    }
+    with ExporterProcess(tmp_path, CONFIG, env=env) as exporter:
+        assert "docspace_up" in exporter.get("/m")
+        assert '"msg":' in exporter.lines[0]
+        assert 'href="m"' in exporter.get("/")
+
+
+def test_it_listens_on_every_address_named(tmp_path: Path) -> None:
+    extra = "--web.listen-address=127.0.0.1:0"
+    with ExporterProcess(tmp_path, CONFIG, extra) as exporter:
+        addresses = [line for line in exporter.lines if "msg=listening" in line]
+        assert len(addresses) == 2
+
+
+def test_a_flag_is_a_row(tmp_path: Path) -> None:
+    """The attribute and the variable follow from the name."""
+    flag = Flag("--web.some-thing", "")
+    assert (flag.dest, flag.variable) == ("web_some_thing", "DOCSPACE_EXPORTER_WEB_SOME_THING")
