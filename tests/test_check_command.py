@@ -20,8 +20,8 @@ from support.process import Process, run
 from support.terminal import Screen, on_terminal
 
 from exporter.demo.server import DemoServer
-from exporter.docspace import findings
-from exporter.docspace.diagnosis import CHECKS
+from exporter.diagnosis import findings
+from exporter.diagnosis.diagnosis import CHECKS
 from exporter.docspace.wire import parse_keys
 
 Findings = dict[str, dict[str, Any]]

@@ -27,10 +27,11 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.words": (),
     "exporter.logs": (),
     "exporter.config": (),
-    "exporter.docspace": (
+    "exporter.docspace": ("exporter.config", "exporter.clock", "exporter.version"),
+    "exporter.diagnosis": (
+        "exporter.docspace",
         "exporter.config",
         "exporter.clock",
-        "exporter.version",
         "exporter.words",
     ),
     "exporter.metrics": (
@@ -50,18 +51,26 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "exporter.web": (
         "exporter.config",
+        "exporter.version",
+        "exporter.service",
+        "exporter.metrics.exposition",
+        "exporter.docspace.portal",
+        "exporter.web.toolkit",
+    ),
+    "exporter.web.page": (
+        "exporter.web.http",
         "exporter.clock",
         "exporter.version",
         "exporter.words",
-        "exporter.service",
-        "exporter.metrics.exposition",
-        # What the status page shows: plain types, nothing that fetches or reads JSON.
+        # Plain types, nothing that fetches or reads JSON.
         "exporter.metrics.state",
         "exporter.metrics.views",
+        "exporter.docspace.keys",
         "exporter.docspace.observation",
         "exporter.docspace.portal",
         "exporter.docspace.fleet",
     ),
+    "exporter.web.toolkit": ("exporter.config", "exporter.web.http"),
     # Writes the JSON of Prometheus' service discovery; reads none.
     "exporter.web.discovery": ("exporter.web",),
     "exporter.demo": (),
@@ -137,7 +146,7 @@ def test_no_import_climbs(module: str) -> None:
         ("exporter.web.app", "from exporter.docspace import wire"),
         ("exporter.web.app", "from exporter.metrics.catalogue import KEY_ROWS"),
         ("exporter.web.app", "import json"),
-        ("exporter.web.status", "from exporter.docspace.transport import Response"),
+        ("exporter.web.page.status", "from exporter.docspace.transport import Response"),
         ("exporter.demo.server", "from exporter.docspace.keys import ApiKey"),
         ("exporter.clock", "from exporter.config import Settings"),
     ],

@@ -22,9 +22,9 @@ from exporter.config import PortalSettings, Secret, Settings
 from exporter.logs import make_log
 from exporter.service import Exporter
 from exporter.web.http import Request, send
-from exporter.web.overview import FULL_PORTALS, PAGE_KEYS
-from exporter.web.status import StatusPage
-from exporter.web.timeline import DAYS, Mark, draw
+from exporter.web.page.overview import FULL_PORTALS, PAGE_KEYS
+from exporter.web.page.status import StatusPage
+from exporter.web.page.timeline import DAYS, Mark, draw
 
 DAY = 86400.0
 NOW = 1_795_380_000.0

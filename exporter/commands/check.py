@@ -11,8 +11,8 @@ from exporter.commands import check_table, tables
 from exporter.commands.selection import selected
 from exporter.commands.terminal import emit, interrupted, json_text
 from exporter.config import PortalSettings, Settings
-from exporter.docspace.diagnosis import Diagnosis, Finding
-from exporter.docspace.examination import examine
+from exporter.diagnosis.diagnosis import Diagnosis, Finding
+from exporter.diagnosis.examination import examine
 from exporter.logs import make_log
 
 

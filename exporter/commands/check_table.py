@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.commands.tables import GAP, cell, grid, is_terminal, width
-from exporter.docspace.diagnosis import CHECKS, Check, Diagnosis, Finding, Status
+from exporter.diagnosis.diagnosis import CHECKS, Check, Diagnosis, Finding, Status
 
 _MARKS: Mapping[Status, tuple[str, str]] = {
     "ok": ("✓", "green"),

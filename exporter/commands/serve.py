@@ -19,13 +19,13 @@ from exporter.service import Exporter
 from exporter.version import HOMEPAGE, VERSION, revision
 from exporter.web.activation import inherited_sockets
 from exporter.web.app import App, WebOptions
-from exporter.web.guard import Guard
 from exporter.web.http import Handler
 from exporter.web.landing import landing_page
+from exporter.web.page.status import StatusPage
 from exporter.web.server import Listener, Server
-from exporter.web.status import StatusPage
-from exporter.web.tls import ServerTLS
-from exporter.web.webfile import WebConfigFile
+from exporter.web.toolkit.guard import Guard
+from exporter.web.toolkit.tls import ServerTLS
+from exporter.web.toolkit.webfile import WebConfigFile
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,9 +11,9 @@ from wsgiref.types import WSGIApplication
 from cheroot import wsgi
 from structlog.typing import FilteringBoundLogger
 
-from exporter.web.handshake import TLSConnection
 from exporter.web.listen import ListenAddress
-from exporter.web.tls import ServerTLS
+from exporter.web.toolkit.handshake import TLSConnection
+from exporter.web.toolkit.tls import ServerTLS
 
 #: Threads beside those that scrapes may take, so that /-/healthy answers under full load.
 _SPARE_THREADS = 4

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 from wsgiref.types import StartResponse, WSGIApplication
 
-from exporter.web.guard import Guard
 from exporter.web.listen import ListenAddress
 from exporter.web.server import Server
-from exporter.web.tls import ServerTLS
-from exporter.web.webfile import WebConfigFile
+from exporter.web.toolkit.guard import Guard
+from exporter.web.toolkit.tls import ServerTLS
+from exporter.web.toolkit.webfile import WebConfigFile
 from support.standing import Log
 
 

@@ -14,8 +14,8 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config import ConfigError
-from exporter.web.tlssettings import Pem, TLSServerSettings
-from exporter.web.webfile import Stamp, WebConfigFile, stamp
+from exporter.web.toolkit.tlssettings import Pem, TLSServerSettings
+from exporter.web.toolkit.webfile import Stamp, WebConfigFile, stamp
 
 #: As getpeercert() calls the kinds of names that the toolkit compares, beside addresses.
 _NAME_KINDS = frozenset({"DNS", "email", "URI"})

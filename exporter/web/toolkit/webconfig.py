@@ -12,7 +12,7 @@ from pathlib import Path
 
 from exporter.config import Secret, document, values
 from exporter.config.section import Context, Section
-from exporter.web.tlssettings import TLSServerSettings, tls_settings
+from exporter.web.toolkit.tlssettings import TLSServerSettings, tls_settings
 
 #: The headers that a file may set, with the values they may have; none means any.
 HEADERS: Mapping[str, tuple[str, ...]] = {

@@ -14,7 +14,7 @@ from cheroot.server import HTTPConnection
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config import ConfigError
-from exporter.web.tls import ServerTLS
+from exporter.web.toolkit.tls import ServerTLS
 
 #: The first byte of a TLS handshake's record.
 _HANDSHAKE = b"\x16"

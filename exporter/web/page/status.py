@@ -16,7 +16,7 @@ from exporter.clock import Clock
 from exporter.docspace.fleet import Fleet
 from exporter.version import VERSION
 from exporter.web.http import Reply, Request
-from exporter.web.overview import overview
+from exporter.web.page.overview import overview
 
 
 class StatusPage:
@@ -47,7 +47,7 @@ class StatusPage:
     @cached_property
     def _environment(self) -> jinja2.Environment:
         environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("exporter.web"),
+            loader=jinja2.PackageLoader("exporter.web.page"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from exporter.config import Secret, values
 from exporter.config.section import Section
-from exporter.web import tlsnames
+from exporter.web.toolkit import tlsnames
 
 T = TypeVar("T")
 

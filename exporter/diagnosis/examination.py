@@ -19,9 +19,10 @@ from typing import TypeVar
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.docspace import credential, findings, wire
-from exporter.docspace.certificate import inspect
-from exporter.docspace.diagnosis import CHECKS, Check, Diagnosis, Finding
+from exporter.diagnosis import findings
+from exporter.diagnosis.certificate import inspect
+from exporter.diagnosis.diagnosis import CHECKS, Check, Diagnosis, Finding
+from exporter.docspace import credential, wire
 from exporter.docspace.errors import (
     ConnectionFailed,
     NotFound,

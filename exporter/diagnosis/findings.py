@@ -6,8 +6,8 @@ A problem is what makes a scrape fail; all that works and should still be looked
 from ipaddress import ip_address
 
 from exporter.config import TLSSettings
-from exporter.docspace.certificate import Certificate, Untrusted
-from exporter.docspace.diagnosis import Check, Finding
+from exporter.diagnosis.certificate import Certificate, Untrusted
+from exporter.diagnosis.diagnosis import Check, Finding
 from exporter.docspace.errors import (
     CredentialUnusable,
     Forbidden,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 from exporter.config import Secret
-from exporter.web.webconfig import cost
+from exporter.web.toolkit.webconfig import cost
 
 #: Different unproven passwords hashed or waiting at once. They wait in threads that scrapes need.
 _MAX_WAITING = 8

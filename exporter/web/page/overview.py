@@ -10,7 +10,7 @@ from datetime import datetime
 
 from exporter.docspace.portal import Portal
 from exporter.metrics.state import KeyState
-from exporter.web.card import (
+from exporter.web.page.card import (
     DISABLED,
     EXPIRED,
     IN_USE,
@@ -28,7 +28,7 @@ from exporter.web.card import (
     ago,
     date,
 )
-from exporter.web.timeline import DAYS, Mark, Timeline, draw
+from exporter.web.page.timeline import DAYS, Mark, Timeline, draw
 from exporter.words import DAY, moment, plural
 
 #: Portals shown with their keys. Those after them get a line each, those after that a count.

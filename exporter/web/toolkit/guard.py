@@ -10,11 +10,11 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from exporter.config import ConfigError
-from exporter.web.auth import BasicAuth, TooManyChecks
 from exporter.web.http import Reply, Request, send
-from exporter.web.ratelimit import TokenBucket
-from exporter.web.webconfig import WebConfig
-from exporter.web.webfile import WebConfigFile
+from exporter.web.toolkit.auth import BasicAuth, TooManyChecks
+from exporter.web.toolkit.ratelimit import TokenBucket
+from exporter.web.toolkit.webconfig import WebConfig
+from exporter.web.toolkit.webfile import WebConfigFile
 
 
 class Guard:
