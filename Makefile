@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(shell find exporter -name '*.py' -o -path '*/templates/*' -type f)
 PACKAGE := setup.cfg pyproject.toml README.md $(SOURCES)
 
-.PHONY: demo test lint types check format docs dashboard lock wheel clean
+.PHONY: demo test lint types check format docs dashboard bench lock wheel clean
 
 demo: .venv/demo
 	@$(BIN)/docspace-exporter demo $(FLAGS)
@@ -32,9 +32,14 @@ format: .venv/test
 # What is generated from the code and kept in the repository; tests fail when it is out of date.
 docs: .venv/test
 	$(BIN)/python docs/metrics.py
+	$(BIN)/python docs/flags.py
 
 dashboard: .venv/test
 	$(BIN)/python -m grafana.dashboard
+
+# Ratios and differences of one run; these count, single times do not.
+bench: .venv/test
+	$(BIN)/python benchmarks/scrape.py
 
 # Pin every dependency with its hashes, from the lower bounds in setup.cfg.
 lock: .venv/test
