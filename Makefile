@@ -31,15 +31,15 @@ format: .venv/test
 
 # What is generated from the code and kept in the repository; tests fail when it is out of date.
 docs: .venv/test
-	$(BIN)/python docs/metrics.py
-	$(BIN)/python docs/flags.py
+	PYTHONPATH=. $(BIN)/python docs/metrics.py
+	PYTHONPATH=. $(BIN)/python docs/flags.py
 
 dashboard: .venv/test
 	$(BIN)/python -m grafana.dashboard
 
 # Ratios and differences of one run; these count, single times do not.
 bench: .venv/test
-	$(BIN)/python benchmarks/scrape.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/scrape.py
 
 # Pin every dependency with its hashes, from the lower bounds in setup.cfg.
 lock: .venv/test
