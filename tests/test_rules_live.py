@@ -1,4 +1,4 @@
-"""The rules in a real Prometheus that scrapes the demo: the alerts that its keys deserve, no others."""
+"""The rules in a real Prometheus on the demo: the alerts that its keys deserve, no others."""
 
 from pathlib import Path
 
