@@ -22,7 +22,7 @@ types: .venv/test
 check: .venv/test wheel
 	$(BIN)/pip install --quiet --force-reinstall --no-deps dist/*.whl
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest $(ARGS); status=$$?; \
+	$(BIN)/coverage run $(BIN)/pytest $(ARGS); status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
 format: .venv/test
@@ -61,6 +61,7 @@ wheel: .venv/test
 
 .venv/demo: .venv/bin/python requirements.lock $(PACKAGE)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	git rev-parse --short HEAD > exporter/REVISION
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps .
 	@touch $@
 

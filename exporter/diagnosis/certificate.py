@@ -33,19 +33,11 @@ class Certificate:
     ends: float
 
 
-class Untrusted(TLSFailed):
-    """The certificate was refused. ``next_step`` says what to do about this one."""
-
-    def __init__(self, message: str, next_step: str) -> None:
-        super().__init__(message)
-        self.next_step = next_step
-
-
 def inspect(host: Endpoint, settings: TLSSettings, seconds: float, now: float) -> Certificate:
     """Shake hands as a fetch would, and read the certificate.
 
-    Each step on the network may take so many seconds; ``now`` is Unix seconds. Raises Untrusted,
-    TLSFailed, or the OSError of a connection that fails.
+    Each step on the network may take so many seconds; ``now`` is Unix seconds. Raises TLSFailed,
+    or the OSError of a connection that fails.
     """
     context = TLSContexts().get(settings)
     try:
@@ -95,16 +87,16 @@ def _explained(
     """Why the certificate was refused, in words, with what to do."""
     code = refused.verify_code
     if shown is not None and code == _EXPIRED:
-        return Untrusted(
+        return TLSFailed(
             f"the certificate expired {moment(shown.ends - now)}", "renew the portal's certificate"
         )
     if shown is not None and code in _WRONG_HOST:
-        return Untrusted(
+        return TLSFailed(
             f"the certificate is for {', '.join(shown.names)}",
             f"put a name of the certificate into `url`, or have one issued for {host[0]}",
         )
     if shown is not None and code in _UNKNOWN_ISSUER:
-        return Untrusted(
+        return TLSFailed(
             f"the certificate was issued by {shown.issuer}, which is not trusted here",
             f"put the certificate of {shown.issuer} into `tls.ca_file`",
         )

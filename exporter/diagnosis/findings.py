@@ -6,7 +6,7 @@ A problem is what makes a scrape fail; all that works and should still be looked
 from ipaddress import ip_address
 
 from exporter.config import TLSSettings
-from exporter.diagnosis.certificate import Certificate, Untrusted
+from exporter.diagnosis.certificate import Certificate
 from exporter.diagnosis.diagnosis import Check, Finding
 from exporter.docspace.errors import (
     CredentialUnusable,
@@ -128,7 +128,7 @@ def problem(error: PortalError, check: Check, key: ApiKey | None) -> Finding:
 def _blame(error: PortalError, check: Check, key: ApiKey | None) -> tuple[Check, str]:
     """The check that an error belongs to, and what to do about it."""
     if isinstance(error, TLSFailed):
-        return "tls", error.next_step if isinstance(error, Untrusted) else error.hint
+        return "tls", error.hint
     if isinstance(error, CredentialUnusable):
         return "key", error.hint
     if isinstance(error, Unauthorized):

@@ -27,10 +27,10 @@ from typing import ClassVar
 
 
 class PortalError(Exception):
-    """A fetch that brought no key list. ``reason`` is fixed per class, ``hint`` is for a person."""
+    """A fetch that brought no key list. ``reason`` is the class' own, ``hint`` is for people."""
 
     reason: ClassVar[str]
-    hint: ClassVar[str]
+    hint: str
 
 
 class Timeout(PortalError):
@@ -48,10 +48,17 @@ class ConnectionFailed(PortalError):
 
 
 class TLSFailed(PortalError):
-    """The TLS handshake failed, or the TLS files of the configuration cannot be used."""
+    """The TLS handshake failed, or the TLS files of the configuration cannot be used.
+
+    Whoever looked closer may give a better hint.
+    """
 
     reason = "tls"
     hint = "check the portal's certificate and its host name; a private CA belongs in `tls.ca_file`"
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint or self.hint
 
 
 class CredentialUnusable(PortalError):
