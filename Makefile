@@ -51,7 +51,7 @@ LOCK := --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras \
 
 wheel: .venv/test
 	rm -rf build dist
-	git rev-parse --short HEAD > exporter/REVISION
+	(git rev-parse --short HEAD 2>/dev/null || echo unknown) > exporter/REVISION
 	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
 	rm -rf build *.egg-info
 
@@ -61,7 +61,7 @@ wheel: .venv/test
 
 .venv/demo: .venv/bin/python requirements.lock $(PACKAGE)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	git rev-parse --short HEAD > exporter/REVISION
+	(git rev-parse --short HEAD 2>/dev/null || echo unknown) > exporter/REVISION
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps .
 	@touch $@
 
