@@ -36,9 +36,5 @@ def no_proxy_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def demo() -> Iterator[Demo]:
     """The demo's three portals, running."""
-    demo = Demo()
-    for server in demo.servers.values():
-        server.start()
-    yield demo
-    for server in demo.servers.values():
-        server.stop()
+    with Demo() as demo:
+        yield demo

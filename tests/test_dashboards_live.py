@@ -20,16 +20,11 @@ def server(
 ) -> Iterator[tuple[Prometheus, Demo]]:
     """A Prometheus that has scraped the demo several times."""
     folder = tmp_path_factory.mktemp("live")
-    demo = Demo()
-    for portal in demo.servers.values():
-        portal.start()
-    with ExporterProcess(folder, demo.config()) as exporter:
+    with Demo() as demo, ExporterProcess(folder, demo.config()) as exporter:
         target = exporter.url.removeprefix("http://")
         with Prometheus(prometheus, folder, scrape_config([target])) as running:
             eventually(lambda: running.values("count_over_time(up[5m]) >= 5"), bool)
             yield running, demo
-    for portal in demo.servers.values():
-        portal.stop()
 
 
 def _variables(name: str, demo: Demo) -> dict[str, str]:

@@ -81,12 +81,8 @@ def samples(text: str) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def portals() -> Iterator[Demo]:
     """The demo's portals, for all tests here: each leaves them as they were."""
-    demo = Demo()
-    for server in demo.servers.values():
-        server.start()
-    yield demo
-    for server in demo.servers.values():
-        server.stop()
+    with Demo() as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")

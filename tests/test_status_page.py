@@ -96,12 +96,8 @@ def no_proxy_in_this_module() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def running() -> Iterator[Demo]:
     """The demo's portals. `globex` is to be stopped by nobody: `initech` is there to go down."""
-    demo = Demo()
-    for server in demo.servers.values():
-        server.start()
-    yield demo
-    for server in demo.servers.values():
-        server.stop()
+    with Demo() as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """The demo's portals as the other side of the wire."""
 
 import time
+from types import TracebackType
+from typing import Self
 
 from exporter.demo.model import DemoKey
 from exporter.demo.scenario import build
@@ -8,11 +10,28 @@ from exporter.demo.server import DemoServer
 
 
 class Demo:
-    """The demo's three portals, served by the test's own process, on the machine's clock."""
+    """The demo's three portals, on the machine's clock.
+
+    The test's own process serves them while the with block lasts.
+    """
 
     def __init__(self) -> None:
         self.portals = {portal.name: portal for portal in build(time.time)}
         self.servers = {name: DemoServer(portal.portal) for name, portal in self.portals.items()}
+
+    def __enter__(self) -> Self:
+        for server in self.servers.values():
+            server.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for server in self.servers.values():
+            server.stop()
 
     def keys(self, name: str) -> tuple[DemoKey, ...]:
         """The keys that the exporter should see on a portal, newest first."""
