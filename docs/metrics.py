@@ -151,6 +151,7 @@ def _samples() -> dict[str, str]:
         reload_time=NOW,
         coalesced=0,
         faults=0,
+        rejected=0,
     )
     families = chain(portal_metrics([PortalView.at(observation, NOW)]), exporter_metrics(exporter))
     samples: dict[str, str] = {}

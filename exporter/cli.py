@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = _parser().parse_args(_with_command(arguments))
+    options = _parse(arguments)
     try:
         flags.complete(options, COMMANDS[options.command][0], os.environ)
         # Imported here, so that one command does not pay for the libraries of the others.
@@ -39,6 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("".join(f"{problem}\n" for problem in exc.problems))
         return 2
     return code
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """The command and its flags, still as text; argparse ends the process on what is wrong."""
+    parser = _parser()
+    options, surplus = parser.parse_known_args(_with_command(arguments))
+    if surplus and surplus[0] in COMMANDS:
+        parser.error(f"put the command first: docspace-exporter {surplus[0]} …")
+    if surplus:
+        parser.error(f"unrecognized arguments: {' '.join(surplus)}")
+    return options
 
 
 def _with_command(arguments: list[str]) -> list[str]:

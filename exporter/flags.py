@@ -24,7 +24,8 @@ class Flag:
     """One flag. ``parse`` raises ValueError("expected …") for a value that does not fit.
 
     A flag without ``parse`` is a switch: it takes no value, and its variable says true or false.
-    A repeatable one gives a tuple; its variable separates the values by commas.
+    A repeatable one gives a tuple; its variable separates the values by commas. ``command`` is
+    set where another command has a flag of the same name: it is part of the variable then.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Flag:
     parse: Callable[[str], Any] | None = None
     choices: tuple[str, ...] = ()
     repeatable: bool = False
+    command: str = ""
 
     @property
     def dest(self) -> str:
@@ -42,7 +44,8 @@ class Flag:
     @property
     def variable(self) -> str:
         """The environment variable that stands for the flag."""
-        return ENVIRONMENT_PREFIX + self.dest.upper()
+        scope = f"{self.command}_" if self.command else ""
+        return ENVIRONMENT_PREFIX + (scope + self.dest).upper()
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
         """Declare the flag; what the command line does not give stays None."""
@@ -168,7 +171,9 @@ PORTAL = Flag("--portal", "a portal's name, instead of all; repeatable", "", str
 CHECK = (
     CONFIG_FILE,
     PORTAL,
-    Flag("--format", "form of the output", "table", str, choices=("table", "json")),
+    Flag(
+        "--format", "form of the output", "table", str, choices=("table", "json"), command="check"
+    ),
     *QUIET_LOGS,
 )
 
@@ -193,7 +198,14 @@ KEYS = (
         str,
         choices=("expiry", "name", "portal", "created", "last-used"),
     ),
-    Flag("--format", "form of the output", "table", str, choices=("table", "json", "csv")),
+    Flag(
+        "--format",
+        "form of the output",
+        "table",
+        str,
+        choices=("table", "json", "csv"),
+        command="keys",
+    ),
     Flag("--exit-code", "exit with 1 if a key expires within --expiring-within, or else 30d"),
     *QUIET_LOGS,
 )

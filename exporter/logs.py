@@ -23,6 +23,7 @@ def make_log(stream: TextIO, level: Level, form: LogFormat) -> FilteringBoundLog
         structlog.WriteLogger(cast("TextIO", _Unfailing(stream))),
         processors=[
             structlog.processors.add_log_level,
+            _short_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
             structlog.processors.EventRenamer("msg"),
             _printable(render),
@@ -45,6 +46,13 @@ class _Unfailing:
     def flush(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
+
+
+def _short_level(_: Any, __: str, event: EventDict) -> EventDict:
+    """Write ``warn``, as the flag and Prometheus' own programs do."""
+    if event["level"] == "warning":
+        event["level"] = "warn"
+    return event
 
 
 def _printable(render: Processor) -> Processor:

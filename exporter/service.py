@@ -62,6 +62,7 @@ class Exporter:
         self._runtime = Runtime()
         self._coalesced = Tally()
         self.faults = Tally()
+        self.rejected = Tally()
         self._reloading = threading.Lock()
         settings = load()
         self._slots = Slots(settings.concurrency)
@@ -131,4 +132,5 @@ class Exporter:
             reload_time=self._reload_time,
             coalesced=self._coalesced.value,
             faults=self.faults.value,
+            rejected=self.rejected.value,
         )

@@ -1,5 +1,6 @@
 """Fixtures that several files use."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,10 @@ import pytest
 from hypothesis import settings
 from support import tools
 from support.demo import Demo
+
+# Where a shell put the tests into the background they ignore SIGINT, and so would their processes.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure; what must be quick says so in its own test.
 settings.register_profile("project", deadline=None)

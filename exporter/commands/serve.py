@@ -8,11 +8,15 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.config import ConfigError, Settings, load
+from exporter.docspace import credential
+from exporter.docspace.errors import PortalError
+from exporter.docspace.tls import TLSContexts
 from exporter.flags import FlagError
 from exporter.logs import make_log
 from exporter.service import Exporter
@@ -36,8 +40,10 @@ def run(options: argparse.Namespace) -> int:
     configuration = partial(load, options.config_file, os.environ)
     log = make_log(sys.stderr, options.log_level, options.log_format)
     if options.config_check:
-        names = ", ".join(portal.name for portal in configuration().portals)
+        settings = configuration()
+        _check_files(options.config_file, settings)
         ServerTLS.of(WebConfigFile(options.web_config_file, log), log)
+        names = ", ".join(portal.name for portal in settings.portals)
         sys.stdout.write(f"{options.config_file}: OK, portals: {names}\n")
         return 0
     return serve(configuration, options, log)
@@ -73,6 +79,22 @@ def serve(
     return 0 if servers else 1
 
 
+def _check_files(source: Path, settings: Settings) -> None:
+    """Open the files that the portals' settings name. Raises ConfigError for those unfit."""
+    problems = []
+    for index, portal in enumerate(settings.portals):
+        for field, open_it in (
+            ("api_key_file", partial(credential.read, portal)),
+            ("tls", partial(TLSContexts().get, portal.tls)),
+        ):
+            try:
+                open_it()
+            except PortalError as exc:
+                problems.append(f"{source}: portals[{index}].{field}: {exc}")
+    if problems:
+        raise ConfigError(problems)
+
+
 def _listeners(options: argparse.Namespace) -> Sequence[Listener]:
     """The addresses of the flags, or the sockets that systemd passes."""
     try:
@@ -102,13 +124,19 @@ def _start(
         try:
             server.start()
         except OSError as exc:
-            log.error("cannot listen", address=str(listener), error=exc.strerror or str(exc))
+            log.error("cannot listen", address=str(listener), error=_reason(exc))
             for running in servers:
                 running.stop()
             return []
         servers.append(server)
         log.info("listening", address=str(server.address), tls=tls is not None)
     return servers
+
+
+def _reason(exc: OSError) -> str:
+    """The system's word on why; cheroot wraps it once more."""
+    cause = exc.__cause__ if isinstance(exc.__cause__, OSError) else exc
+    return cause.strerror or str(cause)
 
 
 def _app(exporter: Exporter, options: argparse.Namespace, log: FilteringBoundLogger) -> App:

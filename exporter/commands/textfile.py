@@ -12,6 +12,7 @@ import secrets
 import signal
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +23,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.commands.terminal import interrupted
-from exporter.config import load
+from exporter.config import ConfigError, load
 from exporter.flags import FlagError
 from exporter.logs import make_log
 from exporter.service import Exporter
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.interval is None:
             return 0 if _scrape(exporter, output, log) else 1
-        _repeat(partial(_scrape, exporter, output, log), options.interval)
+        _repeat(exporter, partial(_scrape, exporter, output, log), options.interval)
     except KeyboardInterrupt:
         log.info("ending")
     finally:
@@ -69,14 +70,19 @@ def _checked(output: Path | None) -> Path:
     return output
 
 
-def _repeat(scrape: Callable[[], object], interval: float) -> NoReturn:
-    """Scrape at each interval; a turn that is missed is left out."""
+def _repeat(exporter: Exporter, scrape: Callable[[], object], interval: float) -> NoReturn:
+    """Scrape at each interval; a turn that is missed is left out. SIGHUP reloads in between."""
+    hung_up = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: hung_up.set())
     turn = time.monotonic()
     while True:
         scrape()
         missed = (time.monotonic() - turn) // interval
         turn += interval * (missed + 1)
-        time.sleep(max(turn - time.monotonic(), 0.0))
+        while hung_up.wait(max(turn - time.monotonic(), 0.0)):
+            hung_up.clear()
+            with contextlib.suppress(ConfigError):  # logged by reload()
+                exporter.reload()
 
 
 def _scrape(exporter: Exporter, output: Path, log: FilteringBoundLogger) -> bool:

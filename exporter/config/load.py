@@ -39,7 +39,11 @@ def _expand(environ: Mapping[str, str], value: object) -> object:
 
     if isinstance(value, list):
         return [_expand(environ, item) for item in value]
-    return _VARIABLE.sub(fill, value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if "${" in _VARIABLE.sub("", value):
+        raise ValueError("expected a variable such as ${VAR} or ${VAR:-default}")
+    return _VARIABLE.sub(fill, value)
 
 
 def _settings(top: Section, folder: Path) -> Settings:

@@ -91,8 +91,11 @@ def boolean(value: object) -> bool:
 
 
 def secret(value: object) -> Secret:
-    """A key or a header value, surrounding space removed."""
-    return Secret(text(value))
+    """A key or a header value, surrounding space removed; no key begins with a dollar sign."""
+    spelled = text(value)
+    if spelled.startswith("$"):
+        raise ValueError("expected a key; a variable is written ${VAR}")
+    return Secret(spelled)
 
 
 def portal_url(value: object) -> str:

@@ -4,6 +4,7 @@
 
     PortalError                     reason               when
     ├── Timeout                     timeout              the deadline of the fetch passed
+    │   └── Crowded                 timeout              it passed while waiting for a slot
     ├── ConnectionFailed            connection           name resolution, refused, reset, proxy
     ├── TLSFailed                   tls                  certificate or handshake, theirs or ours
     ├── CredentialUnusable          credential           the key file is missing, empty or unfit
@@ -38,6 +39,15 @@ class Timeout(PortalError):
 
     reason = "timeout"
     hint = "the portal is slow or unreachable; check it, or raise `timeout` and the scrape_timeout"
+
+
+class Crowded(Timeout):
+    """Other portals held every slot for so long that this one was not asked at all."""
+
+    hint = "portals that hang hold the slots: raise `scrape.concurrency`, or lower their `timeout`"
+
+    def __init__(self) -> None:
+        super().__init__("every slot was taken until it was too late to begin")
 
 
 class ConnectionFailed(PortalError):

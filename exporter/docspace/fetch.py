@@ -74,6 +74,8 @@ class Fetcher:
         now = self._clock.monotonic()
         if self._asked and self._asked[0] == who and now - self._asked[1] < _PROFILE_INTERVAL:
             return
+        if self._asked and self._asked[0] != who:
+            self._visibility = "unknown"
         self._asked = who, now
         seconds = max(min(_PROFILE_TIMEOUT, (deadline - now) / 2), 0.001)
         try:
@@ -82,7 +84,7 @@ class Fetcher:
                 raise refusal(response, self._clock.now(), who)
             self._visibility = "all" if wire.parse_profile(response.body).sees_all else "own"
         except PortalError:
-            self._visibility = "unknown"
+            return  # what was known of this caller is still the best there is
 
 
 def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> ApiKey | None:

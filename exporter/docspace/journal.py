@@ -1,9 +1,15 @@
-"""The log of one portal: a line when it goes down, one when it is back, none in between."""
+"""The log of one portal: a line when it goes down, one when it is back.
+
+In between there is a line only where the reason is one that this outage did not have yet.
+"""
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.docspace.observation import Observation
 from exporter.docspace.wire import Malformed
+
+#: Malformed records of one answer that get a line each.
+_SHOWN = 10
 
 
 class Journal:
@@ -12,16 +18,20 @@ class Journal:
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._down_since: float | None = None
+        self._told: set[str] = set()
         self._malformed: frozenset[Malformed] = frozenset()
 
     def tell(self, observation: Observation, last: Observation | None) -> None:
         """Log what is new in this observation against the last one."""
         error, listing = observation.error, observation.listing
         if error is not None:
-            if self._down_since is None:
-                self._down_since = observation.time
+            if error.reason not in self._told:
                 told = {"reason": error.reason, "error": str(error), "hint": error.hint}
-                self._log.warning("portal is down", **told)
+                self._log.warning(
+                    "portal is still down" if self._told else "portal is down", **told
+                )
+            self._told.add(error.reason)
+            self._down_since = self._down_since or observation.time
         elif listing is not None:
             if last is None:
                 self._log.info("portal answers", keys=len(listing.keys))
@@ -29,12 +39,15 @@ class Journal:
                 seconds = round(observation.time - self._down_since)
                 self._log.info("portal is back", keys=len(listing.keys), down_seconds=seconds)
             self._down_since = None
+            self._told.clear()
             self._tell_malformed(listing.malformed)
 
     def _tell_malformed(self, malformed: tuple[Malformed, ...]) -> None:
         """Log each record that could not be understood once, for as long as it stays so."""
-        for record in malformed:
-            if record not in self._malformed:
-                told = {"record": record.where, "problem": record.problem}
-                self._log.warning("left out a key that cannot be understood", **told)
+        new = [record for record in malformed if record not in self._malformed]
+        for record in new[:_SHOWN]:
+            told = {"record": record.where, "problem": record.problem}
+            self._log.warning("left out a key that cannot be understood", **told)
+        if len(new) > _SHOWN:
+            self._log.warning("left out more such keys", count=len(new) - _SHOWN)
         self._malformed = frozenset(malformed)

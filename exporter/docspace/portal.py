@@ -22,7 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.docspace.errors import REASONS, PortalError, RateLimited, Timeout
+from exporter.docspace.errors import REASONS, Crowded, PortalError, RateLimited, Timeout
 from exporter.docspace.fetch import Fetched, Fetcher
 from exporter.docspace.journal import Journal
 from exporter.docspace.observation import Answer, Observation
@@ -34,13 +34,17 @@ _GRACE = 0.2
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """A fetch under way, or done. It holds a slot until it ends or is given up."""
+    """A fetch under way, or done. It holds a slot until it ends or is given up.
+
+    It is ``hurried`` where the scrape that began it left it less time than the portal's timeout.
+    """
 
     deadline: float
     started: float = 0.0
     result: "Future[Observation]" = field(default_factory=Future)
     given_up: bool = False
     holds_slot: bool = False
+    hurried: bool = False
 
 
 class Portal:
@@ -110,12 +114,15 @@ class Portal:
         return flight
 
     def finish(self, flight: Flight, deadline: float) -> Observation:
-        """Wait for an observation, no longer than the deadline; then it is a Timeout."""
-        patience = min(deadline, flight.deadline) + _GRACE - self._clock.monotonic()
-        try:
-            return flight.result.result(max(patience, 0.0))
-        except FutureTimeoutError:
-            return self._give_up(flight)
+        """Wait for an observation, no longer than the deadline; then it is a Timeout.
+
+        One that joined a scrape in a hurry, and has time left when that one gives up, starts anew.
+        """
+        observation = self._wait(flight, deadline)
+        in_vain = flight.hurried and isinstance(observation.error, Timeout)
+        if in_vain and deadline > flight.deadline + _GRACE:
+            return self._wait(self.begin(deadline), deadline)
+        return observation
 
     def close(self) -> None:
         """Close the connections: now, or when the fetch under way ends."""
@@ -124,12 +131,19 @@ class Portal:
             if self._flight is None:
                 self._fetcher.close()
 
+    def _wait(self, flight: Flight, deadline: float) -> Observation:
+        patience = min(deadline, flight.deadline) + _GRACE - self._clock.monotonic()
+        try:
+            return flight.result.result(max(patience, 0.0))
+        except FutureTimeoutError:
+            return self._give_up(flight)
+
     def _shared(self) -> Flight | None:
         """The flight that serves another observation as well, if there is one."""
         if self._flight is not None:
             return self._flight
         age = self._clock.monotonic() - self._last_at
-        if self._last is None or age >= self.settings.min_interval:
+        if self._last is None or self._last.error or age >= self.settings.min_interval:
             return None
         flight = Flight(deadline=0.0)
         flight.result.set_result(self._last)
@@ -139,12 +153,14 @@ class Portal:
         if not self._slots.acquire(start_by - self._clock.monotonic()):
             with self._lock:
                 self._flight = None
-                error = Timeout("every slot was taken until it was too late to begin")
-                flight.result.set_result(self._record(self._failure(error)))
+                waited = self._clock.monotonic() - flight.started
+                flight.result.set_result(self._record(self._failure(Crowded()), waited))
             return
         flight.holds_slot = True
         flight.started = self._clock.monotonic()
-        flight.deadline = min(flight.deadline, flight.started + self.settings.timeout)
+        timeout_at = flight.started + self.settings.timeout
+        flight.hurried = flight.deadline < timeout_at
+        flight.deadline = min(flight.deadline, timeout_at)
         name = f"fetch {self.settings.name}"
         try:
             threading.Thread(target=self._fly, args=(flight,), name=name, daemon=True).start()

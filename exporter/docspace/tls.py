@@ -11,6 +11,8 @@ from exporter.docspace.errors import TLSFailed
 
 Stamps = tuple[tuple[int, int], ...]
 
+_OURS = "a file of ours is the matter, not the portal: look at this portal's `tls` section"
+
 
 class TLSContexts:
     """Contexts by settings. A context holds the trusted certificates, so hundreds share one."""
@@ -40,7 +42,7 @@ def _stamps(settings: TLSSettings) -> Stamps:
             try:
                 status = path.stat()
             except OSError as exc:
-                raise TLSFailed(f"{path}: cannot be read: {exc.strerror}") from exc
+                raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _OURS) from exc
             stamps.append((status.st_mtime_ns, status.st_size))
     return tuple(stamps)
 
@@ -49,7 +51,7 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
-        raise TLSFailed(f"{settings.ca_file}: expected certificates in PEM form") from exc
+        raise TLSFailed(f"{settings.ca_file}: expected certificates in PEM form", _OURS) from exc
     if settings.ca_file is None and not _system_has_certificates():
         context.load_verify_locations(certifi.where())
     if settings.cert_file is not None:
@@ -58,7 +60,8 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
         except (OSError, ValueError) as exc:
             raise TLSFailed(
                 f"{settings.cert_file}: expected a certificate in PEM form with the key "
-                f"in {settings.key_file} that belongs to it, not encrypted"
+                f"in {settings.key_file} that belongs to it, not encrypted",
+                _OURS,
             ) from exc
     if settings.insecure_skip_verify:
         context.check_hostname = False

@@ -265,6 +265,8 @@ def _words(exc: BaseException) -> str:
     """What OpenSSL or the operating system says of it, else the kind of exception alone."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {exc.verify_message}"
+    if isinstance(exc, ssl.SSLError) and exc.reason == "WRONG_VERSION_NUMBER":
+        return "this port does not speak TLS: use http:// or another port"
     if isinstance(exc, ssl.SSLError):
         return f"TLS handshake failed: {exc.reason or type(exc).__name__}"
     if isinstance(exc, OSError) and exc.strerror:

@@ -80,7 +80,8 @@ class _Profile(msgspec.Struct, rename="camel"):
 def parse_keys(body: bytes) -> KeyList:
     """Read the answer of ``GET /api/2.0/keys``.
 
-    Raises InvalidResponse where the body is not the envelope with a list in it.
+    Raises InvalidResponse where the body is not the envelope with a list in it, or where the list
+    has records and none of them can be understood: 0 keys would be a lie then.
     """
     records = _response(body)
     if not isinstance(records, list):
@@ -97,6 +98,9 @@ def parse_keys(body: bytes) -> KeyList:
             malformed.append(Malformed(_place(record, index), "this `id` is in the list already"))
             continue
         keys[key.id] = key
+    if malformed and not keys:
+        problem = malformed[0].problem
+        raise InvalidResponse(f"none of {len(malformed)} records is a key that we know: {problem}")
     return KeyList(tuple(keys.values()), tuple(malformed))
 
 

@@ -283,6 +283,13 @@ EXPORTER_ROWS: tuple[Row[ExporterView], ...] = (
         "counter",
     ),
     Row(
+        "docspace_exporter_rejected_scrapes_total",
+        "Scrapes answered with 503 because too many were under way.",
+        (),
+        one(lambda view: view.rejected),
+        "counter",
+    ),
+    Row(
         "docspace_exporter_internal_errors_total",
         "Requests that failed by a fault of the exporter itself.",
         (),

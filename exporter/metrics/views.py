@@ -39,3 +39,4 @@ class ExporterView:
     reload_time: float
     coalesced: int
     faults: int
+    rejected: int

@@ -97,6 +97,7 @@ class App:
     def _bounded(self, handler: Handler) -> Handler:
         def bounded(request: Request) -> Reply:
             if not self._scrapes.acquire(blocking=False):
+                self._exporter.rejected.raise_by_one()
                 return Reply.text("too many scrapes at once, try again later", 503)
             try:
                 return handler(request)

@@ -9,6 +9,7 @@ from typing import Any
 from wsgiref.types import WSGIApplication
 
 from cheroot import wsgi
+from cheroot.server import HTTPConnection
 from structlog.typing import FilteringBoundLogger
 
 from exporter.web.listen import ListenAddress
@@ -51,6 +52,17 @@ class _Cheroot(wsgi.Server):
             return bound
         self.socket = self._passed
         return self._passed
+
+    def process_conn(self, conn: HTTPConnection) -> None:
+        """Give a connection to a worker thread; a new one not before its client says something.
+
+        cheroot would have a thread wait for the first byte, and so many silent clients as there are
+        threads, those of a load balancer say, would keep everybody out.
+        """
+        if conn.last_used is None:
+            self.put_conn(conn)
+        else:
+            super().process_conn(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, *_: object, **__: object) -> None:
         said = " ".join(str(msg).split())[:200]
