@@ -17,7 +17,14 @@ Dashboard = dict[str, Any]
 Panel = dict[str, Any]
 
 # What Grafana itself knows; a real range and interval are a caller's to overrule.
-BUILT_IN: Final = {"__range": "604800s", "__rate_interval": "5m", "__interval": "5m"}
+BUILT_IN: Final = {
+    "__range": "604800s",
+    "__rate_interval": "5m",
+    "__interval": "5m",
+    "__interval_ms": "300000",
+}
+# The value behind All, which Grafana puts in as it is, whatever the format.
+ALL: Final = ".+"
 
 PORTAL_LABELS: Final = {"portal"}
 KEY_LABELS: Final = {"portal", "key_id", "key_name"}
@@ -63,9 +70,27 @@ def fill(expr: str, variables: Mapping[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         text = known[match["plain"] or match["braced"]]
-        return re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", text) if match["format"] else text
+        if not match["format"] or text == ALL:
+            return text
+        return re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", text)
 
     return re.sub(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)(?P<format>:regex)?\})", value, expr)
+
+
+def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
+    """The PromQL of one query of the panel of that title."""
+    (found,) = (
+        target["expr"]
+        for panel, target in targets(dashboard)
+        if panel["title"] == title and target["refId"] == ref
+    )
+    return str(found)
+
+
+def mark(dashboard: Dashboard, name: str) -> str:
+    """The PromQL of the annotation of that name."""
+    (found,) = (m["expr"] for m in dashboard["annotations"]["list"] if m["name"] == name)
+    return str(found)
 
 
 def targets(dashboard: Dashboard) -> Iterator[tuple[Panel, dict[str, Any]]]:

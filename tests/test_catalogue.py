@@ -54,9 +54,10 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "docspace_exporter_config_last_reload_success_timestamp_seconds": ("gauge", set()),
     "docspace_exporter_coalesced_scrapes_total": ("counter", set()),
     "docspace_exporter_internal_errors_total": ("counter", set()),
+    "docspace_exporter_rejected_scrapes_total": ("counter", set()),
 }
 
-EXPORTER = ExporterView("1.2.3", "0a1b2c3", "3.13.0", False, NOW, 4, 1)  # noqa: FBT003, reload_successful
+EXPORTER = ExporterView("1.2.3", "0a1b2c3", "3.13.0", False, NOW, 4, 1, 2)  # noqa: FBT003, reload_successful
 ROWS: list[Row[Any]] = [*PORTAL_ROWS, *KEY_ROWS, *EXPORTER_ROWS]
 UNKNOWN = (
     "docspace_clock_skew_seconds",

@@ -134,7 +134,6 @@ def test_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
         ("${UNSET:-a:-b c}", "a:-b c"),
         ("x-${NAME}-${NAME}", "x-acme-acme"),
         ("$NAME", "$NAME"),
-        ("${1}", "${1}"),
         ("$${NAME}", "$acme"),
         ("${NESTED}", "${NAME}"),
     ],

@@ -15,7 +15,17 @@ from dashboards import MAIN, ONE_KEY, ROOT, Dashboard, Panel
 
 # Panels that come with Grafana: an import needs no plugin.
 CORE = {"bargauge", "gauge", "piechart", "stat", "state-timeline", "table", "timeseries"}
-UNITS = {"bytes", "dateTimeAsIso", "dateTimeFromNow", "dtdurations", "percentunit", "s", "short"}
+# Not `short`, which draws 1,499 keys as 1 K.
+UNITS = {
+    "bytes",
+    "dateTimeAsIso",
+    "dateTimeFromNow",
+    "dtdurations",
+    "locale",
+    "none",
+    "percentunit",
+    "s",
+}
 # Labels that Prometheus adds to each series.
 ADDED = {"job", "instance"}
 
@@ -133,6 +143,39 @@ def test_durations_say_how_many_units_they_show(dashboard: Dashboard) -> None:
         assert all(named(panel, "decimals").get(name) == 1 for name in durations)
 
 
+def test_rates_reach_over_two_scrapes_every_two_minutes(dashboard: Dashboard) -> None:
+    """The least step is the panel's: some releases take that of a query for the step itself."""
+    for panel, target in dashboards.targets(dashboard):
+        if "$__rate_interval" in target["expr"]:
+            assert panel["interval"] == "4m", panel["title"]
+        assert "interval" not in target, panel["title"]
+
+
+def test_provisioned_source_knows_the_scrape_interval() -> None:
+    file = dashboards.GRAFANA / "provisioning/datasources/prometheus.yaml"
+    source = yaml.safe_load(file.read_text())["datasources"][0]
+    scraping = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())["global"]
+    assert source["jsonData"]["timeInterval"] == scraping["scrape_interval"]
+
+
+def test_names_of_any_spelling_stand_in_raw_strings(dashboard: Dashboard) -> None:
+    """Between double quotes a quote or a backslash in a name would break the query."""
+    texts = [target["expr"] for _, target in dashboards.targets(dashboard)]
+    texts += [mark["expr"] for mark in dashboard["annotations"].get("list", [])]
+    texts += [v["query"] for v in dashboard["templating"]["list"] if v["type"] == "query"]
+    for text in texts:
+        outside = re.sub(r"=~`[^`]*\$\{(?:portal|key|key_id):regex\}[^`]*`", "", text)
+        assert not re.search(r"\$\{?(?:portal|key|key_id)\b", outside), text
+
+
+def test_key_names_with_line_breaks_can_be_chosen() -> None:
+    choices = {v["name"]: v for v in dashboards.load(ONE_KEY)["templating"]["list"]}
+    pattern = choices["key_id"]["regex"].strip("/").replace("(?<", "(?P<")
+    found = re.search(pattern, '{key_id="1", key_name="two\n"lines""} 1 1700000000000')
+    assert found
+    assert found.groupdict() == {"value": "1", "text": 'two\n"lines"'}
+
+
 def test_each_metric_and_label_is_in_the_contract(dashboard: Dashboard) -> None:
     known = dashboards.contract()
     every_label = set().union(*known.values()) | ADDED
@@ -213,6 +256,15 @@ def test_each_column_of_a_table_has_a_name_and_a_place(dashboard: Dashboard) -> 
         assert labels <= dashboards.grouping_labels(joined), panel["title"]
 
 
+def test_tables_fit_a_screen_of_1440_pixels(dashboard: Dashboard) -> None:
+    """Without the margins of the page, 32 pixels, and of a panel, 26. Hidden columns have none."""
+    for panel in tables(dashboard):
+        widths = named(panel, "custom.width") | named(panel, "custom.minWidth")
+        assert set(widths) == set(arrangement(panel)["renameByName"].values()), panel["title"]
+        room = (1440 - 32) * panel["gridPos"]["w"] / 24 - 26
+        assert sum(widths.values()) <= room, panel["title"]
+
+
 def test_overrides_and_sorting_name_columns_that_exist(dashboard: Dashboard) -> None:
     for panel in tables(dashboard):
         options = arrangement(panel)
@@ -281,6 +333,13 @@ def test_annotations_are_drawn_on_the_course_of_the_states() -> None:
     marks = main["annotations"]["list"]
     assert [mark["name"] for mark in marks] == ["Created", "Expired", "Vanished"]
     assert {titles[i] for mark in marks for i in mark["filter"]["ids"]} == {"Keys by state"}
+
+
+def test_marks_tell_keys_of_one_name_apart_and_name_the_portal_once() -> None:
+    for mark in dashboards.load(MAIN)["annotations"]["list"]:
+        assert mark["titleFormat"] == f"{mark['name']}: {{{{key_name}}}} ({{{{key_postfix}}}})"
+        assert mark["textFormat"] == "{{portal}}"
+        assert "tagKeys" not in mark
 
 
 def test_old_and_new_grafana_read_the_same_annotation() -> None:

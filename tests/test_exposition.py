@@ -39,7 +39,7 @@ READERS: dict[Format, Callable[[str], Iterable[Metric]]] = {
     "openmetrics": read_openmetrics,
 }
 FORMATS = list(FILES)
-EXPORTER = ExporterView("1.2.3", "0a1b2c3", "3.13.0", True, NOW - 60, 4, 1)  # noqa: FBT003, reload_successful
+EXPORTER = ExporterView("1.2.3", "0a1b2c3", "3.13.0", True, NOW - 60, 4, 1, 2)  # noqa: FBT003, reload_successful
 
 
 def sample() -> list[Observation]:

@@ -167,3 +167,9 @@ def test_a_flag_is_a_row(tmp_path: Path) -> None:
     """The attribute and the variable follow from the name."""
     flag = Flag("--web.some-thing", "")
     assert (flag.dest, flag.variable) == ("web_some_thing", "DOCSPACE_EXPORTER_WEB_SOME_THING")
+
+
+def test_flags_before_the_command_are_told_what_to_do(tmp_path: Path) -> None:
+    ended = run("--log.level=debug", "check", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "put the command first: docspace-exporter check …" in ended.stderr

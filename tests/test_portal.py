@@ -175,9 +175,10 @@ def test_within_min_interval_the_last_observation_serves(stage: Stage, demo: Dem
     assert (demo.portal.requests[KEYS], stage.coalesced) == (2, 1)
 
 
-def test_within_min_interval_a_failure_is_counted_once(stage: Stage, demo: DemoServer) -> None:
+def test_within_min_interval_a_failure_is_not_served_again(stage: Stage, demo: DemoServer) -> None:
+    """Else one scrape in a hurry would take the portal down for all others."""
     portal = stage.portal(demo.url, min_interval=60.0)
-    assert [observe(portal).errors["unauthorized"] for _ in range(3)] == [1, 1, 1]
+    assert [observe(portal).errors["unauthorized"] for _ in range(3)] == [1, 2, 3]
 
 
 # Back-off
@@ -583,14 +584,52 @@ def test_outage_is_told_when_it_begins_and_when_it_ends(stage: Stage, demo: Demo
         stage.standing.time += 15
     told = [line.split("msg=")[1].split(" portal=")[0] for line in stage.log.lines]
     down, back = '"portal is down"', '"portal is back"'
-    assert told == ['"portal answers"', down, back, down, back]
+    still = '"portal is still down"'
+    assert told == ['"portal answers"', down, still, still, back, down, back]
     assert "reason=server_error" in stage.log.lines[1]
-    assert "down_seconds=45" in stage.log.lines[2]
+    assert "down_seconds=45" in stage.log.lines[4]
+
+
+def test_reason_is_told_once_an_outage(stage: Stage, demo: DemoServer) -> None:
+    """Two reasons that take turns are two lines, not one each scrape."""
+    portal = stage.portal(demo.url, api_key=key_of(demo))
+    for condition in ("broken", "unpaid", "broken", "unpaid", "broken"):
+        demo.portal.condition = condition
+        observe(portal)
+    assert [line.count("down") for line in stage.log.lines] == [1, 1]
+
+
+def test_a_flood_of_bad_records_is_ten_lines_and_a_count(stage: Stage) -> None:
+    good = {"id": "good", "isActive": True}
+    body = json.dumps({"response": [good, *range(500)]}).encode()
+
+    def script(peer: Peer) -> None:
+        while head := peer.request():
+            peer.send(answer(b"", "403 No") if b"people" in head else answer(body))
+
+    with FaultServer(script) as server:
+        observe(stage.portal(server.url))
+    assert stage.log.count("cannot be understood") == 10
+    assert stage.log.count("count=490") == 1
+
+
+def test_who_joins_a_scrape_in_a_hurry_is_not_cut_short_with_it(stage: Stage) -> None:
+    """One with 0.2 s began the fetch; the other has time, and the portal answers in 0.6 s."""
+    portal = DemoPortal(clock=time.time)
+    key = portal.add_key(permissions=["*:read"])
+    portal.delay = 0.6
+    with DemoServer(portal) as server, ThreadPoolExecutor(1) as pool:
+        ours = stage.portal(server.url, api_key=Secret(key.secret), clock=Clock())
+        hurried = pool.submit(observe, ours, 0.2)
+        time.sleep(0.1)
+        assert observe(ours, 5.0).error is None
+        assert isinstance(hurried.result().error, Timeout)
 
 
 def test_record_that_cannot_be_understood_is_told_once(stage: Stage) -> None:
     bad = {"id": "bad\n\tid", "isActive": "yes"}
-    sent = [[bad], [bad], [bad, 5], [], [bad]]
+    good = {"id": "good", "isActive": True}
+    sent = [[good, bad], [good, bad], [good, bad, 5], [good], [good, bad]]
     bodies = iter(json.dumps({"response": each}).encode() for each in sent)
 
     def script(peer: Peer) -> None:

@@ -98,6 +98,11 @@ def test_an_alert_on_a_key_names_portal_key_postfix_and_creator(name: str) -> No
     assert {"portal", "key_name", "key_postfix", "creator"} <= set(told)
 
 
+def test_a_line_break_in_the_name_of_a_key_splits_no_text(alert: str) -> None:
+    annotations = "\n".join(ALERTS[alert]["annotations"].values())
+    assert "key_name" not in re.sub(r'reReplaceAll "\\\\s\+" " " \S+', "", annotations)
+
+
 def test_an_alert_has_its_page(alert: str) -> None:
     assert ALERTS[alert]["annotations"]["runbook_url"] == f"{RUNBOOK_URL}{alert}.md"
     page = (RUNBOOKS / f"{alert}.md").read_text(encoding="utf-8")

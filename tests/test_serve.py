@@ -255,7 +255,7 @@ def test_each_line_of_the_log_is_json(tmp_path: Path) -> None:
         assert exporter.stop() == 0
     events = [json.loads(line) for line in exporter.lines]
     (down,) = (event for event in events if event["msg"] == "portal is down")
-    assert (down["portal"], down["reason"], down["level"]) == ("acme", "connection", "warning")
+    assert (down["portal"], down["reason"], down["level"]) == ("acme", "connection", "warn")
     assert all({"ts", "level", "msg"} <= event.keys() for event in events)
 
 
@@ -276,3 +276,48 @@ def test_level_error_is_quiet_where_nothing_is_wrong_with_us(tmp_path: Path) -> 
         process.terminate()
         _, told = process.communicate(timeout=10)
     assert (process.returncode, told) == (0, "")
+
+
+def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path, demo: Demo) -> None:
+    """A load balancer's open connections, more than there are threads."""
+    with ExporterProcess(tmp_path, demo.config("acme"), "--web.max-requests=4") as exporter:
+        host, port = exporter.url.removeprefix("http://").split(":")
+        silent = [socket.create_connection((host, int(port))) for _ in range(40)]
+        try:
+            before = time.monotonic()
+            assert "healthy" in exporter.get("/-/healthy")
+            assert 'docspace_up{portal="acme"} 1.0' in exporter.get()
+            assert time.monotonic() - before < 5
+        finally:
+            for sock in silent:
+                sock.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (
+            "api_key_file: none",
+            "portals[0].api_key_file: {folder}/none: cannot be read: No such file",
+        ),
+        (
+            "api_key: sk-x, tls: {ca_file: none}",
+            "portals[0].tls: {folder}/none: cannot be read: No such file",
+        ),
+    ],
+)
+def test_config_check_opens_the_files(tmp_path: Path, fields: str, problem: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"portals: [{{name: a, url: 'https://a.example', {fields}}}]\n")
+    ended = run("--config.check", f"--config.file={file}", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{file}: {problem.format(folder=tmp_path)}")
+
+
+def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path, demo: Demo) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        (tmp_path / "config.yaml").write_text(demo.config("acme"))
+        ended = run(f"--web.listen-address={address}", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert f'msg="cannot listen" address={address} error="Address already in use"' in ended.stderr

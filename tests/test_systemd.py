@@ -113,14 +113,15 @@ def test_the_command_of_the_service_is_one_the_exporter_takes(tmp_path: Path) ->
     assert program == PROGRAM
     assert arguments == ["--config.file=/etc/docspace-exporter/config.yaml"]
     arguments = [f"--config.file={UNITS / 'config.yaml'}", "--config.check"]
-    done = run(*arguments, cwd=tmp_path, env={"CREDENTIALS_DIRECTORY": "/run/credentials/x"})
+    (tmp_path / "docspace-api-key").write_text("sk-x\n")
+    done = run(*arguments, cwd=tmp_path, env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_configuration_reads_the_key_that_the_service_loads() -> None:
     (credential,) = settings(SERVICE, "LoadCredential")
     name, _, source = credential.partition(":")
-    assert source == "/etc/docspace-exporter/api-key"
+    assert source == f"/etc/docspace-exporter/{name}", "as check and keys find it by hand"
     (portal,) = load(UNITS / "config.yaml", {"CREDENTIALS_DIRECTORY": "/run/credentials/x"}).portals
     assert portal.api_key_file == Path("/run/credentials/x") / name
 

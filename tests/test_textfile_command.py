@@ -237,3 +237,19 @@ def test_a_write_that_fails_is_tried_again(demo: Demo, tmp_path: Path, output: P
     output.parent.mkdir()
     until(output.exists)
     assert process.stop() == 0
+
+
+def test_sighup_reloads_and_does_not_end_it(tmp_path: Path, demo: Demo) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(demo.config("acme"))
+    output = tmp_path / "docspace.prom"
+    command = [
+        sys.executable, "-m", "exporter", "textfile", f"--config.file={config}",
+        f"--output={output}", "--interval=1h", "--log.level=debug",
+    ]  # fmt: skip
+    with Process(command, tmp_path, "msg=written") as process:
+        config.write_text(demo.config("globex"))
+        written = len(process.lines)
+        process.send(signal.SIGHUP)
+        process.wait_for("configuration reloaded", after=written)
+        assert process.stop() == 0

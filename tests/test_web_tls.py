@@ -167,7 +167,7 @@ def test_client_auth_type_tells_who_comes_in(
         trust = ["--cacert", authority.cert_file]
         options = (shows(client), shows(stranger), [])
         assert tuple(web.curl(*trust, *each).status for each in options) == statuses
-    assert web.log.count("level=warning") == web.log.count("level=error") == 0
+    assert web.log.count("level=warn") == web.log.count("level=error") == 0
 
 
 def test_certificate_in_the_client_ca_counts_without_its_issuer(
@@ -484,12 +484,12 @@ def test_client_that_goes_away_is_no_news(https: Web, authority: Issued, said: b
         with socket.create_connection(("127.0.0.1", https.port)) as client:
             client.sendall(said)
     assert https.curl("--cacert", authority.cert_file).status == 200
-    assert https.log.count("level=warning") == https.log.count("level=error") == 0
+    assert https.log.count("level=warn") == https.log.count("level=error") == 0
 
 
 def test_client_that_does_not_trust_the_certificate_is_no_news(https: Web) -> None:
     assert "certificate" in https.curl().error
-    assert https.log.count("level=warning") == https.log.count("level=error") == 0
+    assert https.log.count("level=warn") == https.log.count("level=error") == 0
 
 
 def test_client_that_breaks_tls_in_the_middle_is_no_news(https: Web, authority: Issued) -> None:
@@ -499,4 +499,4 @@ def test_client_that_breaks_tls_in_the_middle_is_no_news(https: Web, authority: 
         with pytest.raises((ssl.SSLError, ConnectionError)):
             connection.recv(100)
     assert https.curl("--cacert", authority.cert_file).status == 200
-    assert https.log.count("level=warning") == https.log.count("level=error") == 0
+    assert https.log.count("level=warn") == https.log.count("level=error") == 0

@@ -263,11 +263,22 @@ def test_date_that_is_none_costs_its_record(date: object) -> None:
 
 @given(st.text())
 def test_any_text_as_date_is_a_date_or_costs_its_record(text: str) -> None:
-    listing = wire.parse_keys(envelope(RECORD | {"expiresAt": text}))
-    assert len(listing.keys) + len(listing.malformed) == 1
+    other = RECORD | {"id": "other"}
+    listing = wire.parse_keys(envelope(other, RECORD | {"expiresAt": text}))
+    assert len(listing.keys) + len(listing.malformed) == 2
 
 
 # Bad records
+
+
+def test_a_list_of_which_nothing_is_understood_is_no_key_list() -> None:
+    """0 keys with `docspace_up 1` would resolve every alert, the day upstream changes a format."""
+    with pytest.raises(InvalidResponse, match="none of 2 records is a key that we know: Expected"):
+        wire.parse_keys(envelope({"id": 1}, None))
+
+
+def test_an_empty_list_is_a_key_list() -> None:
+    assert wire.parse_keys(envelope()) == wire.KeyList((), ())
 
 
 @pytest.mark.parametrize(
@@ -397,9 +408,9 @@ def test_any_json_is_a_list_or_an_invalid_response(value: Any) -> None:
     )
 )
 def test_every_record_is_a_key_or_malformed(records: list[Any]) -> None:
-    listing = keys_or_none(envelope(*records))
+    listing = keys_or_none(envelope(RECORD | {"id": "sound"}, *records))
     assert listing is not None
-    assert len(listing.keys) + len(listing.malformed) == len(records)
+    assert len(listing.keys) + len(listing.malformed) == len(records) + 1
     assert len({key.id for key in listing.keys}) == len(listing.keys)
 
 

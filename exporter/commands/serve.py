@@ -124,19 +124,13 @@ def _start(
         try:
             server.start()
         except OSError as exc:
-            log.error("cannot listen", address=str(listener), error=_reason(exc))
+            log.error("cannot listen", address=str(listener), error=exc.strerror or str(exc))
             for running in servers:
                 running.stop()
             return []
         servers.append(server)
         log.info("listening", address=str(server.address), tls=tls is not None)
     return servers
-
-
-def _reason(exc: OSError) -> str:
-    """The system's word on why; cheroot wraps it once more."""
-    cause = exc.__cause__ if isinstance(exc.__cause__, OSError) else exc
-    return cause.strerror or str(cause)
 
 
 def _app(exporter: Exporter, options: argparse.Namespace, log: FilteringBoundLogger) -> App:

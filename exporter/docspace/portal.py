@@ -119,7 +119,7 @@ class Portal:
         One that joined a scrape in a hurry, and has time left when that one gives up, starts anew.
         """
         observation = self._wait(flight, deadline)
-        in_vain = flight.hurried and isinstance(observation.error, Timeout)
+        in_vain = flight.hurried and flight.result.done() and isinstance(observation.error, Timeout)
         if in_vain and deadline > flight.deadline + _GRACE:
             return self._wait(self.begin(deadline), deadline)
         return observation

@@ -32,7 +32,8 @@ Listener = ListenAddress | socket.socket
 class _Cheroot(wsgi.Server):
     """cheroot's server with its words in our log; they are mostly about clients that went away.
 
-    With ``passed``, a socket that listens already, it binds none of its own.
+    With ``passed``, a socket that listens already, it binds none of its own. ``refused`` is why
+    an address could not be bound: cheroot itself raises a text around it.
     """
 
     def __init__(
@@ -45,13 +46,18 @@ class _Cheroot(wsgi.Server):
         super().__init__(*args, **kwargs)
         self._log = log
         self._passed = passed
+        self.refused: OSError | None = None
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002, cheroot's signature
-        if self._passed is None:
+        if self._passed is not None:
+            self.socket = self._passed
+            return self._passed
+        try:
             bound: socket.socket = super().bind(family, type, proto)
-            return bound
-        self.socket = self._passed
-        return self._passed
+        except OSError as exc:
+            self.refused = exc
+            raise
+        return bound
 
     def process_conn(self, conn: HTTPConnection) -> None:
         """Give a connection to a worker thread; a new one not before its client says something.
@@ -134,7 +140,7 @@ class Server:
         try:
             self._server.prepare()
         except OSError as exc:
-            bound.set_exception(exc)
+            bound.set_exception(self._server.refused or exc)
             return
         bound.set_result(None)
         self._server.serve()
