@@ -7,12 +7,16 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import AnnotationPanelFilter, AnnotationQuery
 
 from grafana.panels import DATASOURCE
-from grafana.promql import KEYS, PORTALS
+from grafana.promql import KEYS, PORTALS, latest
 
-# A step that keeps 10,000 keys over 30 days below Prometheus' limit of samples a query. Each event
-# is visible to its query for at least a step, so none falls between two.
+# The least step: it keeps 10,000 keys over 30 days below Prometheus' limit of samples a query. The
+# real one is longer where Grafana asks for no more than 100 points, as it does for annotations
+# outside of scenes: 2 hours over 7 days. The queries reach back by `$__interval`, the step that the
+# backend settled on, so that no event falls between two.
 STEP: Final = "30m"
-IDENTITY: Final = "portal, key_id, key_name"
+IDENTITY: Final = "portal, key_id"
+# Names are not unique: the postfix tells keys of one name apart.
+NAMES: Final = "key_name, key_postfix"
 
 
 class PrometheusAnnotation(AnnotationQuery):
@@ -36,9 +40,8 @@ class PrometheusAnnotation(AnnotationQuery):
         """The annotation as Grafana stores it."""
         return super().to_json() | {
             "step": STEP,
-            "titleFormat": f"{self.name}: {{{{key_name}}}}",
+            "titleFormat": f"{self.name}: {{{{key_name}}}} ({{{{key_postfix}}}})",
             "textFormat": "{{portal}}",
-            "tagKeys": "portal",
             "useValueForTime": self.value_is_time,
             "target": {"refId": "Anno", "expr": self.expr, "interval": STEP},
         }
@@ -61,8 +64,8 @@ def of_keys(panel: int) -> list[Builder[AnnotationQuery]]:
     expiry = f"max by ({IDENTITY}) (docspace_api_key_expiry_timestamp_seconds{{{KEYS}}})"
     # A portal that is down has no key series: its keys have not vanished.
     vanished = (
-        f"group by ({IDENTITY}) (docspace_api_key_active{{{KEYS}}} offset {STEP})"
-        f" unless on (portal, key_id) docspace_api_key_active{{{PORTALS}}}"
+        f"group by ({IDENTITY}, {NAMES}) (docspace_api_key_info{{{KEYS}}} offset $__interval)"
+        f" unless on ({IDENTITY}) docspace_api_key_active{{{PORTALS}}}"
         f" and on (portal) docspace_up{{{PORTALS}}} == 1"
     )
     return [
@@ -73,5 +76,11 @@ def of_keys(panel: int) -> list[Builder[AnnotationQuery]]:
 
 
 def recent(moment: str) -> str:
-    """Moments of the day before each step, in milliseconds; what is still to come is left out."""
-    return f"({moment} <= time() > time() - 86400) * 1000"
+    """Moments since a day before the last step, in milliseconds, with the names of their keys.
+
+    What is still to come is left out. The day is for keys that were not seen at once, for example
+    because their portal was down.
+    """
+    names = latest("docspace_api_key_info", KEYS, IDENTITY, NAMES)
+    since = "time() - 86400 - $__interval_ms / 1000"
+    return f"({moment} <= time() > {since}) * 1000 * on ({IDENTITY}) group_left ({NAMES}) {names}"

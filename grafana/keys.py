@@ -7,7 +7,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
 
 from grafana import promql
-from grafana.panels import Frame, Query, bars, count, course, share, stacked
+from grafana.panels import COUNT, Frame, Query, bars, count, course, share, stacked
 from grafana.style import DAY, NEUTRAL, Steps, thresholds
 from grafana.tables import (
     ACCESS_COLORS,
@@ -120,9 +120,9 @@ def soonest_keys() -> table.Panel:
     rows = promql.soonest(f"{promql.TIME_LEFT} or {endless}")
     frame = Frame(
         "Active keys, soonest expiry first",
-        f"{LIMITED} A superseded key was rotated: a newer active key of the same creator and name "
-        "outlives it. The portal's name leads to its list of keys, the key's name to its own "
-        "dashboard.",
+        "What stops working next. A superseded key was rotated: a newer active key of the same "
+        "creator and name outlives it. The portal's name leads to its list of keys, the key's name "
+        f"to its own dashboard. {LIMITED}",
         18,
         12,
         "No active key here",
@@ -214,12 +214,12 @@ def unused() -> table.Panel:
         "Active but unused for $unused_days days",
         "Active keys without a call for the chosen number of days; for a key never used the days "
         f"count from its creation. {LIMITED}",
-        14,
+        12,
         9,
         "Every active key was used in this time",
     )
     idle = duration("idle", "Unused for", rows.named())
-    columns: list[Column] = [PORTAL, NAME, POSTFIX, CREATOR, ACCESS_LEVEL, last_used(rows), idle]
+    columns: list[Column] = [PORTAL, NAME, POSTFIX, CREATOR, last_used(rows), idle]
     return keys_table(frame, columns, ("Unused for", True))
 
 
@@ -227,10 +227,10 @@ def orphaned() -> table.Panel:
     """Keys that outlived their creator's account."""
     rows = promql.longest(f"{promql.AGE} and {promql.having(ORPHANED)}")
     frame = Frame(
-        "Orphaned",
+        "Orphaned, oldest first",
         "Active keys whose creator was removed from the portal, which then shows the name "
         f"Unknown Unknown. {LIMITED}",
-        10,
+        12,
         9,
         "Every active key has an owner",
     )
@@ -254,12 +254,12 @@ def keys_by_state() -> timeseries.Panel:
     frame = Frame(
         "Keys by state",
         "A dip that ends is a portal that was down for a while. The marks tell of keys created "
-        "(green), expired (red) and vanished from a portal that is up (purple), to within half an "
-        "hour.",
+        "(green), expired (red) and vanished from a portal that is up (purple). The last kind is "
+        "exact to half an hour; over more than two days, to a hundredth of the time shown.",
         24,
         9,
     )
-    return stacked(course(frame, queries, "short", colors))
+    return stacked(course(frame, queries, COUNT, colors))
 
 
 def _counted(expr: str, name: str, ref: str) -> Query:

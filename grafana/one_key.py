@@ -7,7 +7,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel, ValueMapping
 
 from grafana import promql
-from grafana.panels import Frame, Query, course, dial, fact, states
+from grafana.panels import WORD, Frame, Query, course, dial, fact, states
 from grafana.style import NEVER, NEVER_DATE, PLAIN, RUNNING_OUT, Steps, texts
 from grafana.tables import (
     ACCESS_LEVEL,
@@ -72,7 +72,7 @@ def _state() -> str:
 def state() -> stat.Panel:
     """Active, disabled, expired, or gone."""
     frame = Frame("State", "Whether the key works now.", 4, 5)
-    return fact(frame, f"{_state()} or vector(-1)", "short", PLAIN, STATE)
+    return fact(frame, f"{_state()} or vector(-1)", WORD, PLAIN, STATE)
 
 
 def time_left() -> stat.Panel:

@@ -35,6 +35,15 @@ from grafana.style import NEUTRAL, PLAIN, Steps, fixed, thresholds
 
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
+# Whole numbers to the last digit: `short` draws 1,499 as 1 K.
+COUNT: Final = "locale"
+# A number that a mapping turns into a word.
+WORD: Final = "none"
+# The least step of panels that look back by `$__rate_interval`, which is never shorter than a step:
+# it spans two scrapes every 2 minutes even where the data source does not know the scrape interval.
+# It is the panel's, since newer Grafana takes a query's own for the step itself, over any range.
+LEAST_STEP: Final = "4m"
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -116,7 +125,7 @@ def last() -> common.ReduceDataOptions:
 
 def count(frame: Frame, queries: Sequence[Query], steps: Steps) -> stat.Panel:
     """Large numbers with their course behind them."""
-    panel = framed(stat.Panel(), frame, "short", steps, graphed(queries))
+    panel = framed(stat.Panel(), frame, COUNT, steps, graphed(queries))
     return (
         panel.reduce_options(last())
         .decimals(0)
@@ -156,7 +165,7 @@ def dial(frame: Frame, expr: str, steps: Steps, mappings: list[ValueMapping]) ->
 def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
     """One horizontal bar a query, each in its own colour."""
     targets = instant([query for query, _ in queries])
-    panel = framed(bargauge.Panel(), frame, "short", NEUTRAL, targets)
+    panel = framed(bargauge.Panel(), frame, COUNT, NEUTRAL, targets)
     for query, color in queries:
         panel = panel.override_by_name(query.name, [fixed(color)])
     return (
@@ -172,7 +181,7 @@ def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
 
 def share(frame: Frame, expr: str, legend: str, colors: dict[str, str]) -> piechart.Panel:
     """Parts of a whole as a ring, with number and percentage in the legend."""
-    panel = framed(piechart.Panel(), frame, "short", NEUTRAL, instant([Query(expr, legend)]))
+    panel = framed(piechart.Panel(), frame, COUNT, NEUTRAL, instant([Query(expr, legend)]))
     for name, color in colors.items():
         panel = panel.override_by_name(name, [fixed(color)])
     return (
@@ -218,7 +227,7 @@ def states(
 ) -> statetimeline.Panel:
     """One line a series, coloured by state over time."""
     return (
-        framed(statetimeline.Panel(), frame, "short", PLAIN, graphed(queries))
+        framed(statetimeline.Panel(), frame, WORD, PLAIN, graphed(queries))
         .mappings(mappings)
         .show_value(kinds.VisibilityMode.NEVER)
         .merge_values(merge_values=True)

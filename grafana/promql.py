@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 JOB: Final = 'job=~"$job"'
-PORTALS: Final = f'{JOB}, portal=~"$portal"'
-# A raw string: the `regex` format escapes with backslashes that a quoted string would refuse.
-KEYS: Final = f"{PORTALS}, key_name=~`(?i).*${{key:regex}}.*`"
-ONE_KEY: Final = f'{JOB}, portal="$portal", key_id="$key_id"'
+# Names may have quotes, backslashes and line breaks. In a raw string the `regex` format lets all of
+# them through; the one character it cannot hold is the backtick. Every other format breaks on more:
+# between double quotes a plain variable keeps its quotes, `regex` gives escapes that PromQL does
+# not know, and `doublequote` leaves backslashes alone.
+PORTALS: Final = f"{JOB}, portal=~`${{portal:regex}}`"
+# The `s`: Prometheus before 3 takes no line break for `.`, and such a key would be in no table.
+KEYS: Final = f"{PORTALS}, key_name=~`(?is).*${{key:regex}}.*`"
+ONE_KEY: Final = f"{PORTALS}, key_id=~`${{key_id:regex}}`"
 
 # Stands for "does not expire" in a column of numbers, where an absent value would drop the cell
 # out of the sort order: seconds beyond any real duration, milliseconds beyond any real date.

@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.panels import Frame, Query, framed, instant
+from grafana.panels import WORD, Frame, Query, framed, instant
 from grafana.promql import KeyRows
 from grafana.style import NEVER, NEVER_DATE, PLAIN, RUNNING_OUT, Steps, texts, thresholds
 
@@ -168,43 +168,48 @@ def _cell(kind: str) -> DynamicConfigValue:
 
 
 def _width(width: int | None) -> list[DynamicConfigValue]:
-    return [] if width is None else [DynamicConfigValue(id_val="custom.width", value=width)]
+    """A fixed width, or all that the others leave: no less than fits a name."""
+    if width is None:
+        return [DynamicConfigValue(id_val="custom.minWidth", value=LEAST_WIDTH)]
+    return [DynamicConfigValue(id_val="custom.width", value=width)]
 
 
-PORTAL: Final = Text("portal", "Portal", 140, PORTAL_PAGE)
+# Widths in pixels. On a screen of 1440 no table needs to scroll sideways.
+LEAST_WIDTH: Final = 120
+PORTAL: Final = Text("portal", "Portal", 105, PORTAL_PAGE)
 NAME: Final = Text("key_name", "Name", None, KEY_PAGE)
 POSTFIX: Final = Text("key_postfix", "Postfix", 80)
-CREATOR: Final = Text("creator", "Creator", 160)
-ACCESS_LEVEL: Final = Text("access", "Access", 90, (), ACCESS)
+CREATOR: Final = Text("creator", "Creator", 115)
+ACCESS_LEVEL: Final = Text("access", "Access", 85, (), ACCESS)
 
 
 def last_used(rows: KeyRows) -> Number:
     """How long ago each key was used."""
     never = texts({"0": ("never", "yellow")})
-    return Number("used", "Last used", rows.last_used(), "dateTimeFromNow", 130, mappings=never)
+    return Number("used", "Last used", rows.last_used(), "dateTimeFromNow", 115, mappings=never)
 
 
 def expires(rows: KeyRows) -> Number:
     """The date each key expires on."""
     unit = "dateTimeAsIso"
-    return Number("expires", "Expires", rows.expires(), unit, 170, mappings=NEVER_DATE)
+    return Number("expires", "Expires", rows.expires(), unit, 150, mappings=NEVER_DATE)
 
 
 def superseded(expr: str) -> Number:
     """Whether a newer key of the same name has taken over: 1 or 0."""
     return Number(
-        "superseded", "Superseded", expr, "short", 110, mappings=SUPERSEDED, cell="color-text"
+        "superseded", "Superseded", expr, WORD, 110, mappings=SUPERSEDED, cell="color-text"
     )
 
 
 def time_left(ref: str, title: str, expr: str) -> Number:
     """A duration that turns red as it runs out."""
-    return Number(ref, title, expr, "dtdurations", 170, RUNNING_OUT, NEVER, "color-background")
+    return Number(ref, title, expr, "dtdurations", 140, RUNNING_OUT, NEVER, "color-background")
 
 
 def duration(ref: str, title: str, expr: str, steps: Steps = PLAIN) -> Number:
     """A duration, coloured as a text."""
-    return Number(ref, title, expr, "dtdurations", 170, steps, (), "color-text")
+    return Number(ref, title, expr, "dtdurations", 140, steps, (), "color-text")
 
 
 def keys_table(frame: Frame, columns: Sequence[Column], sort: tuple[str, bool]) -> table.Panel:

@@ -7,7 +7,18 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql
-from grafana.panels import Frame, Query, count, course, fact, stacked, states
+from grafana.panels import (
+    COUNT,
+    LEAST_STEP,
+    WORD,
+    Frame,
+    Query,
+    count,
+    course,
+    fact,
+    stacked,
+    states,
+)
 from grafana.style import DAY, NEVER, PLAIN, Steps, at_least, texts
 from grafana.tables import PORTAL_PAGE, Column, Number, Text, table_of
 
@@ -53,7 +64,7 @@ def can_we_trust_this_page() -> Panels:
 def oldest_success() -> stat.Panel:
     """The portal that has been out of sight for longest."""
     frame = Frame(
-        "Oldest success",
+        "Oldest answer",
         "Time since the portal that has been out of sight for longest last answered well.",
         5,
         4,
@@ -65,7 +76,7 @@ def oldest_success() -> stat.Panel:
 def own_key() -> stat.Panel:
     """When the exporter goes blind."""
     frame = Frame(
-        "Own key runs out in",
+        "Exporter's key runs out in",
         "Time left of the keys the exporter itself uses, the first of them to expire. When it has "
         "run out, this page is blind for that portal.",
         5,
@@ -112,7 +123,7 @@ def configuration() -> stat.Panel:
     )
     expr = f"min(docspace_exporter_config_last_reload_successful{{{promql.JOB}}}) or vector(-1)"
     words = {"0": ("reload failed", "red"), "1": ("in force", "green"), "-1": ("not told", "text")}
-    return fact(frame, expr, "short", PLAIN, texts(words))
+    return fact(frame, expr, WORD, PLAIN, texts(words))
 
 
 def portal_up() -> statetimeline.Panel:
@@ -121,13 +132,15 @@ def portal_up() -> statetimeline.Panel:
     frame = Frame(
         "Portal up",
         "The 30 portals that were down for the largest part of the time shown; all, when there are "
-        "no more.",
+        "no more. A span is down when any scrape in it failed, however short the outage.",
         12,
         9,
         "No portal is scraped",
     )
-    expr = f"{promql.portal('docspace_up')} and on (portal) bottomk(30, {chosen})"
-    return states(frame, [Query(expr, "{{portal}}")], UP)
+    # The lowest since the last step: a portal that was down between two steps was down.
+    lowest = f"max by (portal) (min_over_time(docspace_up{{{promql.PORTALS}}}[$__rate_interval]))"
+    expr = f"{lowest} and on (portal) bottomk(30, {chosen})"
+    return states(frame, [Query(expr, "{{portal}}")], UP).interval(LEAST_STEP)
 
 
 def errors() -> timeseries.Panel:
@@ -139,13 +152,14 @@ def errors() -> timeseries.Panel:
     none = 'label_replace(vector(0), "reason", "none", "", "")'
     frame = Frame(
         "Scrape errors by reason",
-        "Failed fetches in each interval. Only reasons that occurred are drawn; a line of none at "
-        "0 says that the panel works.",
+        "Failed fetches in each interval. Only reasons that occurred are drawn; while nothing "
+        "fails, that is one flat line named none.",
         12,
         9,
     )
     expr = f"sum by (reason) ({increase}) > 0 or {none}"
-    return stacked(course(frame, [Query(expr, "{{reason}}")], "short", {"none": "text"}))
+    lines = course(frame, [Query(expr, "{{reason}}")], COUNT, {"none": "text"})
+    return stacked(lines).interval(LEAST_STEP)
 
 
 def portals() -> table.Panel:
@@ -162,7 +176,7 @@ def portals() -> table.Panel:
     )
     columns: list[Column] = [
         Text("portal", "Portal", None, PORTAL_PAGE),
-        Number("up", "State", _labelled(rows.expr), "short", 80, mappings=UP, cell="color-text"),
+        Number("up", "State", _labelled(rows.expr), WORD, 80, mappings=UP, cell="color-text"),
         Text("visibility", "Visibility", 120, (), VISIBILITY),
         *_portal_numbers(rows),
     ]
@@ -187,9 +201,9 @@ def _portal_numbers(rows: promql.Rows) -> list[Number]:
     skew = told(promql.portal("docspace_clock_skew_seconds"), promql.NEVER_SECONDS)
     budget: Steps = ((None, "red"), (0.1, "yellow"), (0.5, "green"))
     return [
-        _told("keys", "Keys", told(promql.portal("docspace_api_keys")), "short", PLAIN),
-        _told("age", "Last success", told(AGE_OF_SUCCESS), "dtdurations", AGE),
-        _told("duration", "Scrape took", told(duration), "s", PLAIN),
+        _told("keys", "Keys", told(promql.portal("docspace_api_keys")), COUNT, 90, PLAIN),
+        _told("age", "Last success", told(AGE_OF_SUCCESS), "dtdurations", 170, AGE),
+        _told("duration", "Scrape took", told(duration), "s", 120, PLAIN),
         Number(
             "own",
             "Own key left",
@@ -201,12 +215,14 @@ def _portal_numbers(rows: promql.Rows) -> list[Number]:
             "color-text",
         ),
         Number("skew", "Clock skew", skew, "s", 110, SKEW, UNTOLD_SKEW, "color-text"),
-        _told("rate", "Rate limit left", told(f"{remaining} / {limit}"), "percentunit", budget),
+        _told(
+            "rate", "Rate limit left", told(f"{remaining} / {limit}"), "percentunit", 130, budget
+        ),
     ]
 
 
-def _told(ref: str, title: str, expr: str, unit: str, steps: Steps) -> Number:
-    return Number(ref, title, expr, unit, 130, steps, UNTOLD, "color-text")
+def _told(ref: str, title: str, expr: str, unit: str, width: int, steps: Steps) -> Number:
+    return Number(ref, title, expr, unit, width, steps, UNTOLD, "color-text")
 
 
 def scrape_duration() -> timeseries.Panel:
@@ -229,7 +245,8 @@ def cpu() -> timeseries.Panel:
     """What the exporter costs in time."""
     frame = Frame("Exporter CPU", "Share of one core that each exporter uses.", 8, 8, NOT_OURS)
     rate = f"rate(process_cpu_seconds_total{{{promql.JOB}}}[$__rate_interval])"
-    return course(frame, [Query(f"{rate} {OURS}", "{{instance}}")], "percentunit")
+    query = Query(f"{rate} {OURS}", "{{instance}}")
+    return course(frame, [query], "percentunit").interval(LEAST_STEP)
 
 
 def memory() -> timeseries.Panel:

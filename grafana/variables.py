@@ -40,7 +40,10 @@ def of_all_keys() -> list[Builder[VariableModel]]:
         _unused_days(),
         dashboard.TextBoxVariable("key")
         .label("Key name contains")
-        .description("Narrows the tables, bars and shares of single keys; empty means every key.")
+        .description(
+            "Narrows the tables, bars, shares and marks of single keys, in either case; empty "
+            "means every key. Any characters but a backtick."
+        )
         .default_value("")
         .current(VariableOption(selected=True, text="", value="")),
     ]
@@ -48,13 +51,13 @@ def of_all_keys() -> list[Builder[VariableModel]]:
 
 def of_one_key() -> list[Builder[VariableModel]]:
     """Data source, job, one portal, and one of its keys: shown by name, known by id."""
-    keys = f'max by (key_id, key_name) (docspace_api_key_info{{{JOB}, portal="$portal"}})'
+    keys = f"max by (key_id, key_name) (docspace_api_key_info{{{PORTALS}}})"
     return [
         _datasource(),
         _job(),
         _query("portal", "Portal", f"label_values(docspace_up{{{JOB}}}, portal)"),
         _query("key_id", "Key", f"query_result({keys})").regex(
-            r'/key_id="(?<value>[^"]*)".*key_name="(?<text>.*)"\}/'
+            r'/key_id="(?<value>[^"]*)".*?key_name="(?<text>[\s\S]*)"\}/'
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""The queries of both dashboards in a real Prometheus: on the demo, and on series of a test's own."""
+"""The queries of both dashboards in a real Prometheus, on the demo and on a test's own series."""
 
 import json
 import subprocess
