@@ -23,15 +23,22 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.flags": EVERYTHING,
     "exporter.commands": EVERYTHING,
     "exporter.clock": (),
+    "exporter.threads": (),
     "exporter.version": (),
     "exporter.words": (),
     "exporter.logs": (),
     "exporter.config": (),
-    "exporter.docspace": ("exporter.config", "exporter.clock", "exporter.version"),
+    "exporter.docspace": (
+        "exporter.config",
+        "exporter.clock",
+        "exporter.threads",
+        "exporter.version",
+    ),
     "exporter.diagnosis": (
         "exporter.docspace",
         "exporter.config",
         "exporter.clock",
+        "exporter.threads",
         "exporter.words",
     ),
     "exporter.metrics": (

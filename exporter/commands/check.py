@@ -1,9 +1,10 @@
 """``docspace-exporter check``: examine the portals side by side, and say what to do."""
 
 import argparse
-import queue
 import sys
 import threading
+from concurrent.futures import as_completed
+from functools import partial
 from typing import Any
 
 from exporter.clock import Clock
@@ -14,6 +15,7 @@ from exporter.config import PortalSettings, Settings
 from exporter.diagnosis.diagnosis import Diagnosis, Finding
 from exporter.diagnosis.examination import examine
 from exporter.logs import make_log
+from exporter.threads import in_thread
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,26 +40,19 @@ def run(options: argparse.Namespace) -> int:
 def _side_by_side(settings: Settings) -> list[Diagnosis]:
     """A diagnosis for each portal, in the order of the configuration; progress is on stderr."""
     slots = threading.Semaphore(settings.concurrency)
-    done: queue.SimpleQueue[Diagnosis | BaseException] = queue.SimpleQueue()
 
-    def work(portal: PortalSettings) -> None:
+    def work(portal: PortalSettings) -> Diagnosis:
         with slots:
-            try:
-                done.put(examine(portal, Clock()))
-            except BaseException as exc:  # noqa: BLE001, a fault of ours: raised again below
-                done.put(exc)
+            return examine(portal, Clock())
 
-    for portal in settings.portals:
-        # Daemons: a portal that hangs must not keep an interrupted process from its end.
-        threading.Thread(target=work, args=(portal,), daemon=True).start()
     names = [portal.name for portal in settings.portals]
+    # Threads that end with the process: a portal that hangs must not keep an interrupted one.
+    examining = [in_thread(partial(work, portal), "check") for portal in settings.portals]
     diagnoses: dict[str, Diagnosis] = {}
     with tables.progress(names) as tick:
-        while len(diagnoses) < len(names):
-            arrived = done.get()
-            if isinstance(arrived, BaseException):
-                raise arrived
-            diagnoses[arrived.portal.name] = arrived
+        for done in as_completed(examining):
+            diagnosis = done.result()
+            diagnoses[diagnosis.portal.name] = diagnosis
             tick([name for name in names if name not in diagnoses])
     return [diagnoses[name] for name in names]
 

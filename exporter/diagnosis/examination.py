@@ -11,9 +11,7 @@ the portal alone, by the transport and the fetch of a scrape.
 
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
@@ -36,6 +34,7 @@ from exporter.docspace.proxy import endpoint, proxy_endpoint
 from exporter.docspace.refusal import refusal
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
+from exporter.threads import in_thread
 
 T = TypeVar("T")
 
@@ -172,17 +171,8 @@ class _Examination:
 
         In a thread of its own, since name resolution cannot be interrupted.
         """
-        result: Future[T] = Future()
-
-        def work() -> None:
-            try:
-                result.set_result(call())
-            except BaseException as exc:  # noqa: BLE001, raised again in whoever waits
-                result.set_exception(exc)
-
-        threading.Thread(target=work, daemon=True).start()
         try:
-            return result.result(self._timeout + _GRACE)
+            return in_thread(call, "examine").result(self._timeout + _GRACE)
         except FutureTimeoutError as exc:  # also a socket's own
             raise Timeout(f"no answer within {self._timeout:g} s") from exc
 

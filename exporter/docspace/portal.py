@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
@@ -27,6 +28,7 @@ from exporter.docspace.fetch import Fetched, Fetcher
 from exporter.docspace.journal import Journal
 from exporter.docspace.observation import Answer, Observation
 from exporter.docspace.slots import Slots
+from exporter.threads import in_thread
 
 #: Seconds for which a waiter lets a fetch end by itself before giving it up.
 _GRACE = 0.2
@@ -161,31 +163,24 @@ class Portal:
         timeout_at = flight.started + self.settings.timeout
         flight.hurried = flight.deadline < timeout_at
         flight.deadline = min(flight.deadline, timeout_at)
-        name = f"fetch {self.settings.name}"
-        try:
-            threading.Thread(target=self._fly, args=(flight,), name=name, daemon=True).start()
-        except RuntimeError as exc:  # the system has no thread left: for this scrape only
-            self._crash(flight, exc)
+        seconds = max(flight.deadline - flight.started, 0.001)
+        fetching = in_thread(partial(self._fetcher.fetch, seconds), f"fetch {self.settings.name}")
+        fetching.add_done_callback(partial(self._fetched, flight))
 
-    def _fly(self, flight: Flight) -> None:
-        try:
-            fetched = self._fetcher.fetch(max(flight.deadline - flight.started, 0.001))
-        except BaseException as exc:  # noqa: BLE001, a fault of ours: raised again in whoever waits
-            self._crash(flight, exc)
-            return
+    def _fetched(self, flight: Flight, fetching: "Future[Fetched]") -> None:
+        fault = fetching.exception()
         duration = self._clock.monotonic() - flight.started
         with self._lock:
             self._land(flight)
+            if fault is not None:  # of ours: raised again in whoever waits
+                flight.result.set_exception(fault)
+                return
+            fetched = fetching.result()
             # One that was given up is told and counted already.
             keep = self._observation if flight.given_up else self._record
             hung = isinstance(fetched.error, Timeout)
             self._turn = hung, flight.started if hung else duration
             flight.result.set_result(keep(fetched, duration))
-
-    def _crash(self, flight: Flight, fault: BaseException) -> None:
-        with self._lock:
-            self._land(flight)
-            flight.result.set_exception(fault)
 
     def _land(self, flight: Flight) -> None:
         self._flight = None
