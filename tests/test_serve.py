@@ -321,3 +321,28 @@ def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path, demo: Demo) -> Non
         ended = run(f"--web.listen-address={address}", cwd=tmp_path)
     assert ended.returncode == 1
     assert f'msg="cannot listen" address={address} error="Address already in use"' in ended.stderr
+
+
+def test_what_a_finalizer_meets_is_a_line_of_the_log(tmp_path: Path) -> None:
+    """Python would print a traceback between the lines."""
+    script = (
+        "import sys, threading, os, signal, exporter.commands.serve as serve\n"
+        "class Gone:\n"
+        "    def __del__(self):\n"
+        "        raise BrokenPipeError('secret')\n"
+        "class Now(serve.Exporter):\n"
+        "    def __init__(self, *arguments):\n"
+        "        Gone()\n"
+        "        super().__init__(*arguments)\n"
+        "serve.Exporter = Now\n"
+        "from exporter.cli import main\n"
+        "threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "sys.exit(main(['--web.listen-address=127.0.0.1:0', '--log.level=debug']))\n"
+    )
+    config = "portals: [{name: a, url: 'http://127.0.0.1:1', api_key: sk-x}]\n"
+    (tmp_path / "config.yaml").write_text(config)
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    assert 'msg="ignored in a finalizer" error=BrokenPipeError' in ended.stderr
+    assert "secret" not in ended.stderr

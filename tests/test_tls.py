@@ -78,6 +78,16 @@ def test_private_ca_is_trusted(make: Make, authority: Issued, served: Issued) ->
         assert (status(transport), status(transport), server.accepted) == (200, 200, 1)
 
 
+def test_private_ca_that_does_not_say_what_its_key_is_for_is_trusted(
+    make: Make, tmp_path: Path
+) -> None:
+    """Python 3.13 would refuse it, which curl, Go and older Pythons do not."""
+    authority = issue(tmp_path, "plain-ca", key_usage=False)
+    served = issue(tmp_path, "plain-server", authority)
+    with FaultServer(SPEAKS, served.context()) as server:
+        assert status(make(server.url, ca_file=authority.cert_file)) == 200
+
+
 def test_private_ca_is_refused_without_its_file(make: Make, served: Issued) -> None:
     with FaultServer(SPEAKS, served.context()) as server:
         assert "certificate verify failed: unable to get local issuer" in refusal(make(server.url))

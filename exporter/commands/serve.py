@@ -60,6 +60,7 @@ def serve(
     ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
     """
     next_signal = _signals()
+    sys.unraisablehook = partial(_ignored, log)
     listeners = _listeners(options)
     exporter = Exporter(configuration, Clock(), log)
     servers = _start(exporter, listeners, options, log)
@@ -148,6 +149,11 @@ def _front_page(exporter: Exporter, options: argparse.Namespace) -> Handler:
     if options.web_disable_status_page:
         return lambda _: landing_page(options.web_telemetry_path)
     return StatusPage(lambda: exporter.fleet, Clock(), options.web_telemetry_path, HOMEPAGE)
+
+
+def _ignored(log: FilteringBoundLogger, ignored: "sys.UnraisableHookArgs") -> None:
+    """Log what Python would print: from 3.13 on, each client that goes away before its answer."""
+    log.debug("ignored in a finalizer", error=ignored.exc_type.__name__)
 
 
 def _signals() -> Callable[[], int]:

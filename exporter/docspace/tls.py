@@ -52,6 +52,9 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
         raise TLSFailed(f"{settings.ca_file}: expected certificates in PEM form", _OURS) from exc
+    # The same on every Python: 3.13 would refuse private authorities for lack of an extension, and
+    # older ones would not take an intermediate certificate in `ca_file` for an anchor.
+    context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     if settings.ca_file is None and not _system_has_certificates():
         context.load_verify_locations(certifi.where())
     if settings.cert_file is not None:

@@ -13,6 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 _PEM = serialization.Encoding.PEM
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True)
 class Issued:
@@ -42,16 +54,18 @@ def issue(
     valid_hours: float = 1.0,
     password: bytes | None = None,
     names: Sequence[x509.GeneralName] = (),
+    key_usage: bool = True,
 ) -> Issued:
     """Write NAME.pem and NAME.key: a CA without a signer, else a certificate for the address.
 
-    ``names`` are more of its alternative names.
+    ``names`` are more of its alternative names. Without ``key_usage`` a CA does not say what its
+    key is for, as many a private one; Python 3.13 is strict about that.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     signing_key = signer.key if signer else key
     now = datetime.now(UTC)
-    certificate = (
+    unsigned = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(signer.certificate.subject if signer else subject)
@@ -68,8 +82,10 @@ def issue(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key()),
             critical=False,
         )
-        .sign(signing_key, hashes.SHA256())
     )
+    if signer is None and key_usage:
+        unsigned = unsigned.add_extension(_SIGNS, critical=True)
+    certificate = unsigned.sign(signing_key, hashes.SHA256())
     encryption = (
         serialization.BestAvailableEncryption(password)
         if password
