@@ -1,5 +1,6 @@
 """One fetch: read the credential, ask for the list, understand it, find our own key in it."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -78,13 +79,11 @@ class Fetcher:
             self._visibility = "unknown"
         self._asked = who, now
         seconds = max(min(_PROFILE_TIMEOUT, (deadline - now) / 2), 0.001)
-        try:
+        # Where it fails, what was known of this caller is still the best there is.
+        with contextlib.suppress(PortalError):
             response = self._transport.get(PROFILE, who.header, seconds)
-            if response.status != 200:
-                raise refusal(response, self._clock.now(), who)
-            self._visibility = "all" if wire.parse_profile(response.body).sees_all else "own"
-        except PortalError:
-            return  # what was known of this caller is still the best there is
+            if response.status == 200:
+                self._visibility = "all" if wire.parse_profile(response.body).sees_all else "own"
 
 
 def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> ApiKey | None:

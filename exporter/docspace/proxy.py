@@ -22,12 +22,19 @@ def proxies(settings: PortalSettings) -> dict[str, str]:
 def proxy_endpoint(settings: PortalSettings) -> Endpoint | None:
     """Host and port of the proxy that requests to this portal go to; None where they go straight.
 
-    Raises ValueError for an address in the environment that is none.
+    Raises ValueError for one in the environment that requests would stumble over.
     """
     proxy = select_proxy(settings.url, proxies(settings))
-    if proxy is None:
-        return None
-    return endpoint(proxy if "://" in proxy else f"http://{proxy}")
+    return None if proxy is None else _proxy_address(proxy)
+
+
+def _proxy_address(proxy: str) -> Endpoint:
+    """Host and port of an HTTP proxy; in the environment ``http://`` may be left out."""
+    url = proxy if "://" in proxy else f"http://{proxy}"
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or parts.port == 0:
+        raise ValueError("expected an http or https address")
+    return endpoint(url)
 
 
 def endpoint(url: str) -> Endpoint:

@@ -12,12 +12,10 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.utils import select_proxy
 
 from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import (
@@ -28,7 +26,7 @@ from exporter.docspace.errors import (
     TLSFailed,
     TooLarge,
 )
-from exporter.docspace.proxy import proxies
+from exporter.docspace.proxy import proxies, proxy_endpoint
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.watch import Watch
 from exporter.version import VERSION
@@ -67,7 +65,7 @@ class Transport:
         is not what its Content-Encoding says.
         """
         with self._mapped(seconds), self._watch.limit(seconds):
-            _check_proxy(select_proxy(self._settings.url, self._proxies))
+            _check_proxy(self._settings)
             session = self._current_session()
             connected = self._watch.connected
             try:
@@ -217,16 +215,13 @@ def _session(watch: Watch, context: ssl.SSLContext | None) -> requests.Session:
     return session
 
 
-def _check_proxy(proxy: str | None) -> None:
-    """Raise ConnectionFailed for a proxy of the environment that requests would stumble over."""
-    if proxy is not None:
-        try:
-            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            raise ConnectionFailed("expected an http or https proxy address in the environment")
+def _check_proxy(settings: PortalSettings) -> None:
+    """Raise ConnectionFailed for a proxy of the environment that cannot be used."""
+    try:
+        proxy_endpoint(settings)
+    except ValueError as exc:
+        told = "expected an http or https proxy address in the environment"
+        raise ConnectionFailed(told) from exc
 
 
 def _connect_seconds(seconds: float) -> float:

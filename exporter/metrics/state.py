@@ -1,4 +1,4 @@
-"""What a key is at a moment. The only place where a key is compared with the time."""
+"""What a key is at a moment. The only place where a metric compares a key with the time."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
