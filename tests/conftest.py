@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from support import tools
+from support.certificates import Issued, issue
 from support.demo import Demo
 
 # Where a shell put the tests into the background they ignore SIGINT, and so would their processes.
@@ -43,3 +44,21 @@ def demo() -> Iterator[Demo]:
     """The demo's three portals, running."""
     with Demo() as demo:
         yield demo
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for certificates that the tests of a module share."""
+    return tmp_path_factory.mktemp("certificates")
+
+
+@pytest.fixture(scope="module")
+def authority(certificates: Path) -> Issued:
+    """A private certificate authority."""
+    return issue(certificates, "ca")
+
+
+@pytest.fixture(scope="module")
+def served(certificates: Path, authority: Issued) -> Issued:
+    """A certificate for 127.0.0.1 that the authority signed."""
+    return issue(certificates, "server", authority)

@@ -23,24 +23,8 @@ Make = Callable[..., Transport]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("certificates")
-
-
-@pytest.fixture(scope="module")
-def authority(folder: Path) -> Issued:
-    return issue(folder, "ca")
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, authority: Issued) -> Issued:
-    """A certificate for 127.0.0.1 that the authority signed."""
-    return issue(folder, "server", authority)
-
-
-@pytest.fixture(scope="module")
-def client(folder: Path, authority: Issued) -> Issued:
-    return issue(folder, "client", authority)
+def client(certificates: Path, authority: Issued) -> Issued:
+    return issue(certificates, "client", authority)
 
 
 @pytest.fixture

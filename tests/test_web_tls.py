@@ -25,35 +25,20 @@ PLAIN_GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("certificates")
-
-
-@pytest.fixture(scope="module")
-def authority(folder: Path) -> Issued:
-    return issue(folder, "ca")
-
-
-@pytest.fixture(scope="module")
-def served(folder: Path, authority: Issued) -> Issued:
-    return issue(folder, "server", authority)
-
-
-@pytest.fixture(scope="module")
-def client(folder: Path, authority: Issued) -> Issued:
+def client(certificates: Path, authority: Issued) -> Issued:
     """A certificate with a name of each kind."""
     names = [
         x509.DNSName("prometheus.example"),
         x509.RFC822Name("prometheus@example.com"),
         x509.UniformResourceIdentifier("spiffe://example/prometheus"),
     ]
-    return issue(folder, "client", authority, host="2001:db8::7", names=names)
+    return issue(certificates, "client", authority, host="2001:db8::7", names=names)
 
 
 @pytest.fixture(scope="module")
-def stranger(folder: Path) -> Issued:
+def stranger(certificates: Path) -> Issued:
     """A certificate of another issuer."""
-    return issue(folder, "stranger", issue(folder, "other-ca"))
+    return issue(certificates, "stranger", issue(certificates, "other-ca"))
 
 
 def tls(served: Issued, *lines: str) -> str:
@@ -187,9 +172,9 @@ def test_without_client_ca_the_systems_certificates_count(
 
 
 def test_expired_client_certificate_is_refused(
-    tmp_path: Path, folder: Path, served: Issued, authority: Issued
+    tmp_path: Path, certificates: Path, served: Issued, authority: Issued
 ) -> None:
-    expired = issue(folder, "expired", authority, valid_hours=-1)
+    expired = issue(certificates, "expired", authority, valid_hours=-1)
     lines = ("client_auth_type: VerifyClientCertIfGiven", f"client_ca_file: {authority.cert_file}")
     with Web(tmp_path, tls(served, *lines)) as web:
         assert web.curl("--cacert", authority.cert_file, *shows(expired)).status == 0
@@ -381,7 +366,7 @@ def test_client_ca_without_a_certificate_ends_the_start(tmp_path: Path, served: 
 
 
 @pytest.fixture
-def own(tmp_path: Path, folder: Path, authority: Issued) -> Issued:
+def own(tmp_path: Path, certificates: Path, authority: Issued) -> Issued:
     """A certificate of the test's own, to overwrite."""
     return issue(tmp_path, "own", authority)
 
@@ -413,7 +398,7 @@ def test_half_written_renewal_leaves_the_old_certificate_and_is_logged_once(
 
 
 def test_other_client_ca_counts_from_the_next_handshake_on(
-    tmp_path: Path, served: Issued, authority: Issued, client: Issued, folder: Path
+    tmp_path: Path, served: Issued, authority: Issued, client: Issued, certificates: Path
 ) -> None:
     ca = tmp_path / "clients.pem"
     shutil.copy(authority.cert_file, ca)
