@@ -10,7 +10,7 @@ from typing import Any
 
 from exporter.config import PortalSettings
 from exporter.docspace.errors import REASONS, PortalError
-from exporter.docspace.keys import ApiKey, Creator
+from exporter.docspace.model import ApiKey, Creator
 from exporter.docspace.observation import Answer, Observation, RateLimit
 from exporter.docspace.wire import KeyList
 from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row

@@ -5,7 +5,7 @@ from typing import Any
 
 from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import REASONS, PortalError
-from exporter.docspace.keys import FULL_ACCESS, ApiKey, Creator
+from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
 from exporter.docspace.observation import Answer, Observation
 from exporter.docspace.wire import KeyList, Malformed
 

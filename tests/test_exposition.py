@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter.docspace import wire
 from exporter.docspace.errors import Timeout
-from exporter.docspace.keys import REMOVED_CREATOR, ApiKey, Creator
+from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
 from exporter.docspace.observation import Answer, Observation, RateLimit
 from exporter.docspace.wire import Malformed
 from exporter.metrics.collector import exporter_metrics, portal_metrics

@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.metrics": (
         "exporter.config",
         "exporter.clock",
-        "exporter.docspace.keys",
+        "exporter.docspace.model",
         "exporter.docspace.observation",
         "exporter.docspace.errors",
         "exporter.docspace.wire",
@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         # Plain types, nothing that fetches or reads JSON.
         "exporter.metrics.state",
         "exporter.metrics.views",
-        "exporter.docspace.keys",
+        "exporter.docspace.model",
         "exporter.docspace.observation",
         "exporter.docspace.portal",
         "exporter.docspace.fleet",
@@ -154,7 +154,7 @@ def test_no_import_climbs(module: str) -> None:
         ("exporter.web.app", "from exporter.metrics.catalogue import KEY_ROWS"),
         ("exporter.web.app", "import json"),
         ("exporter.web.page.status", "from exporter.docspace.transport import Response"),
-        ("exporter.demo.server", "from exporter.docspace.keys import ApiKey"),
+        ("exporter.demo.server", "from exporter.docspace.model import ApiKey"),
         ("exporter.clock", "from exporter.config import Settings"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from support.demo import Demo
 
 from exporter.docspace import wire
-from exporter.docspace.keys import FULL_ACCESS, ApiKey
+from exporter.docspace.model import FULL_ACCESS, ApiKey
 
 PORTALS = ["acme", "globex", "initech"]
 

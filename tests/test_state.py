@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from observations import ANNA, DAY, NOW, key
 
 from exporter.config import Window
-from exporter.docspace.keys import REMOVED_CREATOR, ApiKey, Creator
+from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
 from exporter.metrics.state import Summary, judge, summarize
 
 WEEK = Window("7d", 7 * DAY)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.docspace import wire
 from exporter.docspace.errors import InvalidResponse
-from exporter.docspace.keys import REMOVED_CREATOR, ApiKey, Creator
+from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
 from exporter.docspace.wire import KeyList, Malformed
 
 ID = "6125d7a7-1003-455e-835e-b6110d8cb456"

@@ -29,7 +29,7 @@ from exporter.docspace.errors import (
     Unauthorized,
 )
 from exporter.docspace.fetch import KEYS, Fetcher
-from exporter.docspace.keys import ApiKey
+from exporter.docspace.model import ApiKey
 from exporter.docspace.proxy import endpoint, proxy_endpoint
 from exporter.docspace.refusal import refusal
 from exporter.docspace.tls import TLSContexts

@@ -15,7 +15,7 @@ from exporter.docspace.errors import (
     TLSFailed,
     Unauthorized,
 )
-from exporter.docspace.keys import FULL_ACCESS, ApiKey
+from exporter.docspace.model import FULL_ACCESS, ApiKey
 from exporter.docspace.observation import Visibility
 from exporter.docspace.wire import KeyList
 from exporter.words import DAY, iso, moment, plural, span

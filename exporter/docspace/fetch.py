@@ -9,7 +9,7 @@ from exporter.config import PortalSettings
 from exporter.docspace import credential, wire
 from exporter.docspace.credential import Credential
 from exporter.docspace.errors import PortalError
-from exporter.docspace.keys import ApiKey
+from exporter.docspace.model import ApiKey
 from exporter.docspace.observation import Answer, RateLimit, Visibility
 from exporter.docspace.refusal import http_date, number, refusal
 from exporter.docspace.transport import Transport

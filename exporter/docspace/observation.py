@@ -6,7 +6,7 @@ from typing import Literal
 
 from exporter.config import PortalSettings
 from exporter.docspace.errors import PortalError
-from exporter.docspace.keys import ApiKey
+from exporter.docspace.model import ApiKey
 from exporter.docspace.wire import KeyList
 
 Visibility = Literal["all", "own", "unknown"]

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from exporter.docspace.errors import InvalidResponse
-from exporter.docspace.keys import FULL_ACCESS, ApiKey, Creator
+from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Literal
 
 from exporter.config import Window
-from exporter.docspace.keys import ApiKey
+from exporter.docspace.model import ApiKey
 
 Status = Literal["active", "disabled", "expired"]
 
