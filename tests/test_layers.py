@@ -70,7 +70,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "exporter.version",
         "exporter.words",
         # Plain types, nothing that fetches or reads JSON.
-        "exporter.metrics.state",
+        "exporter.docspace.state",
         "exporter.metrics.views",
         "exporter.docspace.model",
         "exporter.docspace.observation",
@@ -142,11 +142,11 @@ def test_no_import_climbs(module: str) -> None:
     ("module", "source"),
     [
         ("exporter.config.load", "from exporter.docspace import wire"),
-        ("exporter.docspace.portal", "import exporter.metrics.state"),
+        ("exporter.docspace.portal", "import exporter.docspace.state"),
         ("exporter.docspace.portal", "from exporter import service"),
         ("exporter.docspace.fetch", "def f():\n    from exporter.web.app import App"),
-        ("exporter.metrics.state", "from exporter.docspace.transport import Transport"),
-        ("exporter.metrics.state", "from exporter.docspace import portal"),
+        ("exporter.docspace.state", "from exporter.docspace.transport import Transport"),
+        ("exporter.docspace.state", "from exporter.docspace import portal"),
         ("exporter.metrics.collector", "import json"),
         ("exporter.metrics.collector", "import urllib3.util"),
         ("exporter.service", "from exporter.web.app import App"),

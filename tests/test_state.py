@@ -11,7 +11,7 @@ from observations import ANNA, DAY, NOW, key
 
 from exporter.config import Window
 from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
-from exporter.metrics.state import Summary, judge, summarize
+from exporter.docspace.state import Summary, judge, summarize
 
 WEEK = Window("7d", 7 * DAY)
 MONTH = Window("30d", 30 * DAY)

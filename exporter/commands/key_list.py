@@ -8,7 +8,7 @@ from typing import Any
 
 from exporter.config import PortalSettings
 from exporter.docspace.observation import Observation
-from exporter.metrics.state import KeyState, Status, judge
+from exporter.docspace.state import KeyState, KeyStatus, judge
 from exporter.words import iso
 
 #: What a spreadsheet takes for the start of a formula.
@@ -46,7 +46,7 @@ def listed(observations: Iterable[Observation], now: float) -> list[Listed]:
 
 
 def wanted(
-    keys: Iterable[Listed], states: Collection[Status], within: float | None
+    keys: Iterable[Listed], states: Collection[KeyStatus], within: float | None
 ) -> list[Listed]:
     """The keys in one of the states (none given: in any), that expire within so many seconds."""
     return [

@@ -10,7 +10,7 @@ from typing import Generic, Literal, TypeVar
 
 from exporter.docspace.errors import REASONS
 from exporter.docspace.observation import Observation
-from exporter.metrics.state import KeyState, Summary
+from exporter.docspace.state import KeyState, Summary
 from exporter.metrics.views import ExporterView, PortalView
 
 V = TypeVar("V")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from exporter.docspace.observation import Observation
-from exporter.metrics.state import KeyState, Summary, judge, summarize
+from exporter.docspace.state import KeyState, Summary, judge, summarize
 
 
 @dataclass(frozen=True, slots=True)

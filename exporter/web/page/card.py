@@ -8,7 +8,7 @@ from typing import Literal
 
 from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal
-from exporter.metrics.state import KeyState, Summary
+from exporter.docspace.state import KeyState, Summary
 from exporter.metrics.views import PortalView
 from exporter.words import DAY, iso, moment, plural, span
 

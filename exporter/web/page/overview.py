@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.docspace.portal import Portal
-from exporter.metrics.state import KeyState
+from exporter.docspace.state import KeyState
 from exporter.web.page.card import (
     DISABLED,
     EXPIRED,

@@ -9,7 +9,7 @@ from typing import Literal
 from exporter.config import Window
 from exporter.docspace.model import ApiKey
 
-Status = Literal["active", "disabled", "expired"]
+KeyStatus = Literal["active", "disabled", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class KeyState:
     """
 
     key: ApiKey
-    status: Status
+    status: KeyStatus
     left: float | None
     superseded: bool
 
@@ -76,7 +76,7 @@ def _state(key: ApiKey, now: float, *, superseded: bool) -> KeyState:
     return KeyState(key, _status(key, now), left, superseded)
 
 
-def _status(key: ApiKey, now: float) -> Status:
+def _status(key: ApiKey, now: float) -> KeyStatus:
     """Expiry comes first: the portal switches an expired key off only minutes later."""
     if key.expires is not None and key.expires <= now:
         return "expired"
