@@ -12,8 +12,9 @@ from exporter.config import PortalSettings
 from exporter.docspace.errors import REASONS, PortalError
 from exporter.docspace.model import ApiKey, Creator
 from exporter.docspace.observation import Answer, Observation, RateLimit
+from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import KeyList
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
 from exporter.metrics.collector import (
     KEY_LABELS,
     PORTAL_LABELS,
@@ -21,7 +22,6 @@ from exporter.metrics.collector import (
     portal_metrics,
 )
 from exporter.metrics.exposition import expose
-from exporter.metrics.views import ExporterView, PortalView
 from exporter.version import VERSION
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -153,7 +153,7 @@ def _samples() -> dict[str, str]:
         faults=0,
         rejected=0,
     )
-    families = chain(portal_metrics([PortalView.at(observation, NOW)]), exporter_metrics(exporter))
+    families = chain(portal_metrics([Snapshot.at(observation, NOW)]), exporter_metrics(exporter))
     samples: dict[str, str] = {}
     for line in expose(families, "text").decode().splitlines():
         if not line.startswith("#"):

@@ -12,10 +12,10 @@ from prometheus_client import Metric
 
 from exporter.docspace.errors import REASONS, NotFound, Timeout
 from exporter.docspace.observation import Answer, Observation, RateLimit
+from exporter.docspace.snapshot import Snapshot
 from exporter.metrics import collector
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
 from exporter.metrics.collector import KEY_LABELS, PORTAL_LABELS, exporter_metrics, portal_metrics
-from exporter.metrics.views import ExporterView, PortalView
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -79,7 +79,7 @@ def everything() -> Observation:
 
 
 def families(*observations: Observation) -> list[Metric]:
-    views = [PortalView.at(observation, NOW) for observation in observations]
+    views = [Snapshot.at(observation, NOW) for observation in observations]
     return list(chain(portal_metrics(views), exporter_metrics(EXPORTER)))
 
 
@@ -145,7 +145,7 @@ def test_each_family_is_made_once_across_portals() -> None:
 def test_row_that_yields_the_wrong_number_of_label_values_fails(
     values: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row: Row[PortalView] = Row("docspace_x", "X.", ("one",), lambda _: [(values, 1.0)])
+    row: Row[Snapshot] = Row("docspace_x", "X.", ("one",), lambda _: [(values, 1.0)])
     monkeypatch.setattr(collector, "PORTAL_ROWS", (row,))
     with pytest.raises(ValueError, match=r"zip\(\) argument 2 is (shorter|longer)"):
         families(up())

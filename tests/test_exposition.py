@@ -23,11 +23,12 @@ from exporter.docspace import wire
 from exporter.docspace.errors import Timeout
 from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
 from exporter.docspace.observation import Answer, Observation, RateLimit
+from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import Malformed
+from exporter.metrics.catalogue import ExporterView
 from exporter.metrics.collector import exporter_metrics, portal_metrics
 from exporter.metrics.exposition import CONTENT_TYPES, Format, expose
 from exporter.metrics.runtime import Runtime
-from exporter.metrics.views import ExporterView, PortalView
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES: dict[Format, Path] = {
@@ -81,13 +82,13 @@ def sample() -> list[Observation]:
 
 
 def exposition(form: Format, observations: Iterable[Observation], now: float = NOW) -> bytes:
-    views = [PortalView.at(observation, now) for observation in observations]
+    views = [Snapshot.at(observation, now) for observation in observations]
     return expose(chain(portal_metrics(views), exporter_metrics(EXPORTER)), form)
 
 
 def with_runtime(form: Format) -> bytes:
     """The full answer of /metrics: golden portals, and the process that runs this test."""
-    views = [PortalView.at(observation, NOW) for observation in sample()]
+    views = [Snapshot.at(observation, NOW) for observation in sample()]
     return expose(
         chain(portal_metrics(views), exporter_metrics(EXPORTER), Runtime().collect()), form
     )

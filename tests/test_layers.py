@@ -71,7 +71,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "exporter.words",
         # Plain types, nothing that fetches or reads JSON.
         "exporter.docspace.state",
-        "exporter.metrics.views",
+        "exporter.docspace.snapshot",
         "exporter.docspace.model",
         "exporter.docspace.observation",
         "exporter.docspace.portal",

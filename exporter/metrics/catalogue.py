@@ -10,11 +10,25 @@ from typing import Generic, Literal, TypeVar
 
 from exporter.docspace.errors import REASONS
 from exporter.docspace.observation import Observation
+from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import KeyState, Summary
-from exporter.metrics.views import ExporterView, PortalView
 
 V = TypeVar("V")
 Sample = tuple[tuple[str, ...], float]
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterView:
+    """The exporter itself. ``reload_time`` is Unix seconds of the last reload that succeeded."""
+
+    version: str
+    revision: str
+    python_version: str
+    reload_successful: bool
+    reload_time: float
+    coalesced: int
+    faults: int
+    rejected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +53,17 @@ def one(value: Callable[[V], float | None]) -> Callable[[V], Iterator[Sample]]:
     return samples
 
 
-def seen(value: Callable[[Observation], float | None]) -> Callable[[PortalView], Iterator[Sample]]:
+def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], Iterator[Sample]]:
     """Samples from the observation of a portal."""
     return one(lambda view: value(view.observation))
 
 
-def count(value: Callable[[Summary], int]) -> Callable[[PortalView], Iterator[Sample]]:
+def count(value: Callable[[Summary], int]) -> Callable[[Snapshot], Iterator[Sample]]:
     """Samples that count keys; none while the portal is down."""
     return one(lambda view: None if view.summary is None else value(view.summary))
 
 
-def _expiring(view: PortalView) -> Iterator[Sample]:
+def _expiring(view: Snapshot) -> Iterator[Sample]:
     for window, keys in view.summary.expiring.items() if view.summary else ():
         yield (window,), keys
 
@@ -58,16 +72,16 @@ def _malformed(observation: Observation) -> float | None:
     return None if observation.listing is None else len(observation.listing.malformed)
 
 
-def _portal_info(view: PortalView) -> Iterator[Sample]:
+def _portal_info(view: Snapshot) -> Iterator[Sample]:
     yield (view.observation.portal.url, view.observation.visibility), 1
 
 
-def _scrape_errors(view: PortalView) -> Iterator[Sample]:
+def _scrape_errors(view: Snapshot) -> Iterator[Sample]:
     for reason in REASONS:
         yield (reason,), view.observation.errors[reason]
 
 
-def _own_key_info(view: PortalView) -> Iterator[Sample]:
+def _own_key_info(view: Snapshot) -> Iterator[Sample]:
     if view.observation.own_key is not None:
         yield (view.observation.own_key.id,), 1
 
@@ -87,7 +101,7 @@ def _build_info(view: ExporterView) -> Iterator[Sample]:
 
 
 #: Families with the one label `portal`.
-PORTAL_ROWS: tuple[Row[PortalView], ...] = (
+PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_up",
         "Whether this scrape fetched and understood the portal's key list.",

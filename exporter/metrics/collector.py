@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import Metric
 
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row, V
-from exporter.metrics.views import ExporterView, PortalView
+from exporter.docspace.snapshot import Snapshot
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row, V
 
 PORTAL_LABELS = ("portal",)
 KEY_LABELS = ("portal", "key_id", "key_name")
@@ -14,7 +14,7 @@ KEY_LABELS = ("portal", "key_id", "key_name")
 Subject = tuple[tuple[str, ...], V]
 
 
-def portal_metrics(views: Sequence[PortalView]) -> Iterator[Metric]:
+def portal_metrics(views: Sequence[Snapshot]) -> Iterator[Metric]:
     """The families of all portals, each family once across them."""
     portals = [((view.name,), view) for view in views]
     keys = [

@@ -8,8 +8,8 @@ from typing import Literal
 
 from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal
+from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import KeyState, Summary
-from exporter.metrics.views import PortalView
 from exporter.words import DAY, iso, moment, plural, span
 
 #: Keys in one list.
@@ -115,7 +115,7 @@ class JudgedPortal:
     """A portal at a moment: each of its keys judged and put under its urgency."""
 
     portal: Portal
-    view: PortalView | None
+    view: Snapshot | None
     keys: Mapping[Urgency, Sequence[KeyState]]
     now: float
 
@@ -123,7 +123,7 @@ class JudgedPortal:
     def at(cls, portal: Portal, now: float) -> "JudgedPortal":
         """Judge the last observation at ``now``, in Unix seconds; the portal is not asked."""
         observation = portal.last
-        view = PortalView.at(observation, now) if observation else None
+        view = Snapshot.at(observation, now) if observation else None
         keys: dict[Urgency, list[KeyState]] = defaultdict(list)
         for state in view.states if view else ():
             keys[urgency_of(state)].append(state)
