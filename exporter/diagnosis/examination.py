@@ -31,7 +31,7 @@ from exporter.docspace.errors import (
 from exporter.docspace.fetch import KEYS, Fetcher
 from exporter.docspace.model import ApiKey
 from exporter.docspace.proxy import endpoint, proxy_endpoint
-from exporter.docspace.refusal import refusal
+from exporter.docspace.status_errors import status_error
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.threads import in_thread
@@ -135,7 +135,7 @@ class _Examination:
         own_key = f"{KEYS}/@self"
         response = self._within(lambda: self._transport.get(own_key, who.header, self._timeout))
         if response.status != 200:
-            refused = refusal(response, self._clock.now(), who)
+            refused = status_error(response, self._clock.now(), who)
             if isinstance(refused, NotFound):
                 return  # no such portal, or one too old for this question: the list will tell
             raise refused

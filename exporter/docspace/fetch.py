@@ -9,9 +9,10 @@ from exporter.config import PortalSettings
 from exporter.docspace import credential, wire
 from exporter.docspace.credential import Credential
 from exporter.docspace.errors import PortalError
+from exporter.docspace.headers import http_date, number
 from exporter.docspace.model import ApiKey
 from exporter.docspace.observation import Answer, RateLimit, Visibility
-from exporter.docspace.refusal import http_date, number, refusal
+from exporter.docspace.status_errors import status_error
 from exporter.docspace.transport import Transport
 from exporter.docspace.wire import KeyList
 
@@ -55,7 +56,7 @@ class Fetcher:
             now = self._clock.now()
             answer = _answer(response.headers, now)
             if response.status != 200:
-                raise refusal(response, now, who)
+                raise status_error(response, now, who)
             listing = wire.parse_keys(response.body)
         except PortalError as exc:
             return Fetched(None, exc, None, answer, self._visibility)

@@ -11,7 +11,8 @@ from requests.structures import CaseInsensitiveDict
 
 from exporter.docspace import errors
 from exporter.docspace.credential import Credential
-from exporter.docspace.refusal import number, refusal
+from exporter.docspace.headers import number
+from exporter.docspace.status_errors import status_error
 from exporter.docspace.transport import Response
 
 NOW = 1_790_000_000.0
@@ -21,7 +22,7 @@ WHO = Credential.of(KEY)
 
 def refused(status: int, body: bytes = b"", **headers: str) -> errors.Refused:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return refusal(Response(status, CaseInsensitiveDict(named), body), NOW, WHO)
+    return status_error(Response(status, CaseInsensitiveDict(named), body), NOW, WHO)
 
 
 def wait(**headers: str) -> float:

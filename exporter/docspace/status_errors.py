@@ -1,8 +1,6 @@
 """From an answer that is not 200 to its error."""
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from exporter.docspace import wire
@@ -18,6 +16,7 @@ from exporter.docspace.errors import (
     Unauthorized,
     UnexpectedStatus,
 )
+from exporter.docspace.headers import http_date, number
 from exporter.docspace.transport import Response
 
 #: Seconds to leave a portal alone that names no time: its limit counts over a sliding minute.
@@ -33,7 +32,7 @@ _BY_STATUS: Mapping[int, type[Refused]] = {
 }
 
 
-def refusal(response: Response, now: float, who: Credential) -> Refused:
+def status_error(response: Response, now: float, who: Credential) -> Refused:
     """The error for this answer. ``now`` in Unix seconds dates a Retry-After that is a date.
 
     ``who`` asked: should the answer repeat the credential, it is masked in the message.
@@ -73,21 +72,3 @@ def _retry_after(headers: Mapping[str, str], now: float) -> float:
         reset = number(headers.get("X-RateLimit-Reset"))
         wait = DEFAULT_RETRY_AFTER if reset is None else reset - now
     return min(max(wait, 1.0), MAX_RETRY_AFTER)
-
-
-def http_date(text: str | None) -> float | None:
-    """Unix seconds of a date from a header; None where it is absent or something else.
-
-    A date without a zone is UTC, as all dates in HTTP are.
-    """
-    try:
-        moment = parsedate_to_datetime(text or "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def number(text: str | None) -> float | None:
-    """A count or a number of seconds from a header; None where it is absent or something else."""
-    digits = (text or "").strip()
-    return float(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None
