@@ -19,9 +19,9 @@ from support.demo import Demo
 from support.process import Process, run
 from support.terminal import Screen, on_terminal
 
+from exporter.check import findings
+from exporter.check.diagnosis import CHECKS
 from exporter.demo.server import DemoServer
-from exporter.diagnosis import findings
-from exporter.diagnosis.diagnosis import CHECKS
 from exporter.docspace.wire import parse_keys
 
 Findings = dict[str, dict[str, Any]]

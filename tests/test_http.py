@@ -23,8 +23,8 @@ from support.standing import Log
 from exporter import service
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
+from exporter.exporter import Exporter
 from exporter.metrics.exposition import CONTENT_TYPES
-from exporter.service import Exporter
 from exporter.web.app import App, WebOptions
 from exporter.web.http import Reply
 

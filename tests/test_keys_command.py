@@ -20,7 +20,7 @@ from support.process import run
 from support.terminal import Screen, on_terminal
 
 from exporter.demo.model import DemoKey
-from exporter.words import moment
+from exporter.formatting import moment
 
 DAY = 86400.0
 FIELDS = [

@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.clock": (),
     "exporter.threads": (),
     "exporter.version": (),
-    "exporter.words": (),
+    "exporter.formatting": (),
     "exporter.logs": (),
     "exporter.config": (),
     "exporter.docspace": (
@@ -34,12 +34,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "exporter.threads",
         "exporter.version",
     ),
-    "exporter.diagnosis": (
+    "exporter.check": (
         "exporter.docspace",
         "exporter.config",
         "exporter.clock",
         "exporter.threads",
-        "exporter.words",
+        "exporter.formatting",
     ),
     "exporter.metrics": (
         "exporter.config",
@@ -49,7 +49,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "exporter.docspace.errors",
         "exporter.docspace.wire",
     ),
-    "exporter.service": (
+    "exporter.exporter": (
         "exporter.config",
         "exporter.docspace",
         "exporter.metrics",
@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.web": (
         "exporter.config",
         "exporter.version",
-        "exporter.service",
+        "exporter.exporter",
         "exporter.metrics.exposition",
         "exporter.docspace.portal",
         "exporter.web.toolkit",
@@ -68,7 +68,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "exporter.web.http",
         "exporter.clock",
         "exporter.version",
-        "exporter.words",
+        "exporter.formatting",
         # Plain types, nothing that fetches or reads JSON.
         "exporter.docspace.state",
         "exporter.docspace.snapshot",
@@ -88,7 +88,7 @@ MUST_NOT_IMPORT: dict[str, set[str]] = {
     "exporter.config": {"requests", "urllib3", "http", "socket", "cheroot", "prometheus_client"},
     "exporter.docspace": {"cheroot", "prometheus_client", "jinja2", "rich"},
     "exporter.metrics": {"requests", "urllib3", "http", "socket", "json", "msgspec", "cheroot"},
-    "exporter.service": {"requests", "urllib3", "http", "socket", "json", "msgspec", "cheroot"},
+    "exporter.exporter": {"requests", "urllib3", "http", "socket", "json", "msgspec", "cheroot"},
     "exporter.web": {"requests", "urllib3", "json", "msgspec", "prometheus_client"},
     "exporter.web.discovery": {"requests", "urllib3", "msgspec", "prometheus_client"},
 }
@@ -149,7 +149,7 @@ def test_no_import_climbs(module: str) -> None:
         ("exporter.docspace.state", "from exporter.docspace import portal"),
         ("exporter.metrics.collector", "import json"),
         ("exporter.metrics.collector", "import urllib3.util"),
-        ("exporter.service", "from exporter.web.app import App"),
+        ("exporter.exporter", "from exporter.web.app import App"),
         ("exporter.web.app", "from exporter.docspace import wire"),
         ("exporter.web.app", "from exporter.metrics.catalogue import KEY_ROWS"),
         ("exporter.web.app", "import json"),

@@ -24,7 +24,7 @@ from exporter.docspace import credential, fetch, wire
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
-from exporter.service import Exporter
+from exporter.exporter import Exporter
 from exporter.web.app import App, WebOptions
 from exporter.web.http import Reply
 

@@ -19,8 +19,8 @@ from support.demo import Demo
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
+from exporter.exporter import Exporter
 from exporter.logs import make_log
-from exporter.service import Exporter
 from exporter.web.http import Request, send
 from exporter.web.page.overview import FULL_PORTALS, PAGE_KEYS
 from exporter.web.page.status import StatusPage

@@ -9,7 +9,7 @@ from typing import Any
 from exporter.config import PortalSettings
 from exporter.docspace.observation import Observation
 from exporter.docspace.state import KeyState, KeyStatus, judge
-from exporter.words import iso
+from exporter.formatting import iso
 
 #: What a spreadsheet takes for the start of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from exporter.commands.key_list import Listed
 from exporter.commands.tables import GAP, cell, grid, is_terminal, width
-from exporter.words import day, moment, plural
+from exporter.formatting import day, moment, plural
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from exporter.commands.key_list import Listed, csv_text, listed, ordered, record
 from exporter.commands.selection import selected
 from exporter.commands.terminal import complain, emit, interrupted, json_text
 from exporter.docspace.observation import Observation
+from exporter.exporter import Exporter
+from exporter.formatting import DAY, plural
 from exporter.logs import make_log
-from exporter.service import Exporter
-from exporter.words import DAY, plural
 
 #: The window of --exit-code where --expiring-within gives none.
 EXIT_CODE_WINDOW = 30 * DAY

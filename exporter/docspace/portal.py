@@ -25,8 +25,8 @@ from exporter.clock import Clock
 from exporter.config import PortalSettings
 from exporter.docspace.errors import REASONS, Crowded, PortalError, RateLimited, Timeout
 from exporter.docspace.fetch import Fetched, Fetcher
-from exporter.docspace.journal import Journal
 from exporter.docspace.observation import Answer, Observation
+from exporter.docspace.outage_log import OutageLog
 from exporter.docspace.slots import Slots
 from exporter.threads import in_thread
 
@@ -68,7 +68,7 @@ class Portal:
         self.settings = settings
         self._fetcher = fetcher
         self._clock = clock
-        self._journal = Journal(log.bind(portal=settings.name))
+        self._outages = OutageLog(log.bind(portal=settings.name))
         self._slots = slots
         self._coalesced = coalesced
         self._lock = threading.Lock()
@@ -229,7 +229,7 @@ class Portal:
             self._resume_at = self._clock.monotonic() + error.retry_after
         self._last = self._observation(fetched, duration)
         self._last_at = self._clock.monotonic()
-        self._journal.tell(self._last, last)
+        self._outages.tell(self._last, last)
         return self._last
 
     def _observation(self, fetched: Fetched, duration: float) -> Observation:

@@ -11,8 +11,8 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config import ConfigError
 from exporter.docspace.portal import Portal
+from exporter.exporter import Exporter
 from exporter.metrics.exposition import CONTENT_TYPES
-from exporter.service import Exporter
 from exporter.web.discovery import discovery
 from exporter.web.http import Handler, Reply, Request, send
 from exporter.web.negotiation import exposition_format, scrape_seconds

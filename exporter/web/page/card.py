@@ -10,7 +10,7 @@ from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import KeyState, Summary
-from exporter.words import DAY, iso, moment, plural, span
+from exporter.formatting import DAY, iso, moment, plural, span
 
 #: Keys in one list.
 LIST_KEYS = 50

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from exporter.docspace.portal import Portal
 from exporter.docspace.state import KeyState
+from exporter.formatting import DAY, moment, plural
 from exporter.web.page.card import (
     DISABLED,
     EXPIRED,
@@ -29,7 +30,6 @@ from exporter.web.page.card import (
     date,
 )
 from exporter.web.page.timeline import DAYS, Mark, Timeline, draw
-from exporter.words import DAY, moment, plural
 
 #: Portals shown with their keys. Those after them get a line each, those after that a count.
 FULL_PORTALS = 20

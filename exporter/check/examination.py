@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
+from exporter.check import findings
+from exporter.check.certificate import inspect
+from exporter.check.diagnosis import CHECKS, Check, Diagnosis, Finding
 from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.diagnosis import findings
-from exporter.diagnosis.certificate import inspect
-from exporter.diagnosis.diagnosis import CHECKS, Check, Diagnosis, Finding
 from exporter.docspace import credential, wire
 from exporter.docspace.errors import (
     ConnectionFailed,

@@ -12,7 +12,7 @@ from exporter.docspace.wire import Malformed
 _SHOWN = 10
 
 
-class Journal:
+class OutageLog:
     """Tells changes, not states. ``log`` is bound to the portal."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
