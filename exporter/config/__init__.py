@@ -7,7 +7,7 @@
 from exporter.config.document import ConfigError
 from exporter.config.load import load
 from exporter.config.secret import Secret
-from exporter.config.settings import PortalSettings, Settings, TLSSettings, Window
+from exporter.config.settings import PortalSettings, Settings, TLSSettings, Window, Withheld
 
 __all__ = [
     "ConfigError",
@@ -16,5 +16,6 @@ __all__ = [
     "Settings",
     "TLSSettings",
     "Window",
+    "Withheld",
     "load",
 ]

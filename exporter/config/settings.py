@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from exporter.config.secret import Secret
 
@@ -13,6 +13,9 @@ class Window:
 
     label: str
     seconds: float
+
+
+Withheld = Literal["creator", "key_name", "permissions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,13 @@ class PortalSettings:
     api_key_file: Path | None = None
     timeout: float = 10.0
     min_interval: float = 0.0
+    people_interval: float = 300.0
     max_response_size: int = 64 * 1024 * 1024
     expiring_within: tuple[Window, ...] = (Window("7d", 7 * 86400.0), Window("30d", 30 * 86400.0))
     tls: TLSSettings = TLSSettings()
     proxy_url: Secret | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    withhold: frozenset[Withheld] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
