@@ -13,7 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import process
 
-from exporter.config import ConfigError, PortalSettings, Secret, Settings, TLSSettings, Window, load
+from exporter.config import (
+    ConfigError,
+    PortalSettings,
+    Secret,
+    Settings,
+    TLSSettings,
+    Window,
+    labels,
+    load,
+)
+from exporter.metrics import catalogue
 
 ROOT = Path(__file__).parent.parent
 INVALID = Path(__file__).parent / "fixtures" / "invalid"
@@ -154,6 +164,53 @@ def test_variables_expand_where_no_string_is_meant(tmp_path: Path) -> None:
     assert (portal.timeout, settings.concurrency, portal.max_response_size) == (3.0, 5, 1024)
     assert portal.expiring_within == (Window("2d", 2 * 86400.0),)
     assert portal.tls.insecure_skip_verify
+
+
+# Labels
+
+
+def test_labels_of_a_portal_win_over_those_of_all(tmp_path: Path) -> None:
+    text = """
+labels: {team: platform, env: prod}
+portals:
+  - {name: acme, url: https://acme.example, api_key: sk-1, labels: {team: payments, zone: "1"}}
+  - {name: globex, url: https://globex.example, api_key: sk-2}
+"""
+    acme, globex = load_text(tmp_path, text).portals
+    assert acme.labels == (("env", "prod"), ("team", "payments"), ("zone", "1"))
+    assert globex.labels == (("env", "prod"), ("team", "platform"))
+
+
+def test_variables_expand_in_the_value_of_a_label_not_in_its_name(tmp_path: Path) -> None:
+    portal = one_portal(tmp_path, "labels: {team: 'x-${TEAM}', env: '${E:-prod}'}", TEAM="payments")
+    assert portal.labels == (("env", "prod"), ("team", "x-payments"))
+    with pytest.raises(ConfigError, match=r"expected a label name of letters, digits and _"):
+        one_portal(tmp_path, "labels: {'${TEAM}': payments}", TEAM="team")
+
+
+@pytest.mark.parametrize("name", ["a", "Z", "_", "_9", "exported_team", "le_", "Portal"])
+def test_label_may_have_any_name_that_nothing_else_uses(tmp_path: Path, name: str) -> None:
+    assert one_portal(tmp_path, f"labels: {{{name}: payments}}").labels == ((name, "payments"),)
+
+
+def test_value_of_a_label_is_at_most_256_characters(tmp_path: Path) -> None:
+    assert one_portal(tmp_path, f"labels: {{team: {'ä' * 256}}}").labels
+    with pytest.raises(ConfigError, match=r"labels\.team: expected at most 256 characters"):
+        one_portal(tmp_path, f"labels: {{team: {'ä' * 257}}}")
+
+
+def test_no_label_may_have_the_name_of_one_of_the_catalogue() -> None:
+    rows = (*catalogue.PORTAL_ROWS, *catalogue.KEY_ROWS, *catalogue.EXPORTER_ROWS)
+    used = {label for row in rows for label in row.labels} | {"portal", "key_id", "key_name"}
+    assert used <= labels.OWN
+
+
+def test_no_label_may_have_the_name_of_one_that_the_bundled_rules_set() -> None:
+    text = (ROOT / "prometheus" / "rules" / "docspace.yml").read_text()
+    groups = yaml.safe_load(text)["groups"]
+    assert {
+        label for group in groups for rule in group["rules"] for label in rule.get("labels", ())
+    } <= labels.RESERVED
 
 
 @pytest.mark.parametrize(

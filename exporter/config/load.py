@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from exporter.config import document, values
+from exporter.config import document, labels, values
 from exporter.config.section import Context, Section
 from exporter.config.settings import PortalSettings, Settings, TLSSettings
 
@@ -55,6 +55,7 @@ def _settings(top: Section, folder: Path) -> Settings:
         min_interval=scrape.take("min_interval", values.duration, defaults.min_interval),
         max_response_size=scrape.take("max_response_size", values.size, defaults.max_response_size),
         expiring_within=top.take("expiring_within", values.windows, defaults.expiring_within),
+        labels=labels.read(top.section("labels"), ()),
     )
     concurrency = scrape.take("concurrency", values.concurrency, Settings.DEFAULT_CONCURRENCY)
     scrape.close()
@@ -83,6 +84,7 @@ def _portal(section: Section, defaults: PortalSettings, folder: Path) -> PortalS
         expiring_within=section.take("expiring_within", values.windows, defaults.expiring_within),
         tls=_tls(section.section("tls"), folder),
         proxy_url=section.take("proxy_url", values.proxy_url, None),
+        labels=labels.read(section.section("labels"), defaults.labels),
     )
     section.close()
     return portal

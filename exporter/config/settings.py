@@ -6,6 +6,9 @@ from typing import ClassVar
 
 from exporter.config.secret import Secret
 
+#: Pairs of name and value, sorted by name.
+Labels = tuple[tuple[str, str], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -34,7 +37,8 @@ class PortalSettings:
 
     ``url`` has no trailing slash. Exactly one of ``api_key`` and ``api_key_file`` is set.
     ``timeout`` and ``min_interval`` are seconds, ``max_response_size`` is bytes,
-    ``expiring_within`` is sorted from the shortest window.
+    ``expiring_within`` is sorted from the shortest window. ``labels`` are the portal's own over
+    those of all portals.
     """
 
     name: str
@@ -47,6 +51,7 @@ class PortalSettings:
     expiring_within: tuple[Window, ...] = (Window("7d", 7 * 86400.0), Window("30d", 30 * 86400.0))
     tls: TLSSettings = TLSSettings()
     proxy_url: Secret | None = None
+    labels: Labels = ()
 
 
 @dataclass(frozen=True, slots=True)
