@@ -71,8 +71,11 @@ def test_shipped_file_says_the_defaults(tmp_path: Path) -> None:
 
 def test_every_field_is_read(tmp_path: Path) -> None:
     text = """
-scrape: {timeout: 20s, concurrency: 8, min_interval: 30s, max_response_size: 1MiB}
+scrape:
+  {timeout: 20s, concurrency: 8, min_interval: 30s, people_interval: 1h, max_response_size: 1MiB}
 expiring_within: [30d, 1d12h]
+labels: {env: prod}
+withhold: [creator]
 portals:
   - name: acme
     url: https://acme.example/
@@ -81,9 +84,15 @@ portals:
     expiring_within: [14d]
     tls: {ca_file: /ca.pem, cert_file: c.pem, key_file: c.key, insecure_skip_verify: true}
     proxy_url: http://user:hunter2@proxy.example:3128
+    labels: {team: payments}
+    withhold: [key_name, permissions]
   - {name: globex, url: http://globex.example:8080/docspace, api_key: sk-2}
 """
-    common: dict[str, Any] = {"min_interval": 30.0, "max_response_size": 1024 * 1024}
+    common: dict[str, Any] = {
+        "min_interval": 30.0,
+        "people_interval": 3600.0,
+        "max_response_size": 1024 * 1024,
+    }
     acme = PortalSettings(
         name="acme",
         url="https://acme.example",
@@ -92,6 +101,8 @@ portals:
         expiring_within=(Window("14d", 14 * 86400.0),),
         tls=TLSSettings(Path("/ca.pem"), tmp_path / "c.pem", tmp_path / "c.key", True),  # noqa: FBT003, the field says it
         proxy_url=Secret("http://user:hunter2@proxy.example:3128"),
+        labels=(("env", "prod"), ("team", "payments")),
+        withhold=frozenset({"creator", "key_name", "permissions"}),
         **common,
     )
     globex = PortalSettings(
@@ -100,6 +111,8 @@ portals:
         api_key=Secret("sk-2"),
         timeout=20.0,
         expiring_within=(Window("1d12h", 1.5 * 86400), Window("30d", 30 * 86400.0)),
+        labels=(("env", "prod"),),
+        withhold=frozenset({"creator"}),
         **common,
     )
     assert load_text(tmp_path, text) == Settings(portals=(acme, globex), concurrency=8)
@@ -164,6 +177,15 @@ def test_variables_expand_where_no_string_is_meant(tmp_path: Path) -> None:
     assert (portal.timeout, settings.concurrency, portal.max_response_size) == (3.0, 5, 1024)
     assert portal.expiring_within == (Window("2d", 2 * 86400.0),)
     assert portal.tls.insecure_skip_verify
+
+
+def test_portal_withholds_what_all_withhold_and_more(tmp_path: Path) -> None:
+    """There is no way to show in one portal what is withheld for all."""
+    text = "withhold: ['${A}']\n" + SMALLEST[:-3] + ", withhold: [permissions]}]\n"
+    (portal,) = load_text(tmp_path, text, A="creator").portals
+    assert portal.withhold == {"creator", "permissions"}
+    (portal,) = load_text(tmp_path, text.replace("[permissions]", "[]"), A="creator").portals
+    assert portal.withhold == {"creator"}
 
 
 # Labels

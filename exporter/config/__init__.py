@@ -7,7 +7,14 @@
 from exporter.config.document import ConfigError
 from exporter.config.load import load
 from exporter.config.secret import Secret
-from exporter.config.settings import Labels, PortalSettings, Settings, TLSSettings, Window
+from exporter.config.settings import (
+    Labels,
+    PortalSettings,
+    Settings,
+    TLSSettings,
+    Window,
+    Withheld,
+)
 
 __all__ = [
     "ConfigError",
@@ -17,5 +24,6 @@ __all__ = [
     "Settings",
     "TLSSettings",
     "Window",
+    "Withheld",
     "load",
 ]
