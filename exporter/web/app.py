@@ -127,8 +127,9 @@ class App:
         return Reply(body, CONTENT_TYPES[form])
 
     def _discovery(self, request: Request) -> Reply:
-        names = [portal.settings.name for portal in self._exporter.fleet.portals]
-        return discovery(request, names, self._options.external_url)
+        settings = [portal.settings for portal in self._exporter.fleet.portals]
+        targets = [(each.name, each.labels) for each in settings]
+        return discovery(request, targets, self._options.external_url)
 
     def _reload(self, _: Request) -> Reply:
         if not self._options.enable_lifecycle:
