@@ -27,7 +27,7 @@ from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import Malformed
 from exporter.metrics.catalogue import ExporterView
 from exporter.metrics.collector import exporter_metrics, portal_metrics
-from exporter.metrics.exposition import CONTENT_TYPES, Format, expose
+from exporter.metrics.exposition import Format, expose
 from exporter.metrics.runtime import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -178,13 +178,6 @@ def test_promtool_has_no_complaint(promtool: Path) -> None:
 
 def test_openmetrics_ends_with_eof() -> None:
     assert with_runtime("openmetrics").endswith(b"\n# EOF\n")
-
-
-def test_content_types_name_format_version_and_charset() -> None:
-    assert CONTENT_TYPES == {
-        "text": "text/plain; version=0.0.4; charset=utf-8",
-        "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    }
 
 
 @pytest.mark.parametrize("form", FORMATS)
