@@ -32,7 +32,7 @@ class Caller:
         return self.person.sees_all_keys or key.creator_id == self.person.id
 
 
-class Doorkeeper:
+class Authenticator:
     """Reads `Authorization` headers and keeps the portal's sessions."""
 
     def __init__(self, portal: Portal) -> None:
@@ -49,7 +49,7 @@ class Doorkeeper:
         self._sessions[token] = (person, expires)
         return token, expires
 
-    def admit(self, header: str) -> Caller | None:
+    def authenticate(self, header: str) -> Caller | None:
         """Return who a header speaks for, or None.
 
         `Bearer` goes with an API key, `Basic` with user name and password. A header that starts

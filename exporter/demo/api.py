@@ -14,11 +14,11 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from exporter.demo import wire
-from exporter.demo.access import READS_KEYS, READS_SELF, WRITES_KEYS, Caller, Doorkeeper
+from exporter.demo.access import READS_KEYS, READS_SELF, WRITES_KEYS, Authenticator, Caller
 from exporter.demo.editing import Editor, read_json
 from exporter.demo.limits import AtOnce, Quota, SlidingWindow
 from exporter.demo.model import PERMISSIONS, Condition, Portal
-from exporter.demo.wire import Answer, failure
+from exporter.demo.wire import Response, failure
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 KEYS = "/api/2.0/keys"
 MAX_BODY_BYTES = 65536
 
-CONDITIONS: Mapping[Condition, Answer] = {
+CONDITIONS: Mapping[Condition, Response] = {
     "unpaid": failure(402, "The portal's tariff is not paid", kind="BillingException"),
     "suspended": failure(404, "Portal not found"),
     "restoring": failure(403, "Access denied: the portal is being restored"),
@@ -74,7 +74,7 @@ class PortalApp:
     def __init__(self, portal: Portal, closing: threading.Event) -> None:
         self._portal = portal
         self._closing = closing
-        self._doorkeeper = Doorkeeper(portal)
+        self._authenticator = Authenticator(portal)
         self._editor = Editor(portal)
         self._window = SlidingWindow(60.0)
         self._open = AtOnce()
@@ -82,7 +82,7 @@ class PortalApp:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Answer one request; by the portal's clock, after its delay, in gzip where accepted."""
+        """Response one request; by the portal's clock, after its delay, in gzip where accepted."""
         request = Request.of(environ)
         self._portal.count(request.path)
         with ExitStack() as places:
@@ -105,19 +105,19 @@ class PortalApp:
         start_response(wire.status_line(answer.status), list(headers.items()))
         return [body]
 
-    def _answer(self, request: Request, places: ExitStack) -> Answer:
+    def _answer(self, request: Request, places: ExitStack) -> Response:
         now = self._portal.advance()
         condition = self._portal.condition
         if condition == "redirect":
             where = ("Location", f"https://{request.host}{request.path}")
-            return Answer(301, headers=(where,))
+            return Response(301, headers=(where,))
         if condition != "ok":
             return CONDITIONS[condition]
         if request.path == "/api/2.0/authentication":
             return self._sign_in(request)
-        caller = self._doorkeeper.admit(request.authorization)
+        caller = self._authenticator.authenticate(request.authorization)
         if caller is None:
-            return Answer(401)
+            return Response(401)
         user = caller.person.id
         if request.method == "GET" and not places.enter_context(
             self._open.enter(user, self._portal.concurrency)
@@ -132,32 +132,32 @@ class PortalApp:
             return answer
         return replace(answer, headers=(*quota.headers(), *answer.headers))
 
-    def _sign_in(self, request: Request) -> Answer:
+    def _sign_in(self, request: Request) -> Response:
         sent = read_json(request.body)
         if request.method != "POST" or sent is None:
             return failure(400, "Expected a POST with userName and password")
-        session = self._doorkeeper.open_session(
+        session = self._authenticator.open_session(
             str(sent.get("userName", "")), str(sent.get("password", ""))
         )
         if session is None:
-            return Answer(401)
+            return Response(401)
         token, expires = session
         when = wire.date(expires, self._portal.utc_offset)
         return wire.envelope({"token": token, "expires": when}, request.url, "POST")
 
-    def _route(self, request: Request, caller: Caller) -> Answer:
+    def _route(self, request: Request, caller: Caller) -> Response:
         if request.method == "GET":
             return self._read(request, caller)
         if not caller.may(WRITES_KEYS):
             return _too_narrow()
         return self._editor.answer(request.method, request.path, request.url, caller, request.body)
 
-    def _read(self, request: Request, caller: Caller) -> Answer:
+    def _read(self, request: Request, caller: Caller) -> Response:
         portal = self._portal
         found: Any
         if request.path == f"{KEYS}/@self":
             if caller.key is None:
-                return Answer(401)
+                return Response(401)
             needed, found = None, wire.key(portal, caller.key)
         elif request.path == KEYS:
             needed = READS_KEYS
@@ -173,5 +173,5 @@ class PortalApp:
         return wire.envelope(found, request.url, "GET")
 
 
-def _too_narrow() -> Answer:
+def _too_narrow() -> Response:
     return failure(403, "Access denied", kind="System.Security.SecurityException")

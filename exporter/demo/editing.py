@@ -13,7 +13,7 @@ from exporter.demo import wire
 from exporter.demo.access import Caller
 from exporter.demo.limits import SlidingWindow
 from exporter.demo.model import PERMISSIONS, DemoKey, Portal
-from exporter.demo.wire import Answer, failure
+from exporter.demo.wire import Response, failure
 
 KEYS = "/api/2.0/keys"
 DAY = 86400.0
@@ -30,7 +30,7 @@ class Editor:
         self._portal = portal
         self._creations = SlidingWindow(CREATION_SECONDS)
 
-    def answer(self, method: str, path: str, url: str, caller: Caller, body: bytes) -> Answer:
+    def answer(self, method: str, path: str, url: str, caller: Caller, body: bytes) -> Response:
         """Carry out a call of someone who may write, and return what goes back."""
         if (method, path) == ("POST", KEYS):
             return self._create(url, caller, body)
@@ -44,7 +44,7 @@ class Editor:
             return wire.envelope(True, url, method)  # noqa: FBT003 - the result is a JSON boolean
         return self._change(url, key, body)
 
-    def _create(self, url: str, caller: Caller, body: bytes) -> Answer:
+    def _create(self, url: str, caller: Caller, body: bytes) -> Response:
         now = self._portal.now()
         quota = self._creations.take(caller.person.id, now, CREATIONS)
         if quota.wait is not None:
@@ -66,7 +66,7 @@ class Editor:
         )
         return wire.envelope(wire.key(self._portal, key, reveal=True), url, "POST")
 
-    def _change(self, url: str, key: DemoKey, body: bytes) -> Answer:
+    def _change(self, url: str, key: DemoKey, body: bytes) -> Response:
         sent = read_json(body)
         if sent is None:
             return failure(400, "Expected a JSON object")

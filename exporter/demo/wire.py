@@ -21,7 +21,7 @@ STACK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What goes back, before it is packed into a response."""
 
     status: int
@@ -30,7 +30,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def envelope(response: object, url: str, method: str) -> Answer:
+def envelope(response: object, url: str, method: str) -> Response:
     """Wrap a result as the server does; `count` is 1 unless it is a list."""
     return _json(
         200,
@@ -50,16 +50,16 @@ def failure(
     *,
     kind: str = "System.InvalidOperationException",
     headers: Sequence[tuple[str, str]] = (),
-) -> Answer:
+) -> Response:
     """Return the server's error shape, with a stack as the server gives one."""
     error = {"message": message, "type": kind, "stack": STACK, "hresult": 0}
     return _json(status, {"status": 1, "statusCode": status, "error": error}, headers)
 
 
-def page(status: int, title: str) -> Answer:
+def page(status: int, title: str) -> Response:
     """Return an HTML page, as a proxy or a login form in front of the portal would."""
     text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>"
-    return Answer(status, text.encode(), HTML_TYPE)
+    return Response(status, text.encode(), HTML_TYPE)
 
 
 def status_line(status: int) -> str:
@@ -141,9 +141,9 @@ def profile(person: Person) -> dict[str, Any]:
     }
 
 
-def _json(status: int, value: object, headers: Sequence[tuple[str, str]] = ()) -> Answer:
+def _json(status: int, value: object, headers: Sequence[tuple[str, str]] = ()) -> Response:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Answer(status, text.encode(), JSON_TYPE, tuple(headers))
+    return Response(status, text.encode(), JSON_TYPE, tuple(headers))
 
 
 def _without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:

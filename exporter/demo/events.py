@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
-from exporter.demo.cast import Role
+from exporter.demo.demo_keys import KeySpec
 from exporter.demo.model import Event, Portal
 
 Action = Callable[[Portal, float], None]
@@ -13,11 +13,11 @@ USE_SECONDS = 20.0
 CYCLE_SECONDS = 300.0
 
 
-def appear(role: Role, portal_name: str) -> Action:
+def appear(spec: KeySpec, portal_name: str) -> Action:
     """A key is created."""
 
     def act(portal: Portal, now: float) -> None:
-        role.enter(portal, portal_name, now)
+        spec.add_to(portal, portal_name, now)
 
     return act
 
@@ -73,7 +73,7 @@ def toggled(start: float, key_id: str, *, on_first: bool) -> Iterator[Event]:
         yield Event(start + number * CYCLE_SECONDS, switch(key_id, on=on))
 
 
-def rotated(start: float, role: Role, portal_name: str) -> Iterator[Event]:
+def rotated(start: float, spec: KeySpec, portal_name: str) -> Iterator[Event]:
     """Create a key anew each cycle; 60 s later switch its forerunner off, 120 s later delete it.
 
     There are never more than two of them.
@@ -81,7 +81,7 @@ def rotated(start: float, role: Role, portal_name: str) -> Iterator[Event]:
     forerunner: str | None = None
     for number in count():
         now = start + number * CYCLE_SECONDS
-        fresh = replace(role, label=f"{role.name}/{number}")
+        fresh = replace(spec, label=f"{spec.name}/{number}")
         yield Event(now, appear(fresh, portal_name))
         if forerunner is not None:
             yield Event(now + 60.0, switch(forerunner, on=False))
