@@ -1,8 +1,10 @@
-"""A key as the scenario tells it: in days of life and seconds from the start of the demo."""
+"""A key as the scenario describes it: days of life, and seconds from the start of the demo."""
 
 from dataclasses import dataclass
 
-from exporter.demo.model import NO_DATE, DemoKey, Person, Portal, derive_id, derive_secret
+from exporter.demo.key import NO_DATE, DemoKey, derive_id, derive_secret
+from exporter.demo.model import Portal
+from exporter.demo.person import Person
 
 MINUTE = 60.0
 HOUR = 3600.0

@@ -1,4 +1,4 @@
-"""What happens in the demo's portals, as data: moments, and small things to do at them."""
+"""What happens in the demo's portals, as data: a moment, and what is done to the portal then."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -43,13 +43,20 @@ def switch(key_id: str, *, on: bool) -> Action:
 
 
 def use(key_ids: Sequence[str]) -> Action:
-    """Calls are made with keys, as far as they are valid."""
+    """Calls are made with keys; one refused for its creator counts as a use too."""
 
     def act(portal: Portal, now: float) -> None:
         for key_id in key_ids:
-            key = portal.key(key_id)
-            if key is not None and key.valid(now):
-                portal.replace_key(replace(key, last_used=now))
+            portal.use(key_id, now)
+
+    return act
+
+
+def disable(person_id: str) -> Action:
+    """A person is disabled; what uses that person's keys goes on calling."""
+
+    def act(portal: Portal, _now: float) -> None:
+        portal.disable(person_id)
 
     return act
 

@@ -2,25 +2,29 @@
 
 Each run has the same people, keys and moments, counted from its start. At the start:
 
-| portal | offset | whose key reads it | what there is to see |
-|---|---|---|---|
-| `acme` | Z | the owner's, sees all | every state, every awkward name, and most of what moves |
-| `globex` | +05:30 | the owner's, sees all | the reader's own key runs out in four days, the \
-portal's clock is 90 s ahead, rate limits are told with each answer |
-| `initech` | -04:00 | a user's, sees own only | the admin's keys are there, and not to be seen |
+| portal | server | offset | the exporter's key | what there is to see |
+|---|---|---|---|---|
+| `acme` | 3.7.2 | Z | the owner's, sees all | every state, every awkward name, and most \
+of what changes; `zapier` and `badge-printer` go on calling and are refused: one creator is \
+removed, the other disabled |
+| `globex` | 3.6.1 | +05:30 | the owner's, sees all | the exporter's own key expires in four days, \
+the portal's clock is 90 s ahead, `warehouse` was left by a removed creator and is unused |
+| `initech` | 3.7.1 | -04:00 | a user's, sees own only | the owner's keys are there, but not seen |
 
-What moves in `acme`, whose server job runs every minute rather than every ten:
+What changes in `acme`:
 
 | seconds | what |
 |---|---|
 | 30, 90, 180 | a key expires: `webhook-relay`, `report-mailer`, `legacy-import` |
 | 45 | `new-hire` appears |
 | 75 | `crm-sync` is rotated: a newer key of the same name and creator outlives it |
+| 105 | Jane Doe is disabled; `payroll-sync`, a key of hers, goes on calling and is refused |
 | 120 | `temp-share` is deleted |
 | 150 | `chat-bridge` is switched off; from 480 on it goes on and off every 300 |
 | 540 | `ci-artifacts` expires |
 | 300, 600, ... | `nightly-run` is created anew; from 600 on its forerunner is switched off 60 s \
 later and deleted 120 s later |
+| 600, 1200, ... | the server's job switches expired keys off |
 
 In `globex`, `handover` appears at 100 by the portal's clock and `kiosk` goes on and off every
 300 from 200 on; in `initech`, `spare` goes off and on every 300 from 120 on. In each, busy keys
@@ -33,8 +37,10 @@ from datetime import timedelta
 from heapq import merge
 
 from exporter.demo.demo_keys import DAY, HOUR, MINUTE, KeySpec
-from exporter.demo.events import appear, at, busy, rotated, switch, toggled, vanish
-from exporter.demo.model import Event, Person, Portal, derive_id
+from exporter.demo.events import appear, at, busy, disable, rotated, switch, toggled, vanish
+from exporter.demo.key import derive_id
+from exporter.demo.model import Event, Portal
+from exporter.demo.person import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +53,20 @@ class DemoPortal:
 
 
 def build(clock: Callable[[], float]) -> tuple[DemoPortal, ...]:
-    """Return `acme`, `globex` and `initech`, whose story starts now by `clock`."""
+    """Return `acme`, `globex` and `initech`; their events start now by `clock`."""
     return (_acme(clock), _globex(clock), _initech(clock))
 
 
 def _person(
-    user_name: str, display_name: str, *, admin: bool = False, owner: bool = False
+    email: str, display_name: str, *, admin: bool = False, owner: bool = False, off: bool = False
 ) -> Person:
     return Person(
-        id=derive_id(user_name),
+        id=derive_id(email),
         display_name=display_name,
         is_admin=admin or owner,
         is_owner=owner,
-        user_name=user_name,
-        password=f"demo-{user_name.partition('@')[0]}",
+        is_disabled=off,
+        email=email,
     )
 
 
@@ -79,6 +85,8 @@ def _acme(clock: Callable[[], float]) -> DemoPortal:
     liam = _person("liam@acme.example", "Liam O'Brien", admin=True)
     wang = _person("xiaoming@acme.example", "王小明")
     bots = _person("bots@acme.example", 'R&D <bots> "night shift"')
+    jane = _person("jane@acme.example", "Jane Doe")
+    john = _person("john@acme.example", "John Doe", off=True)
     gone = _person("gone@acme.example", "Removed")
     specs = {
         spec.label or spec.name: spec
@@ -86,7 +94,9 @@ def _acme(clock: Callable[[], float]) -> DemoPortal:
             KeySpec("prometheus", ada, ("*:read",), 365, left=200 * DAY, used=15, postfix="d0c5"),
             KeySpec("crm-sync", liam, (), 365, left=120 * DAY, used=HOUR),
             KeySpec("backup-nightly", ada, None, age=400 * DAY, used=6 * HOUR),
-            KeySpec("zapier", gone, ("*",), age=250 * DAY, used=2 * DAY),
+            KeySpec("zapier", gone, ("*",), age=250 * DAY, used=10),
+            KeySpec("badge-printer", john, ("accounts:read",), 365, left=80 * DAY, used=10),
+            KeySpec("payroll-sync", jane, ("accounts:read",), 365, left=150 * DAY, used=10),
             KeySpec("billing-export", liam, ("files:read", "rooms:read"), 90, 3 * DAY, used=10),
             KeySpec(
                 "customer-onboarding-automation",
@@ -102,7 +112,7 @@ def _acme(clock: Callable[[], float]) -> DemoPortal:
             KeySpec("legacy-import", ada, (), 365, left=180, used=3 * DAY),
             KeySpec("trial", wang, ("*:read",), 7, left=7 * DAY - 5),
             KeySpec("備份服務", wang, ("accounts:read",), age=300 * DAY, used=140 * DAY),
-            KeySpec("🚀 launch 🔑", bots, ("files:read",), age=90 * DAY),
+            KeySpec("★ launch $1 ✓", bots, ("files:read",), age=90 * DAY),
             KeySpec("migrated", ada, ("rooms:read",), 90, left=60 * DAY, blank_use=True),
             KeySpec(
                 "مزامنة الملفات", liam, ("files:read",), 30, -40 * DAY, used=45 * DAY, active=False
@@ -141,17 +151,18 @@ def _acme(clock: Callable[[], float]) -> DemoPortal:
     plan = (
         (45.0, appear(new_hire, "acme")),
         (75.0, appear(new_crm, "acme")),
+        (105.0, disable(jane.id)),
         (120.0, vanish(ids["temp-share"])),
         (150.0, switch(ids["chat-bridge"], on=False)),
     )
     working = ("billing-export", "ci-artifacts", "webhook-relay", "deploy/newer", "chat-bridge")
+    refused = ("zapier", "badge-printer", "payroll-sync")
     portal = Portal(
         clock=clock,
-        people=(ada, liam, wang, bots),
-        job_interval=60.0,
+        people=(ada, liam, wang, bots, jane, john),
         events=_in_order(
             at(start, plan),
-            busy(start, [ids[label] for label in working]),
+            busy(start, [ids[label] for label in working + refused]),
             toggled(start + 480.0, ids["chat-bridge"], on_first=True),
             rotated(start + 300.0, nightly, "acme"),
         ),
@@ -183,7 +194,8 @@ def _globex(clock: Callable[[], float]) -> DemoPortal:
         people=(priya, tom),
         utc_offset=timedelta(hours=5, minutes=30),
         clock_skew=skew,
-        rate_limit_headers=True,
+        version="3.6.1",
+        rate_limit=None,
         events=_in_order(
             at(start, ((100.0, appear(handover, "globex")),)),
             busy(start, [mail.key_id("globex")]),
@@ -214,6 +226,8 @@ def _initech(clock: Callable[[], float]) -> DemoPortal:
         clock=clock,
         people=(lena, milo),
         utc_offset=timedelta(hours=-4),
+        version="3.7.1",
+        rate_limit=None,
         events=_in_order(
             busy(start, [reports.key_id("initech"), payroll.key_id("initech")]),
             toggled(start + 120.0, spare.key_id("initech"), on_first=False),
