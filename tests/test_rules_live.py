@@ -33,7 +33,7 @@ DESERVED = {
         ("acme", "sync"),
         ("acme", "zapier"),
         ("acme", "備份服務"),
-        ("acme", "🚀 launch 🔑"),
+        ("acme", "★ launch $1 ✓"),
         ("globex", "erp-bridge"),
         ("globex", "warehouse"),
         ("initech", "my-metrics"),
@@ -41,7 +41,7 @@ DESERVED = {
     },
     "DocSpaceKeyNeverUsed": {
         ("acme", "migrated"),
-        ("acme", "🚀 launch 🔑"),
+        ("acme", "★ launch $1 ✓"),
         ("initech", "spare"),
     },
     "DocSpaceKeyOrphaned": {("acme", "zapier"), ("globex", "warehouse")},
