@@ -42,7 +42,8 @@ DESERVED = {
         ("acme", "★ launch $1 ✓"),
         ("initech", "spare"),
     },
-    "DocSpaceKeyOrphaned": {("acme", "zapier"), ("globex", "warehouse")},
+    "DocSpaceKeyOrphaned": {("globex", "warehouse")},
+    "DocSpaceKeyRefused": {("acme", "zapier"), ("acme", "badge-printer")},
     "DocSpaceKeyStale": {("acme", "備份服務")},
     "DocSpaceKeyUnrestricted": {
         ("acme", "backup-nightly"),
