@@ -25,7 +25,7 @@ from exporter.formatting import moment
 DAY = 86400.0
 FIELDS = [
     "portal", "id", "name", "postfix", "state", "active", "access", "permissions", "creator",
-    "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
+    "creator_status", "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
 ]  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def test_states_filter(demo: Demo, tmp_path: Path) -> None:
 def test_expiring_within_is_about_active_keys(demo: Demo, tmp_path: Path) -> None:
     listed = records(tmp_path, demo.config(), "--expiring-within=7d")
     assert listed
-    assert {key["state"] for key in listed} == {"active"}
+    assert {key["state"] for key in listed} == {"active", "rotated"}
     assert all(0 < key["seconds_left"] <= 7 * DAY for key in listed)
 
 

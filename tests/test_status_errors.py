@@ -22,7 +22,7 @@ WHO = Credential.of(KEY)
 
 def refused(status: int, body: bytes = b"", **headers: str) -> errors.Refused:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return status_error(Response(status, CaseInsensitiveDict(named), body), NOW, WHO)
+    return status_error(Response(status, CaseInsensitiveDict(named), body, NOW), NOW, WHO)
 
 
 def wait(**headers: str) -> float:
