@@ -47,6 +47,12 @@ _FORBIDDEN_HINTS: Mapping[ForbiddenCause, str] = {
     ),
 }
 
+#: The hint for plain HTTP that reached a TLS port.
+PORT_SPEAKS_TLS = (
+    "this port speaks TLS: `url` must begin with https:// (where it does, the proxy in front of "
+    "the portal forwards plain HTTP to a TLS port)"
+)
+
 
 class PortalError(Exception):
     """A fetch that brought no key list.

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from exporter.docspace import wire
 from exporter.docspace.credential import Credential
 from exporter.docspace.errors import (
+    PORT_SPEAKS_TLS,
     Forbidden,
     ForbiddenCause,
     NotFound,
@@ -37,10 +38,6 @@ _NO_PORTAL = (
 _PROXY_LOGIN = (
     "this 401 is not the portal's, which never sends WWW-Authenticate: a proxy in front of it asks "
     "for a login of its own"
-)
-_PORT_SPEAKS_TLS = (
-    "this port speaks TLS: `url` must begin with https:// (where it does, the proxy in front of "
-    "the portal forwards plain HTTP to a TLS port)"
 )
 #: What nginx, Go's server and Apache answer to plain HTTP on a TLS port, in lower case.
 _PLAIN_HTTP_REFUSED = (
@@ -75,7 +72,7 @@ def _kind(response: Response, message: str) -> tuple[type[Refused], str | None]:
     """The error of any other status, with a hint where the answer shows more than its status."""
     status = response.status
     if status == 400 and any(text in response.body.lower() for text in _PLAIN_HTTP_REFUSED):
-        return UnexpectedStatus, _PORT_SPEAKS_TLS
+        return UnexpectedStatus, PORT_SPEAKS_TLS
     if status == 401 and "WWW-Authenticate" in response.headers:
         return Unauthorized, _PROXY_LOGIN
     if status == 500 and message.startswith(_NO_TENANT):
