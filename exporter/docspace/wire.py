@@ -6,6 +6,7 @@ Only what cannot be a key list at all is an error; one bad record costs itself.
 
 import html
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import msgspec
 
 from exporter.docspace.errors import InvalidResponse
 from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
+
+_VERSION = re.compile(r"[0-9]{1,6}\.[0-9A-Za-z.+-]{1,25}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,18 @@ def parse_profile(body: bytes) -> Profile:
     except msgspec.ValidationError as exc:
         raise InvalidResponse(f"expected a profile in `response`: {exc}") from exc
     return Profile(is_admin=wire.is_admin, is_owner=wire.is_owner)
+
+
+def parse_version(body: bytes) -> str:
+    """Read the portal's version, as in ``3.7.2``, of ``GET /api/2.0/settings/version/build``.
+
+    At most 32 characters; empty where the answer has none that looks like a version.
+    """
+    try:
+        version = _response(body)["docSpace"]
+    except (InvalidResponse, TypeError, LookupError):
+        return ""
+    return version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
 
 
 def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | None:
