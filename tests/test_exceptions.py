@@ -15,6 +15,7 @@ from support import faults
 from support.certificates import issue
 from support.faults import FaultServer, Peer, Script, answer, says
 
+from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import (
     ConnectionFailed,
@@ -36,7 +37,7 @@ def failure() -> Iterator[Failure]:
     made: list[Transport] = []
 
     def fetch(url: str, **settings: object) -> PortalError:
-        made.append(Transport(PortalSettings("portal", url, **settings), TLSContexts()))
+        made.append(Transport(PortalSettings("portal", url, **settings), TLSContexts(), Clock()))
         with pytest.raises(PortalError) as caught:
             made[-1].get("/api/2.0/keys", Secret("Bearer sk-x"), 5.0)
         return caught.value

@@ -25,7 +25,7 @@ CREDENTIAL = Credential.of(KEY)
 
 def refused(status: int, body: bytes = b"", **headers: str) -> errors.Refused:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return status_error(Response(status, CaseInsensitiveDict(named), body), NOW, CREDENTIAL)
+    return status_error(Response(status, CaseInsensitiveDict(named), body, NOW), NOW, CREDENTIAL)
 
 
 def wait(**headers: str) -> float:

@@ -14,6 +14,7 @@ import pytest
 from support import faults
 from support.faults import MIB, FaultServer, Script, answer, drips, pours, says
 
+from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import (
     ConnectionFailed,
@@ -43,7 +44,7 @@ def make() -> Iterator[Make]:
 
     def transport(url: str, **settings: object) -> Transport:
         portal = PortalSettings("portal", url, **{"max_response_size": MIB, **settings})
-        made.append(Transport(portal, TLSContexts()))
+        made.append(Transport(portal, TLSContexts(), Clock()))
         return made[-1]
 
     yield transport

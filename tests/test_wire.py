@@ -169,13 +169,13 @@ def test_creators_name_is_decoded_once(sent: str | None, name: str) -> None:
 
 @pytest.mark.parametrize("spelled", [REMOVED_CREATOR, REMOVED_CREATOR.upper()])
 def test_removed_creator_is_known_by_the_id(spelled: str) -> None:
-    creator = only_key(createBy={"id": spelled, "displayName": "Unknown Unknown"}).creator
+    creator = only_key(createBy={"id": spelled, "displayName": "profile removed"}).creator
     assert creator is not None
     assert creator.removed
 
 
 def test_person_of_that_name_is_not_removed() -> None:
-    creator = only_key(createBy={"id": "x", "displayName": "Unknown Unknown"}).creator
+    creator = only_key(createBy={"id": "x", "displayName": "profile removed"}).creator
     assert creator is not None
     assert not creator.removed
 

@@ -13,6 +13,9 @@ from exporter.demo.scenario import DemoPortal, build
 from exporter.demo.server import DemoServer
 from exporter.logs import make_log
 
+#: Seconds; short, since one of the demo's people gets disabled while somebody watches.
+_PEOPLE_INTERVAL = 20.0
+
 _GUIDE = """\
 Three DocSpace portals are running, with keys in every state:
 
@@ -42,7 +45,12 @@ def run(options: argparse.Namespace) -> int:
 def _settings(portals: Sequence[DemoPortal], urls: Sequence[str]) -> Settings:
     return Settings(
         portals=tuple(
-            PortalSettings(name=portal.name, url=url, api_key=Secret(portal.exporter_key))
+            PortalSettings(
+                name=portal.name,
+                url=url,
+                api_key=Secret(portal.exporter_key),
+                people_interval=_PEOPLE_INTERVAL,
+            )
             for portal, url in zip(portals, urls, strict=True)
         )
     )

@@ -16,6 +16,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import ConnectionFailed, TooLarge
 from exporter.docspace.exceptions import mapped
@@ -32,43 +33,51 @@ _REFUSAL_BYTES = 64 * 1024
 class Response:
     """An answer of any status. ``headers`` is case-insensitive; ``body`` is decoded.
 
-    The body of an answer other than 200 is only there to explain: it is cut at 64 KiB.
+    ``received`` is when the headers were here, in Unix seconds by our clock. The body of an answer
+    other than 200 is only there to explain: it is cut at 64 KiB.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    received: float
 
 
 class Transport:
     """The way to one portal. Not for two requests at once."""
 
-    def __init__(self, settings: PortalSettings, contexts: TLSContexts) -> None:
+    def __init__(self, settings: PortalSettings, contexts: TLSContexts, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._contexts = contexts
         self._watch = Watch()
         self._proxies = proxies(settings)
         self._context: ssl.SSLContext | None = None
         self._session: requests.Session | None = None
 
-    def get(self, path: str, authorization: Secret, seconds: float) -> Response:
+    def get(
+        self, path: str, authorization: Secret, seconds: float, max_bytes: int | None = None
+    ) -> Response:
         """GET a path below the portal's address, all within so many seconds.
+
+        The body may have ``max_bytes``, or what the settings allow.
 
         Raises Timeout, ConnectionFailed, TLSFailed, TooLarge, or InvalidResponse for a body that
         is not what its Content-Encoding says.
         """
+        limit = max_bytes or self._settings.max_response_size
         with mapped(seconds, lambda: self._watch.expired), self._watch.limit(seconds):
             _check_proxy(self._settings)
             session = self._current_session()
             connected = self._watch.connected
             try:
-                return self._exchange(session, path, authorization, seconds)
+                return self._exchange(session, path, authorization, seconds, limit)
             except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
                 # A kept connection that the portal closed between two scrapes says nothing of the
                 # portal: one more try, on a fresh connection.
                 if self._watch.expired or self._watch.connected > connected:
                     raise
-                return self._exchange(session, path, authorization, seconds)
+                return self._exchange(session, path, authorization, seconds, limit)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -77,7 +86,12 @@ class Transport:
             self._session = None
 
     def _exchange(
-        self, session: requests.Session, path: str, authorization: Secret, seconds: float
+        self,
+        session: requests.Session,
+        path: str,
+        authorization: Secret,
+        seconds: float,
+        max_bytes: int,
     ) -> Response:
         with session.get(
             self._settings.url + path,
@@ -88,17 +102,17 @@ class Transport:
             proxies=self._proxies,
             verify=not self._settings.tls.insecure_skip_verify,
         ) as answer:
+            received = self._clock.now()
             status, headers = answer.status_code, answer.headers
-            body = self._body(answer.raw) if status == 200 else _refusal_body(answer.raw)
-        return Response(status, headers, body)
+            body = self._body(answer.raw, max_bytes) if status == 200 else _refusal_body(answer.raw)
+        return Response(status, headers, body, received)
 
-    def _body(self, raw: Any) -> bytes:
+    def _body(self, raw: Any, max_bytes: int) -> bytes:
         body = bytearray()
         for chunk in raw.stream(_CHUNK, decode_content=True):
             body += chunk
-            if len(body) > self._settings.max_response_size:
-                limit = self._settings.max_response_size
-                raise TooLarge(f"the decoded answer is larger than {limit} bytes")
+            if len(body) > max_bytes:
+                raise TooLarge(f"the decoded answer is larger than {max_bytes} bytes")
         self._watch.check()  # cut off by the deadline looks like the end where no length was told
         return bytes(body)
 

@@ -50,6 +50,18 @@ class Profile:
         return self.is_admin or self.is_owner
 
 
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """A page of ``people/filter``: ids of disabled people in lower case, ``count`` records in all.
+
+    ``total`` is how many people all pages hold, None where the answer does not say.
+    """
+
+    disabled: frozenset[str]
+    count: int
+    total: int | None
+
+
 class _Date(msgspec.Struct, rename="camel"):
     """The date form of the OpenAPI description; ``utcTime`` is UTC with or without a ``Z``."""
 
@@ -78,6 +90,22 @@ class _Key(msgspec.Struct, rename="camel"):
 class _Profile(msgspec.Struct, rename="camel"):
     is_admin: bool
     is_owner: bool = False
+
+
+class _Person(msgspec.Struct):
+    """``status`` 2 is disabled; where it is missing, the filter of the request is relied on."""
+
+    id: str
+    status: int = 2
+
+
+class _People(msgspec.Struct):
+    response: list[_Person]
+    total: int | None = None
+
+
+class _Build(msgspec.Struct, rename="camel"):
+    doc_space: str
 
 
 def parse_keys(body: bytes) -> KeyList:
@@ -124,16 +152,26 @@ def parse_profile(body: bytes) -> Profile:
     return Profile(is_admin=wire.is_admin, is_owner=wire.is_owner)
 
 
-def parse_version(body: bytes) -> str:
-    """Read the portal's version, as in ``3.7.2``, of ``GET /api/2.0/settings/version/build``.
+def parse_people(body: bytes) -> PeoplePage:
+    """Read a page of ``GET /api/2.0/people/filter?employeeStatus=2``. Raises InvalidResponse."""
+    try:
+        people = msgspec.convert(_envelope(body), _People)
+    except msgspec.ValidationError as exc:
+        raise InvalidResponse(f"expected a page of people: {exc}") from exc
+    disabled = frozenset(person.id.lower() for person in people.response if person.status == 2)
+    return PeoplePage(disabled, len(people.response), people.total)
 
-    At most 32 characters; empty where the answer has none that looks like a version.
+
+def parse_version(body: bytes) -> str:
+    """Read the answer of ``GET /api/2.0/settings/version/build``: the version of DocSpace.
+
+    At most 32 characters; empty where the answer holds nothing that looks like a version.
     """
     try:
-        version = _response(body)["docSpace"]
-    except (InvalidResponse, TypeError, LookupError):
+        version = msgspec.convert(_response(body), _Build).doc_space.strip()
+    except (InvalidResponse, msgspec.ValidationError):
         return ""
-    return version if isinstance(version, str) and _VERSION.fullmatch(version) else ""
+    return version if _VERSION.fullmatch(version) else ""
 
 
 def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | None:
@@ -150,7 +188,15 @@ def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | 
 
 
 def _response(body: bytes) -> Any:
-    """Return what the envelope holds.
+    """Return what the envelope holds. Raises InvalidResponse."""
+    envelope = _envelope(body)
+    if "response" not in envelope:
+        raise InvalidResponse("expected the JSON envelope, got an object without `response`")
+    return envelope["response"]
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
+    """Read the JSON object around each answer. Raises InvalidResponse.
 
     json.loads and not msgspec's decoder: that one refuses the whole answer for one lone surrogate.
     """
@@ -162,9 +208,7 @@ def _response(body: bytes) -> Any:
         raise InvalidResponse(f"expected the JSON envelope, got {_looks_like(body)}") from exc
     if not isinstance(envelope, dict):
         raise InvalidResponse(f"expected the JSON envelope, got {_kind(envelope)}")
-    if "response" not in envelope:
-        raise InvalidResponse("expected the JSON envelope, got an object without `response`")
-    return envelope["response"]
+    return envelope
 
 
 def _key(record: Any) -> ApiKey:
