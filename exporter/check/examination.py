@@ -21,6 +21,7 @@ from exporter.check.diagnosis import CHECKS, Check, Diagnosis, Finding
 from exporter.clock import Clock
 from exporter.config import PortalSettings
 from exporter.docspace import credential, wire
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import (
     ConnectionFailed,
     NotFound,
@@ -38,13 +39,10 @@ from exporter.threads import in_thread
 
 T = TypeVar("T")
 
-#: Seconds that a step may be late before it is given up.
-_GRACE = 0.5
-
 
 def examine(settings: PortalSettings, clock: Clock) -> Diagnosis:
     """Examine a portal; each step may take the portal's timeout. A failure is a finding."""
-    transport = Transport(settings, TLSContexts(), clock)
+    transport = Transport(settings, TLSContexts(), clock, Alarm())
     try:
         return _Examination(settings, transport, clock).run()
     finally:
@@ -146,7 +144,7 @@ class _Examination:
         """Fetch the key list as a scrape does."""
         fetcher = Fetcher(self._settings, self._transport, self._clock)
         started = self._clock.monotonic()
-        fetched = self._within(lambda: fetcher.fetch(self._timeout))
+        fetched = self._within(lambda: fetcher.fetch(self._timeout, lambda _: None))
         seconds = self._clock.monotonic() - started
         if fetched.error is not None:
             raise fetched.error
@@ -172,7 +170,7 @@ class _Examination:
         In a thread of its own, since name resolution cannot be interrupted.
         """
         try:
-            return in_thread(call, "examine").result(self._timeout + _GRACE)
+            return in_thread(call, "examine").result(self._timeout)
         except FutureTimeoutError as exc:  # also a socket's own
             raise Timeout(f"no answer within {self._timeout:g} s") from exc
 
