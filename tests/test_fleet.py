@@ -131,9 +131,9 @@ def test_healthy_portals_behind_hanging_ones_in_every_thread_answer_on_the_next_
 ) -> None:
     hanging = getattr(yard, how)
     fleet = yard.fleet(2, hanging, hanging, yard.answers, yard.answers)
-    timed(fleet, 0.2)
+    timed(fleet, 0.5)
     for _ in range(2):
-        up, took = timed(fleet, 0.2)
+        up, took = timed(fleet, 0.5)
         assert up == [False, False, True, True]
         assert took < 1.5
 
