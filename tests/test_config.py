@@ -72,7 +72,12 @@ def test_shipped_file_says_the_defaults(tmp_path: Path) -> None:
 def test_every_field_is_read(tmp_path: Path) -> None:
     text = """
 scrape:
-  {timeout: 20s, concurrency: 8, min_interval: 30s, people_interval: 1h, max_response_size: 1MiB}
+  timeout: 20s
+  concurrency: 8
+  min_interval: 30s
+  people_interval: 1h
+  max_keys: 500
+  max_response_size: 1MiB
 expiring_within: [30d, 1d12h]
 labels: {env: prod}
 withhold: [creator]
@@ -91,6 +96,7 @@ portals:
     common: dict[str, Any] = {
         "min_interval": 30.0,
         "people_interval": 3600.0,
+        "max_keys": 500,
         "max_response_size": 1024 * 1024,
     }
     acme = PortalSettings(
@@ -186,6 +192,12 @@ def test_portal_withholds_what_all_withhold_and_more(tmp_path: Path) -> None:
     assert portal.withhold == {"creator", "permissions"}
     (portal,) = load_text(tmp_path, text.replace("[permissions]", "[]"), A="creator").portals
     assert portal.withhold == {"creator"}
+
+
+def test_largest_answer_by_default_has_room_for_the_most_keys() -> None:
+    """900 bytes of JSON a key, as in a list of 10,000 of them that is 9 MB large."""
+    defaults = PortalSettings(name="", url="")
+    assert defaults.max_response_size >= 1.4 * 900 * defaults.max_keys
 
 
 # Labels

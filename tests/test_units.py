@@ -22,6 +22,7 @@ PARSERS = [
     values.withhold,
     values.size,
     values.concurrency,
+    values.max_keys,
     values.boolean,
     values.secret,
     values.portal_url,
@@ -185,6 +186,17 @@ def test_concurrency(given_: object, count: int) -> None:
 def test_no_concurrency(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"^expected a whole number from 1 to 9999$"):
         values.concurrency(wrong)
+
+
+@pytest.mark.parametrize(("given_", "count"), [(1, 1), ("100000", 100_000), (1_000_000, 1_000_000)])
+def test_max_keys(given_: object, count: int) -> None:
+    assert values.max_keys(given_) == count
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1_000_001, "100,000", "1e5", True, 10**20])
+def test_no_max_keys(wrong: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected a whole number from 1 to 1000000$"):
+        values.max_keys(wrong)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def _settings(top: Section, folder: Path) -> Settings:
         people_interval=scrape.take(
             "people_interval", values.people_interval, defaults.people_interval
         ),
+        max_keys=scrape.take("max_keys", values.max_keys, defaults.max_keys),
         max_response_size=scrape.take("max_response_size", values.size, defaults.max_response_size),
         expiring_within=top.take("expiring_within", values.windows, defaults.expiring_within),
         labels=labels.read(top.section("labels"), ()),
@@ -85,6 +86,7 @@ def _portal(section: Section, defaults: PortalSettings, folder: Path) -> PortalS
         timeout=section.take("timeout", values.positive_duration, defaults.timeout),
         min_interval=defaults.min_interval,
         people_interval=defaults.people_interval,
+        max_keys=defaults.max_keys,
         max_response_size=defaults.max_response_size,
         expiring_within=section.take("expiring_within", values.windows, defaults.expiring_within),
         tls=_tls(section.section("tls"), folder),

@@ -95,11 +95,13 @@ def size(value: object) -> int:
 
 
 def concurrency(value: object) -> int:
-    """A count of fetches; a string of digits is one too, since ``${VAR}`` expands to a string."""
-    spelled = _spelled(value)
-    if not re.fullmatch(r"[1-9]\d{0,3}", spelled, re.ASCII):
-        raise ValueError("expected a whole number from 1 to 9999")
-    return int(spelled)
+    """A count of fetches."""
+    return _count(value, 9_999)
+
+
+def max_keys(value: object) -> int:
+    """A count of keys."""
+    return _count(value, 1_000_000)
 
 
 def boolean(value: object) -> bool:
@@ -150,6 +152,14 @@ def _spelled(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15:
         return str(value)
     return value if isinstance(value, str) else ""
+
+
+def _count(value: object, most: int) -> int:
+    """A whole number; a string of digits is one too, since ``${VAR}`` expands to a string."""
+    spelled = _spelled(value)
+    if not re.fullmatch(r"[1-9]\d{0,6}", spelled, re.ASCII) or int(spelled) > most:
+        raise ValueError(f"expected a whole number from 1 to {most}")
+    return int(spelled)
 
 
 def _http_url(value: object, expected: str) -> str:
