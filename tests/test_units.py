@@ -1,5 +1,6 @@
 """Durations as Prometheus writes them, sizes, and the other scalars of the configuration."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,8 +233,13 @@ def test_text_is_one_stripped_line_or_refused(text: str) -> None:
         ("http://10.0.0.1/", "http://10.0.0.1"),
         ("https://docs.example:8443/space//", "https://docs.example:8443/space"),
         (" https://[2001:db8::1]:8443 ", "https://[2001:db8::1]:8443"),
-        ("HTTPS://ACME.example", "HTTPS://ACME.example"),
-        ("https://büro.example", "https://büro.example"),
+        ("HTTPS://ACME.example/DocSpace", "https://acme.example/DocSpace"),
+        ("Http://[2001:DB8::0]:80", "http://[2001:db8::]:80"),
+        ("https://Büro.example", "https://büro.example"),
+        ("https://acme.example:", "https://acme.example"),
+        ("https://acme_space:8443/a%20b%C3%A4", "https://acme_space:8443/a%20b%C3%A4"),
+        ("https://acme.example.", "https://acme.example."),
+        (f"https://{'a.' * 126}b", f"https://{'a.' * 126}b"),
     ],
 )
 def test_portal_url(spelled: str, url: str) -> None:
@@ -251,6 +257,48 @@ def test_portal_url(spelled: str, url: str) -> None:
 def test_no_portal_url(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"^expected an address (such as https://|without )"):
         values.portal_url(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (f"https://{'a.' * 126}bc", "expected a host name of at most 253 characters"),
+        (f"https://{'a' * 100_000}", "expected a host name of at most 253 characters"),
+        (f"https://{'ä.' * 60}b", "expected a host name of at most 253 characters"),
+        (f"https://{'a' * 64}.example", "expected a host name of letters, digits, - and ."),
+        ("https://acme..example", "expected a host name of letters, digits, - and ."),
+        ("https://.", "expected a host name of letters, digits, - and ."),
+        ("https://acme%00.example", "expected a host name of letters, digits, - and ."),
+        ("https://acme%2eexample", "expected a host name of letters, digits, - and ."),
+        ("https://acme,example", "expected a host name of letters, digits, - and ."),
+        ("https://[v1.example]", "expected an IP v6 address in the brackets"),
+        ("https://acme.example/%00", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/%0d%0a", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/%7F", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/%zz", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/100%", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/\u202e", "expected an address such as https://"),
+    ],
+)
+def test_address_that_no_request_could_go_to(wrong: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        values.portal_url(wrong)
+
+
+@given(st.text(max_size=20), st.sampled_from(["http", "HTTPS", "hTTps"]))
+@example("[2001:DB8::1%25eth0]:8443", "https")
+def test_address_that_is_read_twice_is_the_same(rest: str, scheme: str) -> None:
+    try:
+        url = values.portal_url(f"{scheme}://{rest}")
+    except ValueError:
+        return
+    assert url.startswith(("http://", "https://"))
+    assert values.portal_url(url) == url
+
+
+def test_proxy_of_any_case_is_normalised_but_for_its_password() -> None:
+    proxy = values.proxy_url("HTTP://User:Hunter2@Proxy.Example:3128")
+    assert proxy == Secret("http://User:Hunter2@proxy.example:3128")
 
 
 def test_proxy_url_may_hold_a_password_and_is_a_secret() -> None:

@@ -3,6 +3,7 @@
 No message repeats the value: it may be a secret that slipped into the wrong field.
 """
 
+import ipaddress
 import re
 import typing
 from pathlib import Path
@@ -18,6 +19,10 @@ _DURATION = re.compile(
     re.ASCII,
 )
 _UNIT_SECONDS = (365 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 60.0, 1.0, 0.001)
+#: Of a name in DNS, in characters (RFC 1035); a dot at its end may follow.
+_LONGEST_HOST = 253
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.ASCII | re.IGNORECASE)
+_BROKEN_ESCAPE = re.compile(r"%(?![2-7][0-9a-f]|[89a-f][0-9a-f])|%7f", re.IGNORECASE)
 _SIZE = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB)?", re.ASCII)
 _SIZE_FACTOR = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
@@ -121,13 +126,15 @@ def secret(value: object) -> Secret:
 
 
 def portal_url(value: object) -> str:
-    """The base address of a portal, without a trailing slash."""
+    """The base address of a portal: scheme and host in lower case, no trailing slash."""
     url = _http_url(value, "expected an address such as https://acme.onlyoffice.com")
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise ValueError("expected an address without user and password")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise ValueError("expected an address without ? and #")
+    if _BROKEN_ESCAPE.search(parts.path):
+        raise ValueError("expected each % to begin an escape such as %20, not of a control code")
     return url.rstrip("/")
 
 
@@ -169,6 +176,31 @@ def _http_url(value: object, expected: str) -> str:
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets that do not close, a port that is no number
         usable = False
-    if not usable or any(char.isspace() or char == "\\" for char in url):
+    if not usable or not url.isprintable() or any(char in " \\" for char in url):
         raise ValueError(expected)
-    return url
+    user, at, place = parts.netloc.rpartition("@")
+    host = _ip_v6(parts.hostname or "") if place.startswith("[") else _host(parts.hostname or "")
+    port = f":{parts.port}" if parts.port else ""
+    # Not geturl(): it would drop an empty query, which is refused later.
+    rest = url.partition("://")[2][len(parts.netloc) :]
+    return f"{parts.scheme}://{user}{at}{host}{port}{rest}"
+
+
+def _host(host: str) -> str:
+    """A name as DNS can hold it, or an IP v4 address."""
+    try:
+        spelled = host.encode("idna").decode("ascii") if len(host) <= 2 * _LONGEST_HOST else host
+    except UnicodeError:  # an empty label, one that is too long, a letter that no host has
+        spelled = ""
+    if len(spelled.removesuffix(".")) > _LONGEST_HOST:
+        raise ValueError(f"expected a host name of at most {_LONGEST_HOST} characters")
+    if not _HOST.fullmatch(spelled):
+        raise ValueError("expected a host name of letters, digits, - and . or an IP address")
+    return host
+
+
+def _ip_v6(host: str) -> str:
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        raise ValueError("expected an IP v6 address in the brackets") from None
