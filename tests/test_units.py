@@ -18,6 +18,8 @@ PARSERS = [
     values.text,
     values.duration,
     values.positive_duration,
+    values.timeout,
+    values.min_interval,
     values.people_interval,
     values.windows,
     values.withhold,
@@ -72,7 +74,31 @@ def test_no_duration(spelled: object) -> None:
         values.duration(spelled)
 
 
-@given(st.lists(st.integers(0, 999) | st.none(), min_size=7, max_size=7))
+@pytest.mark.parametrize("spelled", ["10y1ms", "11y", "293y", "999y", "522w", "999999999m"])
+def test_duration_is_at_most_ten_years(spelled: str) -> None:
+    """No timer and no date that is computed with it can overflow."""
+    assert values.duration("10y") == values.duration("3650d") == 315_360_000
+    for parse in (values.duration, values.positive_duration):
+        with pytest.raises(ValueError, match=r"^expected a duration of at most 10y$"):
+            parse(spelled)
+    with pytest.raises(ValueError, match=r"^expected a duration of at most 10y$"):
+        values.windows(["7d", spelled])
+
+
+@pytest.mark.parametrize("parse", [values.timeout, values.min_interval])
+def test_timeout_and_min_interval_are_at_most_an_hour(parse: Callable[[object], float]) -> None:
+    assert parse("1h") == 3600
+    with pytest.raises(ValueError, match=r"^expected a duration of at most 1h$"):
+        parse("1h1ms")
+
+
+def test_min_interval_may_be_nothing_and_a_timeout_not() -> None:
+    assert values.min_interval("0s") == 0
+    with pytest.raises(ValueError, match=r"^expected a duration longer than 0s$"):
+        values.timeout("0s")
+
+
+@given(st.lists(st.integers(0, 9) | st.none(), min_size=7, max_size=7))
 def test_duration_is_the_sum_of_its_parts(counts: list[int | None]) -> None:
     parts = [(count, unit) for count, unit in zip(counts, UNITS, strict=True) if count is not None]
     spelled = "".join(f"{count}{unit}" for count, unit in parts) or "0"
@@ -81,7 +107,7 @@ def test_duration_is_the_sum_of_its_parts(counts: list[int | None]) -> None:
     )
 
 
-@given(st.integers(0, 10**12))
+@given(st.integers(0, 3650 * 86_400_000))
 def test_milliseconds_round_trip_as_prometheus_writes_them(milliseconds: int) -> None:
     """Prometheus' own String() of a duration: units in falling order, those of 0 left out."""
     left, spelled = milliseconds, ""

@@ -51,8 +51,8 @@ def _settings(top: Section, folder: Path) -> Settings:
     defaults = PortalSettings(name="", url="")
     defaults = replace(
         defaults,
-        timeout=scrape.take("timeout", values.positive_duration, defaults.timeout),
-        min_interval=scrape.take("min_interval", values.duration, defaults.min_interval),
+        timeout=scrape.take("timeout", values.timeout, defaults.timeout),
+        min_interval=scrape.take("min_interval", values.min_interval, defaults.min_interval),
         people_interval=scrape.take(
             "people_interval", values.people_interval, defaults.people_interval
         ),
@@ -83,7 +83,7 @@ def _portal(section: Section, defaults: PortalSettings, folder: Path) -> PortalS
         url=section.require("url", values.portal_url, ""),
         api_key=section.take("api_key", values.secret, None),
         api_key_file=section.take("api_key_file", path, None),
-        timeout=section.take("timeout", values.positive_duration, defaults.timeout),
+        timeout=section.take("timeout", values.timeout, defaults.timeout),
         min_interval=defaults.min_interval,
         people_interval=defaults.people_interval,
         max_keys=defaults.max_keys,

@@ -39,26 +39,26 @@ def text(value: object) -> str:
 
 
 def duration(value: object) -> float:
-    """Seconds, from a duration such as ``10s`` or ``1h30m``; a plain 0 needs no unit."""
-    spelled = _spelled(value)
-    if spelled == "0":
-        return 0.0
-    match = _DURATION.fullmatch(spelled)
-    if match is None or not spelled:
-        raise ValueError("expected a duration such as 10s, 1h30m or 7d")
-    return sum(
-        int(count) * unit
-        for count, unit in zip(match.groups(), _UNIT_SECONDS, strict=True)
-        if count
-    )
+    """Seconds, from a duration such as ``10s`` or ``1h30m``, ten years at most.
+
+    A plain 0 needs no unit.
+    """
+    return _duration(value, "10y", 10 * 365 * 86400.0)
 
 
 def positive_duration(value: object) -> float:
     """Like `duration`, but more than nothing."""
-    seconds = duration(value)
-    if seconds <= 0:
-        raise ValueError("expected a duration longer than 0s")
-    return seconds
+    return _positive(duration(value))
+
+
+def timeout(value: object) -> float:
+    """Seconds for a fetch; a longer one would serve nobody who waits for it."""
+    return _positive(_duration(value, "1h", 3600.0))
+
+
+def min_interval(value: object) -> float:
+    """Seconds for which a fetch serves; what is older than an hour is no state of a portal."""
+    return _duration(value, "1h", 3600.0)
 
 
 def people_interval(value: object) -> float:
@@ -159,6 +159,27 @@ def _spelled(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15:
         return str(value)
     return value if isinstance(value, str) else ""
+
+
+def _duration(value: object, longest: str, most: float) -> float:
+    """Seconds; no more than ``most``, so that no timer and no date can overflow."""
+    spelled = _spelled(value)
+    if spelled == "0":
+        return 0.0
+    match = _DURATION.fullmatch(spelled)
+    if match is None or not spelled:
+        raise ValueError("expected a duration such as 10s, 1h30m or 7d")
+    counts = zip(match.groups(), _UNIT_SECONDS, strict=True)
+    seconds = sum(int(count) * unit for count, unit in counts if count)
+    if seconds > most:
+        raise ValueError(f"expected a duration of at most {longest}")
+    return seconds
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("expected a duration longer than 0s")
+    return seconds
 
 
 def _count(value: object, most: int) -> int:
