@@ -43,6 +43,8 @@ def _expand(environ: Mapping[str, str], value: object) -> object:
         return value
     if "${" in _VARIABLE.sub("", value):
         raise ValueError("expected a variable such as ${VAR} or ${VAR:-default}")
+    if any("${" in default for _, default in _VARIABLE.findall(value)):
+        raise ValueError("expected no variable in the default of another")
     return _VARIABLE.sub(fill, value)
 
 
