@@ -96,7 +96,8 @@ class Stage:
         clock: Clock | None = None,
         **settings: object,
     ) -> Portal:
-        """A portal; by default on the standing clock, with a fetcher of its own."""
+        """A portal; by default on the standing clock, with a fetcher of its own, never reused."""
+        settings = {"min_interval": 0.0, **settings}
         clock = clock or self.standing.clock
         if "api_key_file" not in settings:
             settings = {"api_key": Secret("sk-" + "deadbeef" * 8), **settings}
