@@ -1,4 +1,4 @@
-"""Everything that can go wrong on the way to a portal, as one tree.
+"""Everything that can go wrong with a request to a portal, as one tree.
 
 ::
 
@@ -6,7 +6,7 @@
     ├── Timeout                     timeout              the deadline of the fetch passed
     │   └── Crowded                 timeout              it passed while waiting for a slot
     ├── ConnectionFailed            connection           name resolution, refused, reset, proxy
-    ├── TLSFailed                   tls                  certificate or handshake, theirs or ours
+    ├── TLSFailed                   tls                  certificate, handshake or local TLS files
     ├── CredentialUnusable          credential           the key file is missing, empty or unfit
     ├── TooLarge                    too_large            the decoded answer passes the size cap
     ├── InvalidResponse             invalid_response     200, but not the key list's envelope
@@ -77,12 +77,12 @@ class Timeout(PortalError):
 
 
 class Crowded(Timeout):
-    """Other portals held every slot for so long that this one was not asked at all."""
+    """All slots were in use by other portals until the deadline, so no request was made."""
 
     hint = "portals that hang hold the slots: raise `scrape.concurrency`, or lower their `timeout`"
 
     def __init__(self) -> None:
-        super().__init__("every slot was taken until it was too late to begin")
+        super().__init__("no slot was free before the deadline")
 
 
 class ConnectionFailed(PortalError):
@@ -119,7 +119,7 @@ class InvalidResponse(PortalError):
     """Status 200 with something else than the key list: a login page, a proxy, another product."""
 
     reason = "invalid_response"
-    hint = "is `url` the portal itself? A proxy or a login page in front of it answers like this"
+    hint = "check that `url` is the portal itself: a proxy or a login page answers like this"
 
 
 class Refused(PortalError):
@@ -134,7 +134,7 @@ class Redirected(Refused):
     """3xx. Not followed: the key must not travel to another host."""
 
     reason = "redirect"
-    hint = "put the address the portal points to into `url` if it is the right one"
+    hint = "put the address of the redirect into `url` if it is the right one"
 
 
 class Unauthorized(Refused):
@@ -196,17 +196,17 @@ class RateLimited(Refused):
 
 
 class ServerError(Refused):
-    """5xx, from the portal or from the reverse proxy before it."""
+    """5xx, from the portal or from the reverse proxy in front of it."""
 
     reason = "server_error"
-    hint = "look at the portal's own logs and at the reverse proxy before it"
+    hint = "look at the portal's own logs and at the reverse proxy in front of it"
 
 
 class UnexpectedStatus(Refused):
     """A status that the key list never has."""
 
     reason = "unexpected_status"
-    hint = "is `url` the portal itself, and what stands between?"
+    hint = "check that `url` is the portal itself, and what stands in front of it"
 
 
 #: Every reason, in the order of the contract. Each has its own series from the start.
