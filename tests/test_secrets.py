@@ -21,6 +21,7 @@ from exporter.config import ConfigError, PortalSettings, Secret, Settings, load
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.server import DemoServer
 from exporter.docspace import credential, fetch, wire
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -347,7 +348,7 @@ def test_no_repr_shows_a_secret() -> None:
         "http://127.0.0.1:1", proxy_url=Secret(f"http://someone:{PASSWORD}@127.0.0.1:1")
     )
     who = credential.read(settings)
-    transport = Transport(settings, TLSContexts(), Clock())
+    transport = Transport(settings, TLSContexts(), Clock(), Alarm())
     fetcher = fetch.Fetcher(settings, transport, Clock())
     things = [settings, Settings(portals=(settings,)), who, who.header, transport, fetcher]
     assert_clean(*(f"{thing!r} {thing!s}" for thing in things))

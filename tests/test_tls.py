@@ -13,6 +13,7 @@ from support.faults import FaultServer, answer, says
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, TLSSettings
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import ConnectionFailed, PortalError, Timeout, TLSFailed
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -36,7 +37,7 @@ def make() -> Iterator[Make]:
     def transport(url: str, proxy: str | None = None, **tls: object) -> Transport:
         secret = Secret(proxy) if proxy else None
         portal = PortalSettings("portal", url, tls=TLSSettings(**tls), proxy_url=secret)
-        made.append(Transport(portal, TLSContexts(), Clock()))
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         return made[-1]
 
     yield transport

@@ -22,6 +22,7 @@ from exporter.clock import Clock
 from exporter.config import PortalSettings
 from exporter.docspace import credential, wire
 from exporter.docspace.credential import Credential
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import (
     ConnectionFailed,
     Forbidden,
@@ -44,15 +45,13 @@ T = TypeVar("T")
 
 OWN_KEY = f"{KEYS}/@self"
 
-#: Seconds by which a step may pass its deadline before it is abandoned.
-_GRACE = 0.5
 #: Seconds for the version of a portal that refused the key list.
 _VERSION_SECONDS = 2.0
 
 
 def examine(settings: PortalSettings, clock: Clock) -> Diagnosis:
     """Examine a portal; each step may take the portal's timeout. A failure is a finding."""
-    transport = Transport(settings, TLSContexts(), clock)
+    transport = Transport(settings, TLSContexts(), clock, Alarm())
     try:
         return _Examination(settings, transport, clock).run()
     finally:
@@ -164,7 +163,7 @@ class _Examination:
     def _fetch(self) -> None:
         """Fetch the key list as a scrape does."""
         fetcher = Fetcher(self._settings, self._transport, self._clock)
-        fetched = self._within(lambda: fetcher.fetch(self._timeout))
+        fetched = self._within(lambda: fetcher.fetch(self._timeout, lambda _: None))
         if fetched.error is not None:
             raise fetched.error
         assert fetched.listing is not None  # noqa: S101, for the type checker: one of the two is
@@ -200,6 +199,6 @@ class _Examination:
         In a thread of its own, since name resolution cannot be interrupted.
         """
         try:
-            return in_thread(call, "examine").result(self._timeout + _GRACE)
+            return in_thread(call, "examine").result(self._timeout)
         except FutureTimeoutError as exc:  # also a socket's own
             raise Timeout(f"no answer within {self._timeout:g} s") from exc

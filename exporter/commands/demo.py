@@ -13,8 +13,8 @@ from exporter.demo.scenario import DemoPortal, build
 from exporter.demo.server import DemoServer
 from exporter.logs import make_log
 
-#: Seconds; short, since one of the demo's people gets disabled while somebody watches.
-_PEOPLE_INTERVAL = 20.0
+#: Seconds between two looks at who is disabled; what the demo changes shows soon.
+_PEOPLE_INTERVAL = 15.0
 
 _GUIDE = """\
 Three DocSpace portals are running, with keys in every state:
@@ -27,7 +27,7 @@ Try:
   curl '{exporter}/probe?target={first}'
   curl -H 'Authorization: Bearer {key}' {url}/api/2.0/keys
 
-Keys expire, appear and get rotated within the next minutes. Ctrl-C ends it.
+Within minutes keys expire, appear and get rotated, and somebody is disabled. Ctrl-C ends it.
 
 """
 

@@ -4,7 +4,9 @@
 
     PortalError                     reason               when
     ├── Timeout                     timeout              the deadline of the fetch passed
-    │   └── Crowded                 timeout              it passed while waiting for a slot
+    │   ├── Crowded                 timeout              it passed while waiting for a thread
+    │   └── CutShort                (not counted)        the scrape ended before the fetch
+    ├── InternalError               (not counted)        a fault of the exporter itself
     ├── ConnectionFailed            connection           name resolution, refused, reset, proxy
     ├── TLSFailed                   tls                  certificate, handshake or local TLS files
     ├── CredentialUnusable          credential           the key file is missing, empty or unfit
@@ -77,12 +79,31 @@ class Timeout(PortalError):
 
 
 class Crowded(Timeout):
-    """All slots were in use by other portals until the deadline, so no request was made."""
+    """Other portals were fetched until the deadline, so this one was not asked at all."""
 
-    hint = "portals that hang hold the slots: raise `scrape.concurrency`, or lower their `timeout`"
+    hint = "too many portals hang at once: raise `scrape.concurrency`, or lower their `timeout`"
 
     def __init__(self) -> None:
-        super().__init__("no slot was free before the deadline")
+        super().__init__("all threads were busy with other portals until the scrape ended")
+
+
+class CutShort(Timeout):
+    """The scrape ended while the fetch was under way. That says nothing of the portal."""
+
+    hint = "raise the scrape_timeout of Prometheus, or lower the portal's `timeout`"
+
+    def __init__(self) -> None:
+        super().__init__("the scrape ended before the portal answered")
+
+
+class InternalError(PortalError):
+    """A fault of the exporter itself, while it fetched this portal."""
+
+    reason = "internal"
+    hint = "the exporter's log names the place; please report it"
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__(f"internal error ({type(fault).__name__})")
 
 
 class ConnectionFailed(PortalError):
