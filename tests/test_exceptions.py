@@ -38,9 +38,8 @@ def failure() -> Iterator[Failure]:
     made: list[Transport] = []
 
     def fetch(url: str, **settings: object) -> PortalError:
-        made.append(
-            Transport(PortalSettings("portal", url, **settings), TLSContexts(), Clock(), Alarm())
-        )
+        portal = PortalSettings("portal", url, **settings)
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         with pytest.raises(PortalError) as caught:
             made[-1].get("/api/2.0/keys", Secret("Bearer sk-x"), 5.0)
         return caught.value

@@ -129,8 +129,8 @@ def test_server_without_tls_is_a_tls_failure(make: Make, *, speaks_first: bool) 
         peer.sock.recv(4096)
 
     with FaultServer(script) as server:
-        told = status_error(make(f"https://127.0.0.1:{server.port}"))
-    assert told == "the port does not speak TLS"
+        message = status_error(make(f"https://127.0.0.1:{server.port}"))
+    assert message == "the port does not speak TLS"
 
 
 def test_server_with_tls_only_is_a_failed_connection_without_it(make: Make, served: Issued) -> None:
