@@ -484,6 +484,45 @@ def test_no_profile(response: Any) -> None:
         wire.parse_profile(json.dumps({"response": response}).encode())
 
 
+def build(version: Any) -> bytes:
+    return json.dumps({"response": {"docSpace": version, "communityServer": "12.7"}}).encode()
+
+
+@pytest.mark.parametrize("version", ["3.7.2", "3.7.2.1234", "3.8.0-rc.1", "10.0"])
+def test_version_is_the_field_docspace(version: str) -> None:
+    """`GET /api/2.0/settings/version/build` tells the portal's version (`docSpace`)."""
+    assert wire.parse_version(build(version)) == version
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        build(None),
+        build(""),
+        build(3.7),
+        build("latest"),
+        build("3.7\n2"),
+        build("3." + "7" * 31),
+        build("0a1b2c3d4e5f6789"),
+        b'{"response": []}',
+        b'{"response": {}}',
+        b'{"response": null}',
+        b"{}",
+        b"<html>",
+        b"",
+    ],
+    ids=range(13),
+)
+def test_version_that_is_none_is_empty(body: bytes) -> None:
+    assert wire.parse_version(body) == ""
+
+
+@given(JSON)
+def test_version_of_any_answer_is_a_short_text(value: Any) -> None:
+    for response in (value, {"docSpace": value}):
+        assert len(wire.parse_version(json.dumps({"response": response}).encode())) <= 32
+
+
 def test_error_message_without_the_stack() -> None:
     error = {"message": "Access  denied\n at all", "type": "SecurityException", "stack": "at Foo()"}
     body = json.dumps({"status": 1, "statusCode": 403, "error": error}).encode()

@@ -6,6 +6,7 @@ Only what cannot be a key list at all is an error; one bad record costs itself.
 
 import html
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import msgspec
 
 from exporter.docspace.errors import InvalidResponse
 from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
+
+_VERSION = re.compile(r"[0-9]{1,6}\.[0-9A-Za-z.+-]{1,25}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +165,13 @@ def parse_people(body: bytes) -> PeoplePage:
 def parse_version(body: bytes) -> str:
     """Read the answer of ``GET /api/2.0/settings/version/build``: the version of DocSpace.
 
-    At most 32 characters; empty where the answer holds none.
+    At most 32 characters; empty where the answer holds nothing that looks like a version.
     """
     try:
-        build = msgspec.convert(_response(body), _Build)
+        version = msgspec.convert(_response(body), _Build).doc_space.strip()
     except (InvalidResponse, msgspec.ValidationError):
         return ""
-    return _text(build.doc_space).strip()[:32]
+    return version if _VERSION.fullmatch(version) else ""
 
 
 def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | None:
