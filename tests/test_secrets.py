@@ -20,7 +20,7 @@ from exporter.clock import Clock
 from exporter.config import ConfigError, PortalSettings, Secret, Settings, load
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.server import DemoServer
-from exporter.docspace import credential, fetch, wire
+from exporter.docspace import credential, fetch
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -308,14 +308,14 @@ def server() -> Iterator[DemoServer]:
         yield running
 
 
-@pytest.mark.parametrize("place", ["parse_keys", "parse_profile"])
+@pytest.mark.parametrize("place", ["KeyListReader.read", "parse_profile"])
 def test_fault_of_ours_that_holds_the_key_is_a_500_without_it(
     server: DemoServer, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    def fault(_: bytes) -> None:
+    def fault(*_: object) -> None:
         raise RuntimeError(KEY, {"Authorization": f"Bearer {KEY}"})
 
-    monkeypatch.setattr(wire, place, fault)
+    monkeypatch.setattr(f"exporter.docspace.wire.{place}", fault)
     log = Log()
     settings = Settings(portals=(portal(server.url, timeout=5.0),))
     exporter = Exporter(lambda: settings, Clock(), log.log)

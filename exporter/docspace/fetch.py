@@ -1,20 +1,20 @@
 """One fetch: read the credential, ask for the list, understand it, find our own key in it."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings
 from exporter.docspace import credential, wire
 from exporter.docspace.credential import Credential
-from exporter.docspace.errors import PortalError
+from exporter.docspace.errors import PortalError, Timeout
 from exporter.docspace.headers import http_date, number
 from exporter.docspace.model import ApiKey
 from exporter.docspace.observation import Answer, RateLimit, Visibility
 from exporter.docspace.status_errors import status_error
 from exporter.docspace.transport import Transport
-from exporter.docspace.wire import KeyList
+from exporter.docspace.wire import KeyList, KeyListReader
 
 KEYS = "/api/2.0/keys"
 PROFILE = "/api/2.0/people/@self"
@@ -43,6 +43,7 @@ class Fetcher:
         self._settings = settings
         self._transport = transport
         self._clock = clock
+        self._reader = KeyListReader()
         self._visibility: Visibility = "unknown"
         self._asked: tuple[Credential, float] | None = None
 
@@ -57,7 +58,7 @@ class Fetcher:
             answer = _answer(response.headers, now)
             if response.status != 200:
                 raise status_error(response, now, who)
-            listing = wire.parse_keys(response.body)
+            listing = self._reader.read(response.body, self._checker(deadline))
         except PortalError as exc:
             return Fetched(None, exc, None, answer, self._visibility)
         self._look_who_we_are(who, deadline)
@@ -67,6 +68,15 @@ class Fetcher:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def _checker(self, deadline: float) -> Callable[[], None]:
+        """A function that raises Timeout past the deadline."""
+
+        def check() -> None:
+            if self._clock.monotonic() > deadline:
+                raise Timeout("the key list could not be read within the deadline")
+
+        return check
 
     def _look_who_we_are(self, who: Credential, deadline: float) -> None:
         """Learn whose keys the list holds: at the first success, then at most hourly.

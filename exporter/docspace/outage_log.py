@@ -6,10 +6,7 @@ In between there is a line only where the reason is one that this outage did not
 from structlog.typing import FilteringBoundLogger
 
 from exporter.docspace.observation import Observation
-from exporter.docspace.wire import Malformed
-
-#: Malformed records of one answer that get a line each.
-_SHOWN = 10
+from exporter.docspace.wire import KeyList, Malformed
 
 
 class OutageLog:
@@ -40,14 +37,14 @@ class OutageLog:
                 self._log.info("portal is back", keys=len(listing.keys), down_seconds=seconds)
             self._down_since = None
             self._told.clear()
-            self._tell_malformed(listing.malformed)
+            self._tell_malformed(listing)
 
-    def _tell_malformed(self, malformed: tuple[Malformed, ...]) -> None:
+    def _tell_malformed(self, listing: KeyList) -> None:
         """Log each record that could not be understood once, for as long as it stays so."""
-        new = [record for record in malformed if record not in self._malformed]
-        for record in new[:_SHOWN]:
+        new = [record for record in listing.malformed if record not in self._malformed]
+        for record in new:
             told = {"record": record.where, "problem": record.problem}
             self._log.warning("left out a key that cannot be understood", **told)
-        if len(new) > _SHOWN:
-            self._log.warning("left out more such keys", count=len(new) - _SHOWN)
-        self._malformed = frozenset(malformed)
+        if new and listing.more_malformed:
+            self._log.warning("left out more such keys", count=listing.more_malformed)
+        self._malformed = frozenset(listing.malformed)

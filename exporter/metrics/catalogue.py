@@ -69,7 +69,7 @@ def _expiring(view: Snapshot) -> Iterator[Sample]:
 
 
 def _malformed(observation: Observation) -> float | None:
-    return None if observation.listing is None else len(observation.listing.malformed)
+    return None if observation.listing is None else observation.listing.malformed_count
 
 
 def _portal_info(view: Snapshot) -> Iterator[Sample]:

@@ -262,7 +262,7 @@ def _notes(observation: Observation) -> Iterable[str]:
         yield "It cannot be told whether these are all keys or those of one person."
     if observation.own_key is None:
         yield "It cannot be told which of these keys the exporter uses."
-    malformed = len(observation.listing.malformed) if observation.listing else 0
+    malformed = observation.listing.malformed_count if observation.listing else 0
     if malformed:
         yield f"{plural(malformed, 'record')} could not be understood and left out."
     skew = observation.answer.clock_skew or 0.0
