@@ -120,7 +120,7 @@ class Exporter:
             portal.close()
 
     def _portal(self, settings: PortalSettings) -> Portal:
-        fetcher = Fetcher(settings, Transport(settings, self._contexts), self._clock)
+        fetcher = Fetcher(settings, Transport(settings, self._contexts, self._clock), self._clock)
         count = self._coalesced.raise_by_one
         return Portal(settings, fetcher, self._clock, self._log, self._slots, count)
 

@@ -81,7 +81,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "exporter.web.toolkit": ("exporter.config", "exporter.web.http"),
     # Writes the JSON of Prometheus' service discovery; reads none.
-    "exporter.web.discovery": ("exporter.web",),
+    "exporter.web.discovery": ("exporter.web", "exporter.config"),
     "exporter.demo": (),
 }
 

@@ -341,7 +341,7 @@ def test_no_repr_shows_a_secret() -> None:
         "http://127.0.0.1:1", proxy_url=Secret(f"http://someone:{PASSWORD}@127.0.0.1:1")
     )
     who = credential.read(settings)
-    transport = Transport(settings, TLSContexts())
+    transport = Transport(settings, TLSContexts(), Clock())
     fetcher = fetch.Fetcher(settings, transport, Clock())
     things = [settings, Settings(portals=(settings,)), who, who.header, transport, fetcher]
     assert_clean(*(f"{thing!r} {thing!s}" for thing in things))

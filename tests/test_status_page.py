@@ -369,7 +369,7 @@ def test_urgent_lists_are_open_and_others_closed(window: Browser, site: Site) ->
     opened = window.evaluate(
         "[...document.querySelectorAll('.groups > details[open] .swatch')].map(s => s.className)"
     )
-    assert set(opened) == {"swatch week", "swatch month"}
+    assert set(opened) == {"swatch orphaned", "swatch week", "swatch month"}
 
 
 #: Each text with its contrast to what is behind it, by the formula of WCAG 2.

@@ -11,6 +11,7 @@ from support import faults
 from support.certificates import Issued, issue
 from support.faults import FaultServer, answer, says
 
+from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, TLSSettings
 from exporter.docspace.errors import ConnectionFailed, PortalError, Timeout, TLSFailed
 from exporter.docspace.tls import TLSContexts
@@ -35,7 +36,7 @@ def make() -> Iterator[Make]:
     def transport(url: str, proxy: str | None = None, **tls: object) -> Transport:
         secret = Secret(proxy) if proxy else None
         portal = PortalSettings("portal", url, tls=TLSSettings(**tls), proxy_url=secret)
-        made.append(Transport(portal, TLSContexts()))
+        made.append(Transport(portal, TLSContexts(), Clock()))
         return made[-1]
 
     yield transport

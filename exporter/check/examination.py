@@ -44,7 +44,7 @@ _GRACE = 0.5
 
 def examine(settings: PortalSettings, clock: Clock) -> Diagnosis:
     """Examine a portal; each step may take the portal's timeout. A failure is a finding."""
-    transport = Transport(settings, TLSContexts())
+    transport = Transport(settings, TLSContexts(), clock)
     try:
         return _Examination(settings, transport, clock).run()
     finally:
@@ -156,10 +156,10 @@ class _Examination:
             Finding("api", "ok", "answers"),
             findings.accepted(key),
             findings.scope(key),
-            findings.visibility(fetched.visibility),
+            findings.visibility(fetched.facts.visibility),
             findings.own_key_expiry(key, self._clock.now()),
             findings.keys(fetched.listing),
-            findings.clock_skew(fetched.answer.clock_skew),
+            findings.clock_skew(fetched.clock_skew),
             findings.latency(seconds, self._timeout),
         )
 

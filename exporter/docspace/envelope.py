@@ -46,18 +46,29 @@ _MOST_SURROGATES = 200_000
 _REPLACEMENT = b"\\ufffd"
 
 
-def response(body: bytes) -> Raw:
-    """Cut the value of `response` out of an answer. Raises InvalidResponse."""
+def unpacked(body: bytes) -> Raw:
+    """The envelope itself, an object. Raises InvalidResponse."""
     body = body.removeprefix(_BOM)
     try:
         try:
-            return _response(body)
+            whole = _whole.decode(body)
         except msgspec.DecodeError:
-            return _response(_mended(body))
+            whole = _whole.decode(_mended(body))
     except msgspec.DecodeError as exc:
         raise InvalidResponse(f"expected the JSON envelope, got {_looks_like(body)}") from exc
     except RecursionError as exc:
         raise InvalidResponse("expected the JSON envelope, got nesting without end") from exc
+    if kind(whole) != "an object":
+        raise InvalidResponse(f"expected the JSON envelope, got {kind(whole)}")
+    return whole
+
+
+def response(body: bytes) -> Raw:
+    """The value of `response`. Raises InvalidResponse."""
+    value = _envelope.decode(unpacked(body)).response
+    if not memoryview(value):
+        raise InvalidResponse("expected the JSON envelope, got an object without `response`")
+    return value
 
 
 def records(body: bytes, most: int) -> list[Raw]:
@@ -85,16 +96,6 @@ def kind(value: Raw) -> str:
     first = bytes(memoryview(value)[:1])
     names = {b"{": "an object", b"[": "a list", b'"': "a string", b"n": "null"}
     return names.get(first, "a boolean" if first in b"tf" else "a number")
-
-
-def _response(body: bytes) -> Raw:
-    whole = _whole.decode(body)
-    if kind(whole) != "an object":
-        raise InvalidResponse(f"expected the JSON envelope, got {kind(whole)}")
-    value = _envelope.decode(whole).response
-    if not memoryview(value):
-        raise InvalidResponse("expected the JSON envelope, got an object without `response`")
-    return value
 
 
 def _mended(body: bytes) -> bytes:

@@ -24,5 +24,5 @@ class Snapshot:
         """Judge the observation's keys at ``now``, in Unix seconds."""
         if observation.listing is None:
             return cls(observation, (), None)
-        states = judge(observation.listing.keys, now)
+        states = judge(observation.listing.keys, now, observation.facts.disabled)
         return cls(observation, states, summarize(states, observation.portal.expiring_within))

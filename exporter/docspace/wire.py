@@ -5,6 +5,7 @@ answer into records, ``record`` makes a key of each.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ne
@@ -64,12 +65,44 @@ class Profile:
         return self.is_admin or self.is_owner
 
 
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """A page of ``people/filter``: ids of disabled people in lower case, ``count`` records in all.
+
+    ``total`` is how many people all pages hold, None where the answer does not say.
+    """
+
+    disabled: frozenset[str]
+    count: int
+    total: int | None
+
+
 class _Profile(msgspec.Struct, rename="camel"):
     is_admin: bool
     is_owner: bool = False
 
 
+class _Person(msgspec.Struct):
+    """``status`` 2 is disabled; where it is missing, the filter of the request is relied on."""
+
+    id: str
+    status: int = 2
+
+
+class _People(msgspec.Struct):
+    response: list[_Person]
+    total: int | None = None
+
+
+class _Build(msgspec.Struct, rename="camel"):
+    doc_space: str
+
+
 _profile = msgspec.json.Decoder(_Profile)
+_people = msgspec.json.Decoder(_People)
+_build = msgspec.json.Decoder(_Build)
+
+_VERSION = re.compile(r"[0-9]{1,6}\.[0-9A-Za-z.+-]{1,25}", re.ASCII)
 
 #: What a record is: a key, or the problem with it.
 _Outcome = ApiKey | str
@@ -181,6 +214,28 @@ def parse_profile(body: bytes) -> Profile:
     except ValueError as exc:
         raise InvalidResponse(f"expected a profile in `response`: {exc}") from exc
     return Profile(is_admin=wire.is_admin, is_owner=wire.is_owner)
+
+
+def parse_people(body: bytes) -> PeoplePage:
+    """Read a page of ``GET /api/2.0/people/filter?employeeStatus=2``. Raises InvalidResponse."""
+    try:
+        people = typed(envelope.unpacked(body), _people)
+    except ValueError as exc:
+        raise InvalidResponse(f"expected a page of people: {exc}") from exc
+    disabled = frozenset(person.id.lower() for person in people.response if person.status == 2)
+    return PeoplePage(disabled, len(people.response), people.total)
+
+
+def parse_version(body: bytes) -> str:
+    """Read the answer of ``GET /api/2.0/settings/version/build``: the version of DocSpace.
+
+    At most 32 characters; empty where the answer holds nothing that looks like a version.
+    """
+    try:
+        version = typed(envelope.response(body), _build).doc_space.strip()
+    except (InvalidResponse, ValueError):
+        return ""
+    return version if _VERSION.fullmatch(version) else ""
 
 
 def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | None:

@@ -17,6 +17,7 @@ from exporter.web.page.card import (
     IN_USE,
     LIST_KEYS,
     MONTH,
+    ORPHANED,
     QUARTER,
     ROTATED,
     STALE,
@@ -128,17 +129,20 @@ def _mark(judged: JudgedPortal, state: KeyState, portals: int) -> Mark:
     row, left = judged.row(state), state.left or 0.0
     when = moment(left)
     detail = f"{judged.name}, {when}" if portals > 1 else when
-    return Mark(left, row.urgency.slug, row.name, detail)
+    return Mark(left, row.urgency.slug, row.name or f"…{row.postfix}", detail)
 
 
 def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> Iterable[str]:
-    """One or two sentences for the person who looks at nothing else."""
+    """One to three sentences for the person who looks at nothing else."""
     down = [each.name for each in judged if each.condition == "down"]
     up = any(each.condition == "up" for each in judged)
     if down:
         several = f"{len(down):,} of {plural(len(judged), 'portal')} are down."
         yield f"{_isolated(down[0])} is down." if len(down) == 1 else several
     if up:
+        if totals[ORPHANED]:
+            count = totals[ORPHANED]
+            yield f"{plural(count, 'key')} {'is' if count == 1 else 'are'} refused: creator gone."
         yield _expiring(totals)
     elif not down:
         yield "Waiting for the first scrape."
