@@ -4,12 +4,10 @@ It joins the two rooms that do not know each other, ``docspace`` and ``metrics``
 outlives a configuration: its own counters, and the portals that a reload did not change.
 """
 
-import itertools
 import platform
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from prometheus_client import Metric
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
@@ -22,8 +20,7 @@ from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.collector import exporter_metrics, portal_metrics
-from exporter.metrics.exposition import Format, expose
+from exporter.metrics.exposition import Format, Renderer
 from exporter.metrics.runtime import Runtime
 from exporter.version import VERSION, revision
 
@@ -60,7 +57,7 @@ class Exporter:
         self._clock = clock
         self._log = log
         self._contexts = TLSContexts()
-        self._runtime = Runtime()
+        self._renderer = Renderer(Runtime().collect)
         self._coalesced = Tally()
         self.faults = Tally()
         self.rejected = Tally()
@@ -72,7 +69,13 @@ class Exporter:
         self.fleet = Fleet([self._portal(portal) for portal in settings.portals], clock)
 
     def expose(
-        self, portals: Sequence[Portal], seconds: float, form: Format, *, own: bool
+        self,
+        portals: Sequence[Portal],
+        seconds: float,
+        form: Format,
+        *,
+        own: bool,
+        compressed: bool = False,
     ) -> bytes:
         """Observe portals side by side within so many seconds; with ``own``, add our own metrics.
 
@@ -80,13 +83,9 @@ class Exporter:
         """
         observations = self.fleet.observe(portals, seconds)
         now = self._clock.now()
-        views = [Snapshot.at(observation, now) for observation in observations]
-        metrics: Iterable[Metric] = portal_metrics(views)
-        if own:
-            # Last, so that what this scrape counted is in it.
-            ours = exporter_metrics(self._view()), self._runtime.collect()
-            metrics = itertools.chain(metrics, *ours)
-        return expose(metrics, form)
+        snapshots = [Snapshot.at(observation, now) for observation in observations]
+        view = self._view() if own else None
+        return self._renderer.expose(snapshots, view, form, compressed=compressed)
 
     def reload(self) -> None:
         """Load the configuration again: all of it, or nothing.
@@ -108,6 +107,7 @@ class Exporter:
             ]
             self._slots.resize(settings.concurrency)
             self.fleet = Fleet(kept, self._clock)
+            self._renderer.keep(portal.settings.name for portal in kept)
             self._reload_successful = True
             self._reload_time = self._clock.now()
             self._log.info("configuration reloaded", portals=len(kept))

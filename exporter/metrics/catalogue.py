@@ -16,6 +16,10 @@ from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import ORPHANED, Summary
 
 V = TypeVar("V")
+#: Labels that all rows of a table share.
+PORTAL_LABELS = ("portal",)
+KEY_LABELS = ("portal", "key_id", "key_name")
+
 Sample = tuple[tuple[str, ...], float]
 
 
