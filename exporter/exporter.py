@@ -4,12 +4,10 @@ It joins the two rooms that do not know each other, ``docspace`` and ``metrics``
 outlives a configuration: its own counters, and the portals that a reload did not change.
 """
 
-import itertools
 import platform
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from prometheus_client import Metric
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
@@ -23,8 +21,7 @@ from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.workers import Workers
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.collector import exporter_metrics, portal_metrics
-from exporter.metrics.exposition import Format, expose
+from exporter.metrics.exposition import Format, Renderer
 from exporter.metrics.runtime import Runtime
 from exporter.version import VERSION, revision
 
@@ -61,7 +58,7 @@ class Exporter:
         self._clock = clock
         self._log = log
         self._contexts = TLSContexts()
-        self._runtime = Runtime()
+        self._renderer = Renderer(Runtime().collect)
         self._coalesced = Tally()
         self.faults = Tally()
         self.rejected = Tally()
@@ -80,7 +77,13 @@ class Exporter:
         self.fleet = Fleet([self._portal(portal) for portal in settings.portals], clock)
 
     def expose(
-        self, portals: Sequence[Portal], seconds: float, form: Format, *, own: bool
+        self,
+        portals: Sequence[Portal],
+        seconds: float,
+        form: Format,
+        *,
+        own: bool,
+        compressed: bool = False,
     ) -> bytes:
         """Observe portals side by side within so many seconds; with ``own``, add our own metrics.
 
@@ -89,12 +92,8 @@ class Exporter:
         observations = self.fleet.observe(portals, seconds)
         now = self._clock.now()
         snapshots = [Snapshot.at(observation, now) for observation in observations]
-        metrics: Iterable[Metric] = portal_metrics(snapshots)
-        if own:
-            # Last, so that what this scrape counted is in it.
-            ours = exporter_metrics(self._view()), self._runtime.collect()
-            metrics = itertools.chain(metrics, *ours)
-        return expose(metrics, form)
+        view = self._view() if own else None
+        return self._renderer.expose(snapshots, view, form, compressed=compressed)
 
     def reload(self) -> None:
         """Load the configuration again: all of it, or nothing.
@@ -114,6 +113,7 @@ class Exporter:
             kept = [self._kept(known.pop(_identity(new), None), new) for new in settings.portals]
             self._shared.workers.resize(settings.concurrency)
             self.fleet = Fleet(kept, self._clock)
+            self._renderer.keep(portal.settings.name for portal in kept)
             self._reload_successful = True
             self._reload_time = self._clock.now()
             self._log.info("configuration reloaded", portals=len(kept))

@@ -20,10 +20,10 @@ from support.demo import Demo
 from support.process import ExporterProcess
 from support.standing import Log
 
-from exporter import exporter as composition
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
 from exporter.exporter import Exporter
+from exporter.metrics.exposition import Renderer
 from exporter.web.app import App, WebOptions
 from exporter.web.http import Reply
 
@@ -366,11 +366,11 @@ def test_fault_of_ours_is_a_500_counted_and_logged(monkeypatch: pytest.MonkeyPat
     exporter = Exporter(lambda: settings, Clock(), log.log)
     app = App(exporter, lambda _: Reply.text("front"), WebOptions(), log.log)
 
-    def fault(*_: object) -> bytes:
+    def fault(*_: object, **__: object) -> bytes:
         raise ZeroDivisionError("with something nobody should see")
 
     with monkeypatch.context() as patch:
-        patch.setattr(composition, "expose", fault)
+        patch.setattr(Renderer, "expose", fault)
         answered = get(app, "/metrics")
     assert (answered.status, answered.text) == (500, "internal error, see the exporter's log\n")
     assert log.count("request failed") == 1

@@ -20,7 +20,7 @@ from exporter.clock import Clock
 from exporter.config import ConfigError, PortalSettings, Secret, Settings, load
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.server import DemoServer
-from exporter.docspace import credential, fetch, wire
+from exporter.docspace import credential, fetch
 from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
@@ -305,7 +305,7 @@ def test_key_file_that_one_may_not_read_is_named(
     assert f"{path}: cannot be read: Permission denied" in scraped.told
 
 
-# Faults of ours
+# Internal errors
 
 
 @pytest.fixture
@@ -315,14 +315,14 @@ def server() -> Iterator[DemoServer]:
         yield running
 
 
-@pytest.mark.parametrize("place", ["parse_keys", "parse_profile"])
-def test_fault_of_ours_that_holds_the_key_is_a_500_without_it(
+@pytest.mark.parametrize("place", ["KeyListReader.read", "parse_profile"])
+def test_internal_error_that_holds_the_key_takes_its_portal_down_without_it(
     server: DemoServer, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    def fault(_: bytes) -> None:
+    def fault(*_: object) -> None:
         raise RuntimeError(KEY, {"Authorization": f"Bearer {KEY}"})
 
-    monkeypatch.setattr(wire, place, fault)
+    monkeypatch.setattr(f"exporter.docspace.wire.{place}", fault)
     log = Log()
     settings = Settings(portals=(portal(server.url, timeout=5.0),))
     exporter = Exporter(lambda: settings, Clock(), log.log)
@@ -335,8 +335,10 @@ def test_fault_of_ours_that_holds_the_key_is_a_500_without_it(
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}
     body = b"".join(app(environ, start_response)).decode()
     exporter.close()
-    assert statuses == ["500 Internal Server Error"]
-    assert log.count("RuntimeError") == 1
+    assert statuses == ["200 OK"]
+    assert 'docspace_up{portal="acme"} 0.0' in body
+    assert "docspace_exporter_internal_errors_total 1.0" in body
+    assert log.count("RuntimeError") >= 1
     assert_clean(body, *log.lines)
 
 

@@ -105,7 +105,7 @@ def own_key_expiry(key: ApiKey | None, now: float) -> Finding:
 
 def keys(listing: KeyList) -> Finding:
     """The finding on the key list."""
-    count, malformed = len(listing.keys), len(listing.malformed)
+    count, malformed = len(listing.keys), listing.malformed_count
     if malformed:
         left_out = f"{plural(malformed, 'record')} not understood"
         step = f"{left_out} and left out: is there a newer release of the exporter?"

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.docspace import credential, wire
-from exporter.docspace.errors import PortalError
+from exporter.docspace import credential
+from exporter.docspace.credential import Credential
+from exporter.docspace.errors import PortalError, Timeout
 from exporter.docspace.facts import FactFinder
 from exporter.docspace.headers import http_date
+from exporter.docspace.masking import mask_key
 from exporter.docspace.model import ApiKey
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.status_errors import status_error
 from exporter.docspace.transport import Transport
+from exporter.docspace.wire import KeyListReader
 
 KEYS = "/api/2.0/keys"
 
@@ -24,6 +28,8 @@ class Fetcher:
         self._settings = settings
         self._transport = transport
         self._clock = clock
+        self._caller: Credential | None = None
+        self._reader = KeyListReader(settings.max_keys)
         self._finder = FactFinder(settings, transport, clock)
         self._facts = PortalFacts()
 
@@ -42,7 +48,7 @@ class Fetcher:
             clock_skew = None if date is None else date - response.received
             if response.status != 200:
                 raise status_error(response, response.received, caller)
-            listing = wire.parse_keys(response.body)
+            listing = self._reader_for(caller).read(response.body, self._checker(started + seconds))
         except PortalError as exc:
             observation = self._observation(started, clock_skew)
             return replace(observation, error=exc)
@@ -67,6 +73,22 @@ class Fetcher:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def _reader_for(self, caller: Credential) -> KeyListReader:
+        """The reader of this caller's lists: it masks the credential in the names of keys."""
+        if caller != self._caller:
+            mask = partial(mask_key, mask=caller.mask())
+            self._caller, self._reader = caller, KeyListReader(self._settings.max_keys, mask)
+        return self._reader
+
+    def _checker(self, deadline: float) -> Callable[[], None]:
+        """A function that raises Timeout past the deadline."""
+
+        def check() -> None:
+            if self._clock.monotonic() > deadline:
+                raise Timeout("the key list could not be read within the deadline")
+
+        return check
 
 
 def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> ApiKey | None:

@@ -11,10 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.docspace.errors import PortalError
 from exporter.docspace.observation import Observation
-from exporter.docspace.wire import Malformed
-
-#: Malformed records of one answer that get a line each.
-_SHOWN = 10
+from exporter.docspace.wire import KeyList, Malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,9 @@ class OutageLog:
         """What to log of this observation, after the last one."""
         if observation.error is not None:
             return list(self._failure(observation, observation.error))
-        return list(self._success(observation, last))
+        if observation.listing is None:
+            return []
+        return list(self._success(observation, observation.listing, last))
 
     def _failure(self, observation: Observation, error: PortalError) -> Iterator[Line]:
         if error.reason not in self._reasons:
@@ -53,8 +52,10 @@ class OutageLog:
         self._reasons.add(error.reason)
         self._down_since = self._down_since or observation.time
 
-    def _success(self, observation: Observation, last: Observation | None) -> Iterator[Line]:
-        keys = len(observation.listing.keys) if observation.listing else 0
+    def _success(
+        self, observation: Observation, listing: KeyList, last: Observation | None
+    ) -> Iterator[Line]:
+        keys = len(listing.keys)
         if last is None:
             yield Line("info", "portal answers", {"keys": keys})
         elif self._down_since is not None:
@@ -62,19 +63,18 @@ class OutageLog:
             yield Line("info", "portal is back", {"keys": keys, "down_seconds": seconds})
         self._down_since = None
         self._reasons.clear()
-        yield from self._malformed_records(observation)
+        yield from self._malformed_records(listing)
         yield from self._people(observation.facts.people_error)
 
-    def _malformed_records(self, observation: Observation) -> Iterator[Line]:
+    def _malformed_records(self, listing: KeyList) -> Iterator[Line]:
         """Each record that is not a key once, for as long as it stays so."""
-        malformed = observation.listing.malformed if observation.listing else ()
-        new = [record for record in malformed if record not in self._malformed]
-        for record in new[:_SHOWN]:
+        new = [record for record in listing.malformed if record not in self._malformed]
+        for record in new:
             fields = {"record": record.where, "problem": record.problem}
             yield Line("warning", "left out a record that is not a valid key", fields)
-        if len(new) > _SHOWN:
-            yield Line("warning", "left out more such records", {"count": len(new) - _SHOWN})
-        self._malformed = frozenset(malformed)
+        if new and listing.more_malformed:
+            yield Line("warning", "left out more such records", {"count": listing.more_malformed})
+        self._malformed = frozenset(listing.malformed)
 
     def _people(self, error: PortalError | None) -> Iterator[Line]:
         """That disabled creators are not known, once for each reason in a row."""

@@ -16,6 +16,10 @@ from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import ORPHANED, Summary
 
 V = TypeVar("V")
+#: Labels that all rows of a table share.
+PORTAL_LABELS = ("portal",)
+KEY_LABELS = ("portal", "key_id", "key_name")
+
 Sample = tuple[tuple[str, ...], float]
 
 
@@ -84,7 +88,7 @@ def _expiring(view: Snapshot) -> Iterator[Sample]:
 
 
 def _malformed(observation: Observation) -> float | None:
-    return None if observation.listing is None else len(observation.listing.malformed)
+    return None if observation.listing is None else observation.listing.malformed_count
 
 
 def _portal_info(view: Snapshot) -> Iterator[Sample]:

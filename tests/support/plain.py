@@ -1,8 +1,12 @@
-"""Walks the catalogue: views in, metric families of prometheus-client out."""
+"""The exposition without a shortcut: families of prometheus-client, and its own text of them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from prometheus_client import Metric
+from prometheus_client.exposition import generate_latest as generate_text
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
 
 from exporter.docspace.snapshot import Snapshot
 from exporter.metrics.catalogue import (
@@ -14,12 +18,26 @@ from exporter.metrics.catalogue import (
     Row,
     V,
 )
-
-PORTAL_LABELS = ("portal",)
-KEY_LABELS = ("portal", "key_id", "key_name")
+from exporter.metrics.exposition import Format
 
 #: The labels that a table's rows share, with those of the configuration, and what a row looks at.
 Subject = tuple[Mapping[str, str], V]
+
+
+def exposition(snapshots: Sequence[Snapshot], own: ExporterView | None, form: Format) -> bytes:
+    """What `Renderer.expose` is to give, but for the metrics of the process."""
+    families = chain(portal_metrics(snapshots), exporter_metrics(own) if own else ())
+    collector = _Collected([family for family in families if family.samples])
+    text: bytes = (generate_text if form == "text" else generate_openmetrics)(collector)
+    return text
+
+
+class _Collected(Collector):
+    def __init__(self, metrics: list[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
 
 
 def portal_metrics(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
