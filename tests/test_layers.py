@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.version": (),
     "exporter.words": (),
     "exporter.logs": (),
-    "exporter.config": (),
+    "exporter.yamlfile": (),
+    "exporter.config": ("exporter.yamlfile",),
     "exporter.docspace": (
         "exporter.config",
         "exporter.clock",
@@ -77,7 +78,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "exporter.docspace.portal",
         "exporter.docspace.fleet",
     ),
-    "exporter.web.toolkit": ("exporter.config", "exporter.web.http"),
+    "exporter.web.toolkit": ("exporter.config", "exporter.web.http", "exporter.yamlfile"),
     # Writes the JSON of Prometheus' service discovery; reads none.
     "exporter.web.discovery": ("exporter.web",),
     "exporter.demo": (),

@@ -4,10 +4,9 @@
 `ConfigError` with every problem of the file. This room opens no connection and reads no key file.
 """
 
-from exporter.config.document import ConfigError
 from exporter.config.load import load
-from exporter.config.secret import Secret
 from exporter.config.settings import PortalSettings, Settings, TLSSettings, Window
+from exporter.yamlfile import ConfigError, Secret
 
 __all__ = [
     "ConfigError",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from exporter.config.secret import Secret
+from exporter.yamlfile import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exporter.config.secret import Secret
 from exporter.config.settings import Window
+from exporter.yamlfile import Secret
 
 # As Prometheus writes durations: units in falling order, each at most once.
 _DURATION = re.compile(

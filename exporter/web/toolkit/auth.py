@@ -9,8 +9,8 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 
-from exporter.config import Secret
 from exporter.web.toolkit.webconfig import cost
+from exporter.yamlfile import Secret
 
 #: Different unproven passwords hashed or waiting at once. They wait in threads that scrapes need.
 _MAX_WAITING = 8

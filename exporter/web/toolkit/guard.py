@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from exporter.config import ConfigError
 from exporter.web.http import Reply, Request, send
 from exporter.web.toolkit.auth import BasicAuth, TooManyChecks
 from exporter.web.toolkit.ratelimit import TokenBucket
 from exporter.web.toolkit.webconfig import WebConfig
 from exporter.web.toolkit.webfile import WebConfigFile
+from exporter.yamlfile import ConfigError
 
 
 class Guard:

@@ -13,8 +13,8 @@ from cheroot.makefile import MakeFile
 from cheroot.server import HTTPConnection
 from structlog.typing import FilteringBoundLogger
 
-from exporter.config import ConfigError
 from exporter.web.toolkit.tls import ServerTLS
+from exporter.yamlfile import ConfigError
 
 #: The first byte of a TLS handshake's record.
 _HANDSHAKE = b"\x16"

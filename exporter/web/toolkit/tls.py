@@ -13,9 +13,9 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.config import ConfigError
 from exporter.web.toolkit.tlssettings import Pem, TLSServerSettings
 from exporter.web.toolkit.webfile import Stamp, WebConfigFile, stamp
+from exporter.yamlfile import ConfigError
 
 #: As getpeercert() calls the kinds of names that the toolkit compares, beside addresses.
 _NAME_KINDS = frozenset({"DNS", "email", "URI"})

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from exporter.config import Secret, values
-from exporter.config.section import Section
+from exporter.config import values
 from exporter.web.toolkit import tlsnames
+from exporter.yamlfile import Secret, Section
 
 T = TypeVar("T")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from exporter.config import Secret, document, values
-from exporter.config.section import Context, Section
+from exporter.config import values
 from exporter.web.toolkit.tlssettings import TLSServerSettings, tls_settings
+from exporter.yamlfile import Context, Secret, Section, document
 
 #: The headers that a file may set, with the values they may have; none means any.
 HEADERS: Mapping[str, tuple[str, ...]] = {
