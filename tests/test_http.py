@@ -23,10 +23,10 @@ from support.standing import Log
 from exporter import service
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
+from exporter.httpserver.message import Reply
 from exporter.metrics.exposition import CONTENT_TYPES
 from exporter.service import Exporter
 from exporter.web.app import App, WebOptions
-from exporter.web.http import Reply
 
 PROMETHEUS_ACCEPT = (
     "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;"

@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.logs": (),
     "exporter.yamlfile": (),
     "exporter.config": ("exporter.yamlfile",),
+    "exporter.httpserver": ("exporter.yamlfile",),
     "exporter.docspace": (
         "exporter.config",
         "exporter.clock",
@@ -63,10 +64,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "exporter.service",
         "exporter.metrics.exposition",
         "exporter.docspace.portal",
-        "exporter.web.toolkit",
+        "exporter.httpserver",
     ),
     "exporter.web.page": (
-        "exporter.web.http",
+        "exporter.httpserver.message",
         "exporter.clock",
         "exporter.version",
         "exporter.words",
@@ -78,9 +79,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "exporter.docspace.portal",
         "exporter.docspace.fleet",
     ),
-    "exporter.web.toolkit": ("exporter.config", "exporter.web.http", "exporter.yamlfile"),
     # Writes the JSON of Prometheus' service discovery; reads none.
-    "exporter.web.discovery": ("exporter.web",),
+    "exporter.web.discovery": ("exporter.web", "exporter.httpserver"),
     "exporter.demo": (),
 }
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.negotiation import accepts_gzip, exposition_format, scrape_seconds
+from exporter.httpserver.accept import accepts_gzip
+from exporter.web.negotiation import exposition_format, scrape_seconds
 
 # What Prometheus sends, version by version.
 PROMETHEUS_2 = (

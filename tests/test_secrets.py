@@ -24,9 +24,9 @@ from exporter.docspace import credential, fetch, wire
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
+from exporter.httpserver.message import Reply
 from exporter.service import Exporter
 from exporter.web.app import App, WebOptions
-from exporter.web.http import Reply
 
 KEY = "sk-" + "deadbeef" * 8
 PASSWORD = "pr0xyp4ssw0rd"

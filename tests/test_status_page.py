@@ -19,9 +19,9 @@ from support.demo import Demo
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
+from exporter.httpserver.message import Request, send
 from exporter.logs import make_log
 from exporter.service import Exporter
-from exporter.web.http import Request, send
 from exporter.web.page.overview import FULL_PORTALS, PAGE_KEYS
 from exporter.web.page.status import StatusPage
 from exporter.web.page.timeline import DAYS, Mark, draw

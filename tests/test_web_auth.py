@@ -16,9 +16,9 @@ from support.standing import StandingClock
 from support.web import Web
 
 from exporter.config import Secret
-from exporter.web.toolkit.auth import BasicAuth, TooManyChecks
-from exporter.web.toolkit.ratelimit import TokenBucket
-from exporter.web.toolkit.webconfig import RateLimit
+from exporter.httpserver.auth import BasicAuth, TooManyChecks
+from exporter.httpserver.ratelimit import TokenBucket
+from exporter.httpserver.webconfig import RateLimit
 
 PASSWORD = "correct horse battery staple"
 #: Of PASSWORD, as htpasswd writes it, at the lowest cost.
@@ -205,7 +205,7 @@ def test_flood_of_wrong_passwords_takes_one_core(flooded: tuple[BasicAuth, Count
 
 def test_bcrypt_is_loaded_for_users_only() -> None:
     script = (
-        "import sys, exporter.commands.serve, exporter.web.toolkit.auth\n"
+        "import sys, exporter.commands.serve, exporter.httpserver.auth\n"
         "assert 'bcrypt' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

@@ -18,8 +18,8 @@ from support.standing import Log
 from support.web import Web, curl
 
 from exporter.config import ConfigError
-from exporter.web.toolkit.tls import ServerTLS
-from exporter.web.toolkit.webfile import WebConfigFile
+from exporter.httpserver.tls import ServerTLS
+from exporter.httpserver.webfile import WebConfigFile
 
 PLAIN_GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

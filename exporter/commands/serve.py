@@ -18,18 +18,18 @@ from exporter.docspace import credential
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.flags import FlagError
+from exporter.httpserver.activation import inherited_sockets
+from exporter.httpserver.guard import Guard
+from exporter.httpserver.message import Handler
+from exporter.httpserver.server import Listener, Server
+from exporter.httpserver.tls import ServerTLS
+from exporter.httpserver.webfile import WebConfigFile
 from exporter.logs import make_log
 from exporter.service import Exporter
 from exporter.version import HOMEPAGE, VERSION, revision
-from exporter.web.activation import inherited_sockets
 from exporter.web.app import App, WebOptions
-from exporter.web.http import Handler
 from exporter.web.landing import landing_page
 from exporter.web.page.status import StatusPage
-from exporter.web.server import Listener, Server
-from exporter.web.toolkit.guard import Guard
-from exporter.web.toolkit.tls import ServerTLS
-from exporter.web.toolkit.webfile import WebConfigFile
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,10 +11,10 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config import ConfigError
 from exporter.docspace.portal import Portal
+from exporter.httpserver.message import Handler, Reply, Request, send
 from exporter.metrics.exposition import CONTENT_TYPES
 from exporter.service import Exporter
 from exporter.web.discovery import discovery
-from exporter.web.http import Handler, Reply, Request, send
 from exporter.web.negotiation import exposition_format, scrape_seconds
 
 #: Parts of the metrics that `collect[]` chooses from.

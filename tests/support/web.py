@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 from wsgiref.types import StartResponse, WSGIApplication
 
-from exporter.web.listen import ListenAddress
-from exporter.web.server import Server
-from exporter.web.toolkit.guard import Guard
-from exporter.web.toolkit.tls import ServerTLS
-from exporter.web.toolkit.webfile import WebConfigFile
+from exporter.httpserver.guard import Guard
+from exporter.httpserver.listen import ListenAddress
+from exporter.httpserver.server import Server
+from exporter.httpserver.tls import ServerTLS
+from exporter.httpserver.webfile import WebConfigFile
 from support.standing import Log
 
 

@@ -13,7 +13,7 @@ from cheroot.makefile import MakeFile
 from cheroot.server import HTTPConnection
 from structlog.typing import FilteringBoundLogger
 
-from exporter.web.toolkit.tls import ServerTLS
+from exporter.httpserver.tls import ServerTLS
 from exporter.yamlfile import ConfigError
 
 #: The first byte of a TLS handshake's record.

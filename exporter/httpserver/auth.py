@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 
-from exporter.web.toolkit.webconfig import cost
+from exporter.httpserver.webconfig import cost
 from exporter.yamlfile import Secret
 
 #: Different unproven passwords hashed or waiting at once. They wait in threads that scrapes need.

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from exporter.web.http import Reply, Request, send
-from exporter.web.toolkit.auth import BasicAuth, TooManyChecks
-from exporter.web.toolkit.ratelimit import TokenBucket
-from exporter.web.toolkit.webconfig import WebConfig
-from exporter.web.toolkit.webfile import WebConfigFile
+from exporter.httpserver.auth import BasicAuth, TooManyChecks
+from exporter.httpserver.message import Reply, Request, send
+from exporter.httpserver.ratelimit import TokenBucket
+from exporter.httpserver.webconfig import WebConfig
+from exporter.httpserver.webfile import WebConfigFile
 from exporter.yamlfile import ConfigError
 
 

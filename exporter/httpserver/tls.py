@@ -13,8 +13,8 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.web.toolkit.tlssettings import Pem, TLSServerSettings
-from exporter.web.toolkit.webfile import Stamp, WebConfigFile, stamp
+from exporter.httpserver.tlssettings import Pem, TLSServerSettings
+from exporter.httpserver.webfile import Stamp, WebConfigFile, stamp
 from exporter.yamlfile import ConfigError
 
 #: As getpeercert() calls the kinds of names that the toolkit compares, beside addresses.

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from exporter.web.negotiation import accepts_gzip
+from exporter.httpserver.accept import accepts_gzip
 
 TEXT = "text/plain; charset=utf-8"
 

@@ -12,9 +12,9 @@ from cheroot import wsgi
 from cheroot.server import HTTPConnection
 from structlog.typing import FilteringBoundLogger
 
-from exporter.web.listen import ListenAddress
-from exporter.web.toolkit.handshake import TLSConnection
-from exporter.web.toolkit.tls import ServerTLS
+from exporter.httpserver.handshake import TLSConnection
+from exporter.httpserver.listen import ListenAddress
+from exporter.httpserver.tls import ServerTLS
 
 #: Threads beside those that scrapes may take, so that /-/healthy answers under full load.
 _SPARE_THREADS = 4
