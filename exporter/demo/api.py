@@ -1,4 +1,4 @@
-"""A portal's HTTP answers, as a WSGI application.
+"""A portal's HTTP answers.
 
 The order of checks is the server's: the portal as a whole, the caller, the caller's limits, the
 scope, and only then the matter itself.
@@ -7,11 +7,11 @@ scope, and only then the matter itself.
 import gzip
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from exporter.demo import wire
 from exporter.demo.access import READS_KEYS, READS_SELF, WRITES_KEYS, Caller, Doorkeeper
@@ -19,9 +19,7 @@ from exporter.demo.editing import Editor, read_json
 from exporter.demo.limits import AtOnce, Quota, SlidingWindow
 from exporter.demo.model import PERMISSIONS, Condition, Portal
 from exporter.demo.wire import Answer, failure
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from exporter.httpserver import message
 
 KEYS = "/api/2.0/keys"
 MAX_BODY_BYTES = 65536
@@ -50,16 +48,15 @@ class Request:
     body: bytes
 
     @classmethod
-    def of(cls, environ: "WSGIEnvironment") -> "Request":
-        """Read it from a WSGI environment; at most `MAX_BODY_BYTES` of the body."""
-        length = int(environ.get("CONTENT_LENGTH") or 0)
+    def of(cls, received: message.Request) -> "Request":
+        """Read it from what the server received."""
         return cls(
-            method=environ["REQUEST_METHOD"],
-            path=environ["PATH_INFO"].rstrip("/"),
-            host=environ.get("HTTP_HOST", "localhost"),
-            scheme=environ["wsgi.url_scheme"],
-            authorization=environ.get("HTTP_AUTHORIZATION", ""),
-            body=environ["wsgi.input"].read(min(length, MAX_BODY_BYTES)) if length else b"",
+            method=received.method,
+            path=received.path.rstrip("/"),
+            host=received.header("Host") or "localhost",
+            scheme=received.scheme,
+            authorization=received.header("Authorization"),
+            body=received.body,
         )
 
     @property
@@ -79,11 +76,9 @@ class PortalApp:
         self._window = SlidingWindow(60.0)
         self._open = AtOnce()
 
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
+    def __call__(self, received: message.Request) -> message.Reply:
         """Answer one request; by the portal's clock, after its delay, in gzip where accepted."""
-        request = Request.of(environ)
+        request = Request.of(received)
         self._portal.count(request.path)
         with ExitStack() as places:
             answer = self._answer(request, places)
@@ -94,16 +89,12 @@ class PortalApp:
             "Server": "openresty",
             **dict(answer.headers),
         }
-        body = answer.body
-        if body:
-            headers["Content-Type"] = answer.content_type
-            if self._portal.gzip and "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-                body = gzip.compress(body, mtime=0)
-                headers["Content-Encoding"] = "gzip"
-                headers["Vary"] = "Accept-Encoding"
-        headers["Content-Length"] = str(len(body))
-        start_response(wire.status_line(answer.status), list(headers.items()))
-        return [body]
+        body, encoding = answer.body, "identity"
+        if body and self._portal.gzip and "gzip" in received.header("Accept-Encoding"):
+            body, encoding = gzip.compress(body, mtime=0), "gzip"
+            headers["Vary"] = "Accept-Encoding"
+        kind = answer.content_type if body else ""
+        return message.Reply(body, kind, answer.status, headers, encoding)
 
     def _answer(self, request: Request, places: ExitStack) -> Answer:
         now = self._portal.advance()

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from http import HTTPStatus
 from typing import Any
 
 from exporter.demo.model import NO_DATE, DemoKey, Person, Portal
@@ -60,11 +59,6 @@ def page(status: int, title: str) -> Answer:
     """Return an HTML page, as a proxy or a login form in front of the portal would."""
     text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>"
     return Answer(status, text.encode(), HTML_TYPE)
-
-
-def status_line(status: int) -> str:
-    """Return the status with its phrase, as WSGI wants it."""
-    return f"{status} {HTTPStatus(status).phrase}"
 
 
 def date(moment: float | None, utc_offset: timedelta) -> str | None:

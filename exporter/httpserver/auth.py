@@ -6,20 +6,66 @@ import hashlib
 import hmac
 import secrets
 import threading
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
 
 from exporter.httpserver.webconfig import cost
 from exporter.yamlfile import Secret
 
-#: Different unproven passwords hashed or waiting at once. They wait in threads that scrapes need.
-_MAX_WAITING = 8
+#: Unproven passwords hashed or waiting at once. They wait in threads that scrapes need.
+MAX_WAITING = 8
 #: More bytes bcrypt does not look at, so a longer password proves nothing.
 _MAX_PASSWORD = 72
 
 
 class TooManyChecks(Exception):
     """As many passwords are being checked as may be at once; later it may work."""
+
+
+class Turns:
+    """Who may use the processor for a hash: one at a time, and the addresses take turns.
+
+    Where all places are taken, a newcomer gets that of the address which holds most.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._busy = False
+        # First the address whose turn is next; of each, first who came first.
+        self._queues: dict[str, deque[Future[None]]] = {}
+
+    def wait(self, address: str) -> None:
+        """Wait for one's turn. Raises TooManyChecks."""
+        with self._lock:
+            if not self._busy:
+                self._busy = True
+                return
+            self._make_room(address)
+            turn: Future[None] = Future()
+            self._queues.setdefault(address, deque()).append(turn)
+        turn.result()
+
+    def done(self) -> None:
+        """End one's turn."""
+        with self._lock:
+            self._busy = bool(self._queues)
+            if not self._busy:
+                return
+            address, queue = next(iter(self._queues.items()))
+            turn = queue.popleft()
+            del self._queues[address]
+            if queue:
+                self._queues[address] = queue
+        turn.set_result(None)
+
+    def _make_room(self, address: str) -> None:
+        if 1 + sum(map(len, self._queues.values())) < MAX_WAITING:
+            return
+        most = max(self._queues, key=lambda each: len(self._queues[each]))
+        if len(self._queues[most]) <= len(self._queues.get(address, ())) + 1:
+            raise TooManyChecks
+        self._queues[most].pop().set_exception(TooManyChecks())
 
 
 class BasicAuth:
@@ -35,18 +81,21 @@ class BasicAuth:
 
         self._checkpw = checkpw
         self._hashes = {name.encode(): users[name].reveal().encode() for name in users}
-        # For users who do not exist: no password has it, and it costs as much as the dearest.
-        dearest = max(map(cost, users.values()))
-        self._nobodys = b"$2b$%02d$" % dearest + b"." * 53
+        # For users who do not exist: no password has it, and it has the maximum cost.
+        maximum = max(map(cost, users.values()))
+        self._dummy = b"$2b$%02d$" % maximum + b"." * 53
         self._digest_key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._proven: dict[bytes, bytes] = {}
         self._checking: dict[bytes, Future[bool]] = {}
         # Hashing takes a whole core: one at a time leaves the others to scrapes.
-        self._one_at_a_time = threading.Lock()
+        self._turns = Turns()
 
-    def admit(self, authorization: str) -> bool:
-        """Whether an Authorization header names a user and the password. Raises TooManyChecks."""
+    def accepts(self, authorization: str, address: str) -> bool:
+        """Whether an Authorization header names a user and the password. Raises TooManyChecks.
+
+        ``address`` is the client's, which shares the places for checks with all others.
+        """
         given = _credentials(authorization)
         if given is None:
             return False
@@ -58,29 +107,37 @@ class BasicAuth:
             # Clients that come at once with the same password, as at the start, wait for one check.
             waiting = self._checking.get(digest)
             if waiting is None:
-                if len(self._checking) >= _MAX_WAITING:
-                    raise TooManyChecks
                 mine = self._checking[digest] = Future[bool]()
         if waiting is not None:
             return waiting.result()
-        return self._settle(mine, user, password, digest)
+        return self._settle(mine, user, password, digest, address)
 
-    def _settle(self, mine: "Future[bool]", user: bytes, password: bytes, digest: bytes) -> bool:
-        right = False
+    def _settle(
+        self, mine: "Future[bool]", user: bytes, password: bytes, digest: bytes, address: str
+    ) -> bool:
         try:
-            with self._one_at_a_time:
+            self._turns.wait(address)
+            try:
                 right = self._check(user, password)
-        finally:
-            with self._lock:
-                if right:
-                    self._proven[user] = digest
-                del self._checking[digest]
-            mine.set_result(right)
+            finally:
+                self._turns.done()
+        except BaseException as exc:
+            self._end_check(digest)
+            mine.set_exception(exc)
+            raise
+        if right:
+            self._proven[user] = digest
+        self._end_check(digest)
+        mine.set_result(right)
         return right
+
+    def _end_check(self, digest: bytes) -> None:
+        with self._lock:
+            del self._checking[digest]
 
     def _check(self, user: bytes, password: bytes) -> bool:
         hashed = self._hashes.get(user)
-        same = self._checkpw(password[:_MAX_PASSWORD], hashed or self._nobodys)
+        same = self._checkpw(password[:_MAX_PASSWORD], hashed or self._dummy)
         return same and hashed is not None and len(password) <= _MAX_PASSWORD
 
     def _digest(self, user: bytes, password: bytes) -> bytes:

@@ -1,19 +1,15 @@
-"""A cheroot connection that makes its TLS handshake in a worker thread.
+"""A client's TLS handshake, in the event loop."""
 
-cheroot's own adapters shake hands in the loop that accepts connections: there one client that
-says nothing would keep all others waiting.
-"""
-
-import contextlib
+import asyncio
 import socket
-import ssl
-from typing import Any
+from collections.abc import Callable
 
-from cheroot.makefile import MakeFile
-from cheroot.server import HTTPConnection
-from structlog.typing import FilteringBoundLogger
+from tornado.iostream import StreamClosedError
 
-from exporter.httpserver.tls import ServerTLS
+from exporter.httpserver.clients import Client
+from exporter.httpserver.http1 import TLSStream
+from exporter.httpserver.loopthreads import LogThread, in_thread
+from exporter.httpserver.tls import ServerContext
 from exporter.yamlfile import ConfigError
 
 #: The first byte of a TLS handshake's record.
@@ -26,62 +22,66 @@ _PLAIN_HTTP = (
 )
 
 
-class TLSConnection(HTTPConnection):
-    """One connection, plain until `communicate` is first called."""
+class Handshakes:
+    """Makes the handshakes of a server. Files are looked at before each, beside the event loop."""
 
-    # A whole TLS record: what stayed behind in OpenSSL would not wake the loop that waits for more.
-    rbufsize = 16 * 1024 + 1
-
-    def __init__(
-        self,
-        tls: ServerTLS,
-        log: FilteringBoundLogger,
-        server: Any,
-        sock: socket.socket,
-        makefile: Any,
-    ) -> None:
-        super().__init__(server, sock, makefile)
+    def __init__(self, tls: Callable[[], ServerContext], log: LogThread) -> None:
         self._tls = tls
         self._log = log
+        self._looking: asyncio.Future[ServerContext] | None = None
 
-    def communicate(self) -> bool:
-        """Answer a request, after the handshake if it is the first; whether to stay connected."""
+    async def make(self, client: Client, sock: socket.socket) -> TLSStream | None:
+        """The stream after a handshake; None where the client is not let in, and is gone.
+
+        Nothing but a lack of threads ends in an exception. Why a handshake failed lies with the
+        client or its network; what is wrong with our own files is logged where they are read.
+        """
         try:
-            if not isinstance(self.socket, ssl.SSLSocket) and not self._shake_hands():
-                return False
-            return bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot's
-        except (OSError, ValueError, ConfigError) as exc:  # ValueError for a name that is no text
-            # Whatever ends a connection here lies with the client or its network, and is no news;
-            # what is wrong with our own files is logged where they are read.
+            return await self._make(client, sock)
+        except (OSError, ValueError, ConfigError, StreamClosedError) as exc:  # ValueError: a name
             reason = getattr(exc, "reason", None) or type(exc).__name__
-            self._log.debug("TLS connection ended", client=self.remote_addr, reason=reason)
-            return False
+            self._log.debug("TLS connection ended", client=client.address, reason=reason)
+        client.close()
+        return None
 
-    def close(self) -> None:
-        """Close the socket; one that is gone already must not end the worker thread."""
-        with contextlib.suppress(OSError):
-            super().close()
-
-    def _shake_hands(self) -> bool:
-        first = self.socket.recv(1, socket.MSG_PEEK)
+    async def _make(self, client: Client, sock: socket.socket) -> TLSStream | None:
+        first = await _first_byte(sock)
         if first != _HANDSHAKE:
-            self._answer_plainly(first)
-            return False
-        terms = self._tls.terms()
-        self.socket = terms.context.wrap_socket(
-            self.socket, server_side=True, do_handshake_on_connect=False
-        )
-        self.socket.do_handshake()
-        if not terms.admit(self.socket.getpeercert()):
-            self._log.debug("TLS client is not in client_allowed_sans", client=self.remote_addr)
-            return False
-        self.rfile = MakeFile(self.socket, "rb", self.rbufsize)
-        self.wfile = MakeFile(self.socket, "wb", self.wbufsize)
-        self.ssl_env = {"wsgi.url_scheme": "https", "HTTPS": "on"}
-        return True
+            _answer_plainly(sock, first)
+            client.close()
+            return None
+        server = await self._context()
+        wrapped = server.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        stream = TLSStream(wrapped, ssl_options=server.context)
+        client.close = stream.close
+        await stream.wait_for_handshake()
+        if not server.accepts(wrapped.getpeercert()):
+            self._log.debug("TLS client is not in client_allowed_sans", client=client.address)
+            client.close()
+            return None
+        return stream
 
-    def _answer_plainly(self, first: bytes) -> None:
-        if first:
-            # What a client sent and nobody read would make the kernel drop our answer to it.
-            self.socket.recv(64 * 1024)
-            self.socket.sendall(_PLAIN_HTTP)
+    async def _context(self) -> ServerContext:
+        """The context in force; handshakes that begin while it is looked for share the answer."""
+        if self._looking is None or self._looking.done():
+            self._looking = in_thread(self._tls)
+        return await asyncio.shield(self._looking)
+
+
+async def _first_byte(sock: socket.socket) -> bytes:
+    """The first byte that a client sends, which stays unread."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(sock, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(sock)
+    return sock.recv(1, socket.MSG_PEEK)
+
+
+def _answer_plainly(sock: socket.socket, first: bytes) -> None:
+    if first:
+        # What a client sent and nobody read would make the kernel drop our answer to it.
+        sock.recv(64 * 1024)
+        sock.send(_PLAIN_HTTP)

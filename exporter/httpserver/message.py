@@ -1,12 +1,9 @@
-"""Requests and replies, as the handlers see them."""
+"""Requests and replies, as handlers see them."""
 
 import gzip
-import http
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import parse_qs
-from wsgiref.types import StartResponse, WSGIEnvironment
+from email.utils import formatdate
 
 from exporter.httpserver.accept import accepts_gzip
 
@@ -15,33 +12,38 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a handler may look at. ``query`` holds every value of each parameter, in order."""
+    """What a handler may look at.
+
+    ``path`` has its escapes decoded, ``query`` holds every value of each parameter in order,
+    ``headers`` have names in lower case, ``client`` is the address that the connection came from.
+    """
 
     method: str
     path: str
-    query: Mapping[str, list[str]]
-    environ: WSGIEnvironment
-
-    @classmethod
-    def of(cls, environ: WSGIEnvironment) -> "Request":
-        """Read a WSGI environment."""
-        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-        return cls(environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/"), query, environ)
+    query: Mapping[str, list[str]] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    client: str = ""
+    scheme: str = "http"
+    body: bytes = b""
 
     def header(self, name: str) -> str:
         """A header's value, or nothing."""
-        value: str = self.environ.get("HTTP_" + name.upper().replace("-", "_"), "")
-        return value
+        return self.headers.get(name.lower(), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. ``body`` is not compressed yet."""
+    """An answer.
+
+    Without ``encoding`` the server compresses ``body`` for clients that accept it. A handler that
+    has chosen by itself says how the body is encoded: ``gzip``, or ``identity`` to leave it alone.
+    """
 
     body: bytes
     content_type: str = TEXT
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    encoding: str | None = None
 
     @classmethod
     def text(cls, line: str, status: int = 200, **headers: str) -> "Reply":
@@ -53,19 +55,15 @@ class Reply:
 Handler = Callable[[Request], Reply]
 
 
-def send(reply: Reply, request: Request, start_response: StartResponse) -> list[bytes]:
-    """Send a reply: gzip where the request accepts it, no body for HEAD."""
-    body = reply.body
-    headers: dict[str, Any] = {
-        "Content-Type": reply.content_type,
-        "X-Content-Type-Options": "nosniff",
-        "Vary": "Accept, Accept-Encoding",
-        **reply.headers,
-    }
-    if body and accepts_gzip(request.header("Accept-Encoding")):
-        body = gzip.compress(body, compresslevel=5, mtime=0)
-        headers["Content-Encoding"] = "gzip"
-    headers["Content-Length"] = str(len(body))
-    phrase = http.HTTPStatus(reply.status).phrase
-    start_response(f"{reply.status} {phrase}", list(headers.items()))
-    return [] if request.method == "HEAD" else [body]
+def encode(reply: Reply, request: Request) -> tuple[dict[str, str], bytes]:
+    """The headers and the body to send; the body may be compressed, and is empty for HEAD."""
+    body, encoding = reply.body, reply.encoding
+    if encoding is None and body and accepts_gzip(request.header("Accept-Encoding")):
+        body, encoding = gzip.compress(body, compresslevel=5, mtime=0), "gzip"
+    headers = {"Date": formatdate(usegmt=True), "X-Content-Type-Options": "nosniff"}
+    if reply.content_type:
+        headers["Content-Type"] = reply.content_type
+    if encoding not in {None, "identity"}:
+        headers["Content-Encoding"] = str(encoding)
+    headers |= {**reply.headers, "Content-Length": str(len(body))}
+    return headers, b"" if request.method == "HEAD" else body

@@ -19,7 +19,7 @@ def discovery(request: Request, names: Iterable[str], external_url: str | None) 
     host = request.header("Host")
     if external_url is None and not _HOST.fullmatch(host):
         return Reply.text("Host: expected the exporter's address, or set --web.external-url", 400)
-    parts = urlsplit(external_url or f"{request.environ['wsgi.url_scheme']}://{host}")
+    parts = urlsplit(external_url or f"{request.scheme}://{host}")
     groups = [
         {
             "targets": [parts.netloc],
