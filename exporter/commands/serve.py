@@ -64,6 +64,7 @@ def serve(
 
     ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
     """
+    sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)
     # Not in this thread: a name that does not resolve would keep signals waiting.
