@@ -5,8 +5,8 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.config import ConfigError
-from exporter.web.toolkit.webconfig import WebConfig, load
+from exporter.httpserver.webconfig import WebConfig, load
+from exporter.yamlfile import ConfigError
 
 #: What tells that a file changed: times of content and of owner or mode, size, inode.
 Stamp = tuple[int, int, int, int]
