@@ -27,7 +27,7 @@ from exporter.httpserver.message import Handler
 from exporter.httpserver.server import Server, descriptor_limit
 from exporter.httpserver.tls import ServerTLS
 from exporter.httpserver.webfile import WebConfigFile
-from exporter.logs import make_log
+from exporter.logs import background_log
 from exporter.threads import in_thread
 from exporter.version import HOMEPAGE, VERSION, revision
 from exporter.web.app import App, WebOptions
@@ -44,15 +44,15 @@ def run(options: argparse.Namespace) -> int:
     Raises ConfigError, or FlagError where systemd passes no socket.
     """
     configuration = partial(load, options.config_file, os.environ)
-    log = make_log(sys.stderr, options.log_level, options.log_format)
-    if options.config_check:
+    with background_log(sys.stderr, options.log_level, options.log_format) as log:
+        if not options.config_check:
+            return serve(configuration, options, log)
         settings = configuration()
         _check_files(options.config_file, settings)
         ServerTLS.of(WebConfigFile(options.web_config_file, log), log)
         names = ", ".join(portal.name for portal in settings.portals)
         emit(shown(f"{options.config_file}: OK, portals: {names}") + "\n")
         return 0
-    return serve(configuration, options, log)
 
 
 def serve(
