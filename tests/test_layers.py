@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.config": ("exporter.yamlfile",),
     "exporter.httpserver": ("exporter.yamlfile",),
     "exporter.docspace": (
+        "exporter.yamlfile",
         "exporter.config",
         "exporter.clock",
         "exporter.threads",
