@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -340,12 +341,26 @@ def test_more_scrapes_than_allowed_are_told_to_come_back(portals: Demo, tmp_path
         first.start()
         while acme.requests["/api/2.0/keys"] == asked:
             time.sleep(0.01)
-        answered = ask(url, "/metrics")
-        assert (answered.status, ask(url, "/-/healthy").status) == (503, 200)
         assert ask(url, "/probe?target=acme").status == 503
+        assert ask(url, "/-/healthy").status == 200
         acme.delay = 0.0
         first.join(10)
         assert ask(url, "/metrics").status == 200
+
+
+def test_scrapes_that_wait_for_the_same_portals_share_one_place(
+    portals: Demo, tmp_path: Path
+) -> None:
+    """One portal that hangs, and more clients than there are places."""
+    acme = portals.portals["acme"].portal
+    with ExporterProcess(tmp_path, portals.config("acme"), "--web.max-requests=2") as exporter:
+        acme.delay = 1.0
+        with ThreadPoolExecutor(9) as pool:
+            answers = list(pool.map(lambda _: ask(exporter.url, "/metrics"), range(9)))
+        acme.delay = 0.0
+        assert {answered.status for answered in answers} == {200}
+        found = samples(ask(exporter.url, "/metrics").text)
+    assert found["docspace_exporter_rejected_scrapes_total"] == 0
 
 
 def test_fault_of_ours_is_a_500_counted_and_logged(monkeypatch: pytest.MonkeyPatch) -> None:

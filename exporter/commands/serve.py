@@ -34,6 +34,8 @@ from exporter.web.app import App, WebOptions
 from exporter.web.landing import landing_page
 from exporter.web.page.status import StatusPage
 
+#: Requests for each scrape allowed: most of them wait for the same portals, which costs little.
+WAITING = 5
 #: Requests handled beside the scrapes at once, so that /-/healthy answers under full load.
 SPARE_THREADS = 4
 
@@ -163,7 +165,7 @@ def _start(
         sockets,
         Guard(_app(exporter, options), file, Clock().monotonic),
         log,
-        threads=options.web_max_requests + SPARE_THREADS,
+        threads=options.web_max_requests * WAITING + SPARE_THREADS,
         tls=None if tls is None else tls.current,
         reserved=_reserved(portals, options.web_max_requests, log),
         on_fault=exporter.faults.raise_by_one,

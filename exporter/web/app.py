@@ -9,9 +9,9 @@ from exporter.docspace.portal import Portal
 from exporter.exporter import Exporter
 from exporter.httpserver.accept import accepts_gzip
 from exporter.httpserver.message import Handler, Reply, Request
-from exporter.httpserver.places import Places
 from exporter.web.discovery import discovery
 from exporter.web.negotiation import exposition, scrape_seconds
+from exporter.web.sharing import SharedPlaces
 
 #: Parts of the metrics that `collect[]` chooses from.
 SECTIONS = frozenset({"exporter", "portals"})
@@ -43,7 +43,7 @@ class App:
     ) -> None:
         self._exporter = exporter
         self._options = options
-        self._places = Places(options.max_requests)
+        self._places = SharedPlaces(options.max_requests)
         self._prefix = urlsplit(options.external_url or "").path
         self._routes: Mapping[str, tuple[Handler, tuple[str, ...]]] = {
             "/": (self._bounded(front_page), READING),
@@ -78,14 +78,18 @@ class App:
         return path or "/"
 
     def _bounded(self, handler: Handler) -> Handler:
+        """The handler, refusing with 503 where too many different things are asked at once."""
+
         def bounded(request: Request) -> Reply:
-            if not self._places.take(request.client):
+            query = ((name, tuple(values)) for name, values in request.query.items())
+            subject = request.path, tuple(query)
+            if not self._places.take(request.client, subject):
                 self._exporter.rejected.raise_by_one()
                 return Reply.text("too many scrapes at once, try again later", 503)
             try:
                 return handler(request)
             finally:
-                self._places.give_back(request.client)
+                self._places.give_back(subject)
 
         return bounded
 
