@@ -88,12 +88,15 @@ def test_signal_ends_it_with_scrapes_in_flight_on_every_address(
 
 
 def test_scrape_in_flight_is_still_answered_if_it_ends_soon(tmp_path: Path, demo: Demo) -> None:
-    demo.portals["acme"].portal.delay = 0.4
+    portal = demo.portals["acme"].portal
     answers: list[str] = []
-    with ExporterProcess(tmp_path, demo.config("acme")) as exporter:
+    config = "scrape: {min_interval: 0s}\n" + demo.config("acme")
+    with ExporterProcess(tmp_path, config) as exporter:
+        exporter.get()  # also asks what is asked once an hour
+        asked, portal.delay = portal.requests["/api/2.0/keys"], 0.4
         scrape = threading.Thread(target=lambda: answers.append(exporter.get()))
         scrape.start()
-        while not demo.portals["acme"].portal.requests:
+        while portal.requests["/api/2.0/keys"] == asked:
             time.sleep(0.01)
         exporter.send(signal.SIGTERM)
         scrape.join(10)
