@@ -123,19 +123,17 @@ def _entry(row: Row[Any], labels: tuple[str, ...], sample: str) -> str:
 
 
 def _reasons() -> Iterator[str]:
-    leaves = {leaf.reason: leaf for leaf in _leaves(PortalError)}
+    errors = {error.reason: error for error in _errors(PortalError) if "reason" in vars(error)}
     for reason in REASONS:
-        leaf = leaves[reason]
-        meaning = (leaf.__doc__ or "").partition("\n\n")[0]
-        yield f"| `{reason}` | {meaning} | {leaf.hint[:1].upper()}{leaf.hint[1:]} |\n"
+        error = errors[reason]
+        meaning = (error.__doc__ or "").partition("\n\n")[0]
+        yield f"| `{reason}` | {meaning} | {error.hint[:1].upper()}{error.hint[1:]} |\n"
 
 
-def _leaves(kind: type[PortalError]) -> Iterator[type[PortalError]]:
-    children = kind.__subclasses__()
-    if not children:
-        yield kind
-    for child in children:
-        yield from _leaves(child)
+def _errors(kind: type[PortalError]) -> Iterator[type[PortalError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _errors(child)
 
 
 def _samples() -> dict[str, str]:

@@ -90,7 +90,8 @@ def portals() -> Iterator[Demo]:
 @pytest.fixture(scope="module")
 def running(portals: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExporterProcess]:
     folder = tmp_path_factory.mktemp("exporter")
-    with ExporterProcess(folder, portals.config(), "--log.level=debug") as exporter:
+    config = "scrape: {min_interval: 0s}\n" + portals.config()
+    with ExporterProcess(folder, config, "--log.level=debug") as exporter:
         yield exporter
 
 

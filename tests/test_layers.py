@@ -145,7 +145,7 @@ def test_no_import_climbs(module: str) -> None:
     [
         ("exporter.config.load", "from exporter.docspace import wire"),
         ("exporter.docspace.portal", "import exporter.metrics.catalogue"),
-        ("exporter.docspace.portal", "from exporter import service"),
+        ("exporter.docspace.portal", "from exporter import exporter"),
         ("exporter.docspace.fetch", "def f():\n    from exporter.web.app import App"),
         ("exporter.metrics.catalogue", "from exporter.docspace.transport import Transport"),
         ("exporter.metrics.catalogue", "from exporter.docspace import portal"),

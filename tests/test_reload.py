@@ -130,7 +130,10 @@ def test_a_changed_key_file_needs_no_reload(demo: Demo, tmp_path: Path) -> None:
     first, second = (portal.add_key(name, permissions=["*:read"]) for name in ("one", "two"))
     file = tmp_path / "key"
     file.write_text(first.secret + "\n")
-    config = f"portals: [{{name: a, url: '{demo.servers['acme'].url}', api_key_file: key}}]\n"
+    config = (
+        "scrape: {min_interval: 0s}\n"
+        f"portals: [{{name: a, url: '{demo.servers['acme'].url}', api_key_file: key}}]\n"
+    )
     with ExporterProcess(tmp_path, config) as exporter:
         assert f'docspace_exporter_key_info{{key_id="{first.id}"' in exporter.get()
         file.write_text(second.secret)

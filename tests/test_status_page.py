@@ -78,9 +78,9 @@ class Site:
 
 
 def settings(demo: Demo, which: str, name: str = "") -> PortalSettings:
-    """One of the demo's portals, under its own or another name."""
+    """One of the demo's portals, under its own or another name; each scrape fetches it anew."""
     secret = Secret(demo.portals[which].exporter_key)
-    return PortalSettings(name or which, demo.servers[which].url, secret)
+    return PortalSettings(name or which, demo.servers[which].url, secret, min_interval=0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)

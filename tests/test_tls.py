@@ -13,6 +13,7 @@ from support.faults import FaultServer, answer, says
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, TLSSettings
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import ConnectionFailed, PortalError, Timeout, TLSFailed
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -36,7 +37,7 @@ def make() -> Iterator[Make]:
     def transport(url: str, proxy: str | None = None, **tls: object) -> Transport:
         secret = Secret(proxy) if proxy else None
         portal = PortalSettings("portal", url, tls=TLSSettings(**tls), proxy_url=secret)
-        made.append(Transport(portal, TLSContexts(), Clock()))
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         return made[-1]
 
     yield transport
@@ -128,8 +129,8 @@ def test_server_without_tls_is_a_tls_failure(make: Make, *, speaks_first: bool) 
         peer.sock.recv(4096)
 
     with FaultServer(script) as server:
-        told = status_error(make(f"https://127.0.0.1:{server.port}"))
-    assert told == "this port does not speak TLS: use http:// or another port"
+        message = status_error(make(f"https://127.0.0.1:{server.port}"))
+    assert message == "the port does not speak TLS"
 
 
 def test_server_with_tls_only_is_a_failed_connection_without_it(make: Make, served: Issued) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
+from exporter.commands.terminal import emit, shown
 from exporter.config import ConfigError, Settings, load
 from exporter.docspace import credential
 from exporter.docspace.errors import PortalError
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         _check_files(options.config_file, settings)
         ServerTLS.of(WebConfigFile(options.web_config_file, log), log)
         names = ", ".join(portal.name for portal in settings.portals)
-        sys.stdout.write(f"{options.config_file}: OK, portals: {names}\n")
+        emit(shown(f"{options.config_file}: OK, portals: {names}") + "\n")
         return 0
     return serve(configuration, options, log)
 

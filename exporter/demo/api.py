@@ -155,8 +155,8 @@ class PortalApp:
         limit = portal.rate_limit
         if limit is None or self._window.accept(caller.person.id, now, limit):
             return None
-        told = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", "0"))
-        return Response(429, headers=told)
+        headers = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", "0"))
+        return Response(429, headers=headers)
 
     def _keys(self, request: Request, caller: Caller) -> Response:
         release = self._portal.release

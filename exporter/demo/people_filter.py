@@ -13,7 +13,7 @@ def people_page(portal: Portal, query: str, url: str) -> Response:
     """Return one page: `employeeStatus` is 1 (active), 2 (disabled) or a sum; 3 without it.
 
     `count` people from `startIndex` on, `total` in all; a `count` above 100 is a 400. `fields`
-    names what is left of each person, comma-separated.
+    names the fields to send of each person, comma-separated.
     """
     sent = {name: values[-1] for name, values in parse_qs(query).items()}
     try:

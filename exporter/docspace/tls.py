@@ -1,4 +1,4 @@
-"""TLS contexts of portals: shared where the settings are, rebuilt when a file of theirs changes."""
+"""TLS contexts of portals: one for equal settings, built again when one of their files changes."""
 
 import ssl
 import threading
@@ -11,7 +11,9 @@ from exporter.docspace.errors import TLSFailed
 
 Stamps = tuple[tuple[int, int], ...]
 
-_OURS = "a file of ours is the matter, not the portal: look at this portal's `tls` section"
+_LOCAL_FILE = (
+    "a file on this machine is at fault, not the portal: check this portal's `tls` section"
+)
 
 
 class TLSContexts:
@@ -42,7 +44,7 @@ def _stamps(settings: TLSSettings) -> Stamps:
             try:
                 status = path.stat()
             except OSError as exc:
-                raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _OURS) from exc
+                raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _LOCAL_FILE) from exc
             stamps.append((status.st_mtime_ns, status.st_size))
     return tuple(stamps)
 
@@ -51,9 +53,11 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
-        raise TLSFailed(f"{settings.ca_file}: expected certificates in PEM form", _OURS) from exc
+        raise TLSFailed(
+            f"{settings.ca_file}: expected certificates in PEM form", _LOCAL_FILE
+        ) from exc
     # The same on every Python: 3.13 would refuse private authorities for lack of an extension, and
-    # older ones would not take an intermediate certificate in `ca_file` for an anchor.
+    # older ones would not accept an intermediate certificate in `ca_file` as an anchor.
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     if settings.ca_file is None and not _system_has_certificates():
         context.load_verify_locations(certifi.where())
@@ -64,7 +68,7 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
             raise TLSFailed(
                 f"{settings.cert_file}: expected a certificate in PEM form with the key "
                 f"in {settings.key_file} that belongs to it, not encrypted",
-                _OURS,
+                _LOCAL_FILE,
             ) from exc
     if settings.insecure_skip_verify:
         context.check_hostname = False
@@ -73,6 +77,6 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
 
 
 def _system_has_certificates() -> bool:
-    """Whether OpenSSL's own places (SSL_CERT_FILE and SSL_CERT_DIR included) hold anything."""
-    places = ssl.get_default_verify_paths()
-    return bool(places.cafile) or bool(places.capath and any(Path(places.capath).iterdir()))
+    """Whether OpenSSL's default paths (SSL_CERT_FILE and SSL_CERT_DIR included) hold anything."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or bool(paths.capath and any(Path(paths.capath).iterdir()))

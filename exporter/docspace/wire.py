@@ -127,11 +127,14 @@ class KeyListReader:
     A record that is byte for byte in the last list as well is the same ApiKey object again, not
     only an equal one: most of a list stays as it is, and what is made of a key can be kept with it.
     It holds a copy of the last list's records, and nothing of older ones. Two threads may read at
-    once; the list that is read last is the one remembered.
+    once; the list that is read last is the one remembered. ``mask`` hides secrets in a key's names.
     """
 
-    def __init__(self, max_keys: int = 100_000) -> None:
+    def __init__(
+        self, max_keys: int = 100_000, mask: Callable[[ApiKey], ApiKey] = lambda key: key
+    ) -> None:
         self._max_keys = max_keys
+        self._mask = mask
         self._last = _Read((), (), KeyList((), ()), sound=True)
         self._shared: Shared = {}
 
@@ -189,7 +192,7 @@ class KeyListReader:
 
     def _read_one(self, record: Raw) -> tuple[Raw, _Outcome]:
         try:
-            return record, read_key(record, self._shared)
+            return record, self._mask(read_key(record, self._shared))
         except ValueError as exc:  # msgspec.ValidationError is one
             return record, str(exc)
 
