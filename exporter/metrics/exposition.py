@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from exporter.docspace.snapshot import Snapshot
-from exporter.metrics.blocks import Group, PortalBlocks
+from exporter.metrics.blocks import Block, PortalBlocks
 from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
 from exporter.metrics.gzipped import GzipMember, Identity
 from exporter.metrics.lines import Table
@@ -54,17 +54,13 @@ class Renderer:
         body = GzipMember() if compressed else Identity()
         portals = [each.families(snapshot) for each, snapshot in pairs]
         _write(body, PORTAL_ROWS, portals, form)
-        groups = [
-            group
-            for each, snapshot in pairs
-            for group in each.groups(snapshot, compressed=compressed)
-        ]
-        _write_keys(body, groups, form)
+        keys = [each.blocks(snapshot, compressed=compressed) for each, snapshot in pairs]
+        _write_keys(body, keys, form)
         if own is not None:
             _write(body, EXPORTER_ROWS, [self._exporter.lines(own)], form)
-            body.write(_generated(self._collect(), form))
+            body.write([_generated(self._collect(), form)])
         if form == "openmetrics":
-            body.write(_EOF)
+            body.write([_EOF])
         return body.finish()
 
     def keep(self, names: Iterable[str]) -> None:
@@ -92,16 +88,19 @@ def _write(
     for number, row in enumerate(rows):
         text = b"".join([of_subject[number] for of_subject in lines])
         if text:
-            body.write(_head(row, form) + text)
+            body.write([_head(row, form), text])
 
 
-def _write_keys(body: GzipMember | Identity, groups: Sequence[Group], form: Format) -> None:
+def _write_keys(
+    body: GzipMember | Identity, portals: Sequence[Sequence[Block]], form: Format
+) -> None:
+    """Write the families of keys; each portal has a block for each row."""
     for number, row in enumerate(KEY_ROWS):
-        if any(group[number].lines for group in groups):
-            body.write(_head(row, form))
-            for group in groups:
-                text = group[number]
-                body.write(text.lines, text.deflated)
+        blocks = [of_portal[number] for of_portal in portals if of_portal[number].size]
+        if blocks:
+            body.write([_head(row, form)])
+            for block in blocks:
+                body.write(block.lines(), block.stretch)
 
 
 @cache

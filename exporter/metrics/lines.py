@@ -8,12 +8,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic
 
-from prometheus_client.utils import floatToGoString
-
 from exporter.metrics.catalogue import Row, V
 
 #: From what a row looks at, and its shared labels as text and as values, to the row's lines.
 _RowLines = Callable[[V, str, tuple[str, ...]], bytes]
+
+
+_NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
 class Table(Generic[V]):
@@ -52,7 +53,7 @@ def _row_lines(
         for values, number in samples(subject):
             if values:
                 raise ValueError(f"{name}: expected no label values, got {len(values)}")
-            text += f"{name}{labels} {_number(number)}\n"
+            text += f"{name}{labels} {go_number(number)}\n"
         return text.encode()
 
     if not own:
@@ -65,11 +66,24 @@ def _row_lines(
         for values, number in samples(subject):
             if len(values) != own:
                 raise ValueError(f"{name}: expected {own} label values, got {len(values)}")
-            known = (*shared, *map(_escaped, values))
-            text += template % (*[known[at] for at in order], _number(number))
+            known = (*shared, *[_escaped(value) for value in values])
+            text += template % (*[known[at] for at in order], go_number(number))
         return text.encode()
 
     return with_own_labels
+
+
+def go_number(value: float | bool) -> str:  # noqa: FBT001, a number like any other
+    """A number as Go and prometheus-client write it: with an exponent from a million on."""
+    if value is True:
+        return "1.0"
+    if value is False:
+        return "0.0"
+    text = repr(float(value))
+    dot = text.find(".")
+    if dot > 6 and text[0] != "-":
+        return f"{text[0]}.{text[1:dot]}{text[dot + 1 :]}".rstrip("0.") + f"e+{dot - 1:02}"
+    return _NOT_FINITE.get(text, text)
 
 
 def _template(constant: Mapping[str, str], varying: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
@@ -93,8 +107,3 @@ def _escaped(value: str) -> str:
 
 def _literal(value: str) -> str:
     return _escaped(value).replace("%", "%%")
-
-
-def _number(value: float) -> str:
-    text: str = "1.0" if value == 1 else floatToGoString(value)  # type: ignore[no-untyped-call]  # theirs
-    return text
