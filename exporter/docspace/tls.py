@@ -1,6 +1,7 @@
 """TLS contexts of portals: one for equal settings, built again when one of their files changes."""
 
 import ssl
+import stat
 import threading
 from pathlib import Path
 
@@ -45,6 +46,8 @@ def _stamps(settings: TLSSettings) -> Stamps:
                 status = path.stat()
             except OSError as exc:
                 raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _LOCAL_FILE) from exc
+            if not stat.S_ISREG(status.st_mode):  # OpenSSL would wait at a FIFO for ever
+                raise TLSFailed(f"{path}: expected a regular file", _LOCAL_FILE)
             stamps.append((status.st_mtime_ns, status.st_size))
     return tuple(stamps)
 
