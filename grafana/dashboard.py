@@ -20,18 +20,28 @@ from grafana_foundation_sdk.models.dashboard import (
     RowPanel,
 )
 
-from grafana import annotations, keys, one_key, trust, variables
-from grafana.tables import KEY_DASHBOARD_UID
-
-MAIN_UID: Final = "docspace-api-keys"
+from grafana import (
+    annotations,
+    changes,
+    failing,
+    inventory,
+    one_key,
+    overview,
+    risks,
+    trust,
+    variables,
+)
+from grafana.overview import MAIN_UID
+from grafana.tables import KEPT, KEY_DASHBOARD_UID
 
 Row = tuple[str, Callable[[], list[Builder[Panel]]]]
 
 ROWS: Final[Sequence[Row]] = (
-    ("Are we fine?", keys.are_we_fine),
-    ("What breaks next?", keys.what_breaks_next),
-    ("What is dangerous?", keys.what_is_dangerous),
-    ("What changed?", keys.what_changed),
+    ("Are we fine?", overview.are_we_fine),
+    ("What fails now, what fails next?", failing.what_fails),
+    ("What is dangerous?", risks.what_is_dangerous),
+    ("What changed?", changes.what_changed),
+    ("Which keys are there?", inventory.which_keys_are_there),
     ("Can we trust this page?", trust.can_we_trust_this_page),
 )
 # Ids count from 100 in the first row, 200 in the second, so that a new panel in one row leaves
@@ -80,7 +90,7 @@ def single_key() -> Dashboard:
             .type(DashboardLinkType.LINK)
             .icon("dashboard")
             .tooltip("Back to all keys")
-            .url(f"/d/{MAIN_UID}/{MAIN_UID}?${{datasource:queryparam}}&${{job:queryparam}}")
+            .url(f"/d/{MAIN_UID}/{MAIN_UID}?{KEPT}")
         )
     )
     for panel in one_key.panels():

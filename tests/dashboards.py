@@ -74,7 +74,7 @@ def fill(expr: str, variables: Mapping[str, str]) -> str:
             return text
         return re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", text)
 
-    return re.sub(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)(?P<format>:regex)?\})", value, expr)
+    return re.sub(r"\$(?:(?P<plain>[a-z_]\w*)|\{(?P<braced>\w+)(?P<format>:regex)?\})", value, expr)
 
 
 def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
