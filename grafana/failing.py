@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql
 from grafana.panels import WORD, Frame, Query, bars
-from grafana.promql import DAY, NAMED
+from grafana.promql import DAY, ID, NAMED, one_each
 from grafana.rows import KeyRows
 from grafana.style import CONDITIONS, NOW, QUIET, RUNBOOKS, SOME_DAY, SOON, texts
 from grafana.tables import (
@@ -41,8 +41,8 @@ def what_fails() -> list[Builder[Panel]]:
 def failing_keys() -> table.Panel:
     """Keys whose integrations are broken at this moment."""
     why = (
-        f'label_replace({NAMED.refused_in_use}, "why", "refused", "", "")\nor on (portal, key_id)'
-        f' label_replace({NAMED.expired_in_use}, "why", "expired", "", "")'
+        f'label_replace({one_each(NAMED.orphaned)}, "why", "refused", "", "")'
+        f'\nor on {ID} label_replace({one_each(NAMED.expired)}, "why", "expired", "", "")'
     )
     rows = KeyRows(f"1000 * {NAMED.failing}", "No key fails now", falling=True, why=why)
     frame = Frame(
@@ -142,15 +142,19 @@ def keys_by_time_left() -> bargauge.Panel:
     sets = [(name, f"{left} >= {a * DAY} < {b * DAY}", color) for name, a, b, color in spans]
     sets += [
         ("90 days or more", f"{left} >= {90 * DAY}", QUIET),
-        ("no expiry", f"{NAMED.endless} unless {NAMED.orphaned} unless {NAMED.superseded}", QUIET),
-        ("short life", f"{NAMED.left} and {NAMED.fresh} unless {QUIETER}", QUIET),
-        ("rotated", f"{NAMED.rotated} unless {NAMED.orphaned}", QUIET),
+        ("no expiry", f"{NAMED.endless} unless on {ID} {QUIETER}", QUIET),
+        (
+            "short life",
+            f"{NAMED.fresh} and on {ID} {NAMED.every} == 1 unless on {ID} {QUIETER}",
+            QUIET,
+        ),
+        ("rotated", f"{NAMED.rotated} unless on {ID} {NAMED.orphaned}", QUIET),
         ("creator gone", NAMED.refused, QUIET),
     ]
     return bars(
         frame,
         [
-            (Query(promql.answered(f"count({keys})"), name, ref), color)
+            (Query(promql.answered(f"count({one_each(keys)})"), name, ref), color)
             for ref, (name, keys, color) in zip("ABCDEFGHIJK", sets, strict=True)
         ],
     )

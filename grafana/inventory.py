@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql, shown
 from grafana.panels import DAYS, Frame
-from grafana.promql import DAY, NAMED
+from grafana.promql import DAY, ID, NAMED, one_each
 from grafana.rows import KeyRows
 from grafana.style import CONDITIONS, HOURS, NEVER, PLAIN, between
 from grafana.tables import (
@@ -32,7 +32,7 @@ def which_keys_are_there() -> list[Builder[Panel]]:
 
 def every_key() -> table.Panel:
     """The keys of the chosen kind, newest first, as a portal lists them."""
-    newest = f"({NAMED.age} and ({shown.chosen()})) / {DAY}"
+    newest = f"({NAMED.age} and on {ID} {shown.CHOSEN}) / {DAY}"
     rows = KeyRows(newest, "No such key", why=_states())
     frame = Frame(
         "Keys: ${show:text}",
@@ -65,8 +65,9 @@ def _states() -> str:
         "rotated": NAMED.rotated,
         "active": NAMED.active,
     }
-    return "\nor on (portal, key_id) ".join(
-        f'label_replace({keys}, "why", "{state}", "", "")' for state, keys in states.items()
+    return f"\nor on {ID} ".join(
+        f'label_replace({one_each(keys)}, "why", "{state}", "", "")'
+        for state, keys in states.items()
     )
 
 

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
 
 from grafana import promql
 from grafana.panels import DATE, DAYS, Frame, Query, course, figure, figures, sentence, states
-from grafana.promql import DAY, NEVER_MILLISECONDS, Keys, number
+from grafana.promql import DAY, NEVER_MILLISECONDS, Keys, number, one_each
 from grafana.rows import Rows
 from grafana.style import (
     HOURS,
@@ -77,7 +77,7 @@ def in_words() -> stat.Panel:
     """The key in a sentence, in the colour of its state."""
     frame = Frame("This key", "What the key is and may do, and whether it works now.", 24, 3)
     is_now = "\nor on (portal, key_id) ".join(
-        f'label_replace({keys} * 0 + {value}, "is", ". {words}", "", "")'
+        f'label_replace({one_each(keys)} * 0 + {value}, "is", ". {words}", "", "")'
         for value, words, keys, _, _ in STATES
     )
     parts = promql.titled(INFO)
@@ -143,8 +143,9 @@ def description() -> table.Panel:
         24,
         4,
     )
-    rows = Rows(KEYS.every, KEYS.every)
-    used = rows.each(f"{KEYS.last_used} * 1000", 0)
+    listed = one_each(KEYS.every)
+    rows = Rows(listed, listed)
+    used = rows.each(one_each(f"{KEYS.last_used} * 1000"), 0)
     columns: list[Column] = [
         Text("key", "Key", 150, grows=True),
         PORTAL,
@@ -161,7 +162,7 @@ def description() -> table.Panel:
 def _labelled(rows: Rows) -> str:
     """The creation in milliseconds, `UNKNOWN` where it is, with all that is known in words."""
     url = promql.latest("docspace_portal_info", promql.PORTALS, "portal", "url")
-    made = rows.each(f"{KEYS.created} * 1000", promql.UNKNOWN)
+    made = rows.each(one_each(f"{KEYS.created} * 1000"), promql.UNKNOWN)
     return (
         f"{promql.titled(INFO)}\n* on (portal) group_left (url) {url}"
         f"\n* on (portal, key_id) group_left () ({made})"

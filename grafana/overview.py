@@ -1,6 +1,7 @@
 """Row 1 of the main dashboard: one number a question."""
 
 from typing import Final
+from urllib.parse import quote
 
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.cog.builder import Builder
@@ -8,7 +9,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql, shown
 from grafana.panels import LARGE, Frame, figure, linked
-from grafana.promql import ALL, DAY
+from grafana.promql import ALL, DAY, one_each
 from grafana.style import NOW, PLAIN, SOON, Steps, alarm
 from grafana.tables import KEPT
 
@@ -59,7 +60,7 @@ def failing() -> stat.Panel:
         "Keys that fail now",
         "Keys that something calls with in vain: tried in the last day and refused since the "
         "creator is gone, or expired in the last 7 days and used until then.",
-        promql.answered(f"count({ALL.failing})"),
+        promql.answered(f"count({one_each(ALL.failing)})"),
         alarm(NOW),
         FAILING,
     )
@@ -67,7 +68,7 @@ def failing() -> stat.Panel:
 
 def expiring() -> stat.Panel:
     """Keys that fail within the chosen time."""
-    near = f"{ALL.next_to_fail} < $within_days * {DAY}"
+    near = one_each(f"{ALL.next_to_fail} < $within_days * {DAY}")
     return _alarm(
         "Keys that expire within $within_days days",
         "Active keys whose end comes within the chosen time. Left out are keys that were rotated, "
@@ -98,7 +99,7 @@ def _alarm(title: str, description: str, expr: str, steps: Steps, target: int) -
 def _keys(title: str, description: str, suffix: str, kind: str) -> stat.Panel:
     """A count of the exporter's own, leading to the list of such keys."""
     tile = _tile(title, description, promql.total(f"docspace_api_keys{suffix}"))
-    return linked(tile, "List them", page(EVERY_KEY, f"var-show={shown.number(kind)}"))
+    return linked(tile, "List them", page(EVERY_KEY, f"var-show={quote(shown.value(kind))}"))
 
 
 def _tile(title: str, description: str, expr: str) -> stat.Panel:

@@ -96,35 +96,47 @@ def sentences(calm: str, label: str, value: float) -> str:
     )
 
 
+ID: Final = "(portal, key_id)"
+
+
+def one_each(keys: str) -> str:
+    """One sample a key, labels `portal` and `key_id`, of a set of `Keys`."""
+    return f"max by {ID} ({keys})"
+
+
 @dataclass(frozen=True)
 class Keys:
-    """Sets of keys that one selection of labels lets through, by `portal` and `key_id`."""
+    """Sets of keys that one selection of labels lets through, as PromQL.
+
+    With 10,000 keys a query has time for a dozen series a key. So the sets are of the series as
+    they are stored, one a replica, joined by portal and key_id; `one_each` folds them at the end.
+    """
 
     matchers: str
 
-    def key(self, metric: str) -> str:
-        """One sample a key."""
-        return f"max by (portal, key_id) ({metric}{{{self.matchers}}})"
+    def of(self, metric: str) -> str:
+        """The samples of one metric of keys."""
+        return f"docspace_api_key_{metric}{{{self.matchers}}}"
 
     @property
     def every(self) -> str:
         """Every key that is listed; the value tells whether it is switched on."""
-        return self.key("docspace_api_key_active")
+        return self.of("active")
 
     @property
     def expiry(self) -> str:
         """Seconds, of keys that expire."""
-        return self.key("docspace_api_key_expiry_timestamp_seconds")
+        return self.of("expiry_timestamp_seconds")
 
     @property
     def created(self) -> str:
         """Seconds, of keys whose creation is known."""
-        return self.key("docspace_api_key_created_timestamp_seconds")
+        return self.of("created_timestamp_seconds")
 
     @property
     def last_used(self) -> str:
         """Seconds, of keys that were used; a portal's clock that is ahead counts as now."""
-        return f"clamp_max({self.key('docspace_api_key_last_used_timestamp_seconds')}, time())"
+        return f"clamp_max({self.of('last_used_timestamp_seconds')}, time())"
 
     @property
     def active(self) -> str:
@@ -132,22 +144,22 @@ class Keys:
 
         A portal calls a key active for up to ten minutes past it, older ones for up to a day.
         """
-        return f"({self.every} == 1 unless {self.expiry} <= time())"
+        return f"({self.every} == 1 unless on {ID} {self.expired})"
 
     @property
     def orphaned(self) -> str:
         """Keys whose creator is known to be disabled or removed."""
-        return f"({self.key('docspace_api_key_orphaned')} == 1)"
+        return f"({self.of('orphaned')} == 1)"
 
     @property
     def superseded(self) -> str:
         """Keys that were rotated: a newer active key of the same creator and name outlives them."""
-        return f"({self.key('docspace_api_key_superseded')} == 1)"
+        return f"({self.of('superseded')} == 1)"
 
     @property
     def refused(self) -> str:
         """Active keys that the portal refuses since their creator is gone."""
-        return f"({self.active} and {self.orphaned})"
+        return f"({self.orphaned} and on {ID} {self.active})"
 
     @property
     def expired(self) -> str:
@@ -157,40 +169,41 @@ class Keys:
     @property
     def disabled(self) -> str:
         """Switched off by a person, as far as can be told: not past their expiry."""
-        return f"({self.every} == 0 unless {self.expired})"
+        return f"({self.every} == 0 unless on {ID} {self.expired})"
 
     @property
     def rotated(self) -> str:
         """Active keys that a newer one has replaced."""
-        return f"({self.active} and {self.superseded})"
+        return f"({self.superseded} and on {ID} {self.active})"
 
     @property
     def left(self) -> str:
         """Seconds until the expiry of keys that are switched on."""
-        return f"({self.expiry} - time() > 0 and {self.every} == 1)"
+        return f"({self.expiry} - time() > 0 and on {ID} {self.every} == 1)"
 
     @property
     def endless(self) -> str:
         """Active keys without expiry."""
-        return f"({self.every} == 1 unless {self.expiry})"
+        return f"({self.every} == 1 unless on {ID} {self.expiry})"
 
     @property
     def fresh(self) -> str:
         """Keys near their expiry with most of their life still left: made for a short life."""
-        return (
-            f"(({self.expiry} - time() > 0 < {NEAR_DAYS * DAY})"
-            f" / ({self.expiry} - {self.created}) >= {NEAR_SHARE})"
-        )
+        near = f"({self.expiry} - time() > 0 < {NEAR_DAYS * DAY})"
+        return f"({near} / ({self.expiry} - {self.created}) >= {NEAR_SHARE})"
 
     @property
     def next_to_fail(self) -> str:
         """Seconds left of active keys whose end would break something."""
-        return f"({self.left} unless {self.orphaned} unless {self.superseded} unless {self.fresh})"
+        return (
+            f"({self.left} unless on {ID} {self.orphaned} unless on {ID} {self.superseded}"
+            f" unless on {ID} {self.fresh})"
+        )
 
     @property
     def refused_in_use(self) -> str:
         """The last use of keys that are refused since their creator is gone, and tried today."""
-        return f"({self.last_used} > time() - {DAY} and {self.refused})"
+        return f"({self.last_used} > time() - {DAY} and on {ID} {self.refused})"
 
     @property
     def expired_in_use(self) -> str:
@@ -198,7 +211,7 @@ class Keys:
         span = FAILING_DAYS * DAY
         return (
             f"({self.last_used} >= ({self.expired} > time() - {span}) - {span}"
-            f" unless {self.orphaned} unless {self.superseded})"
+            f" unless on {ID} {self.orphaned} unless on {ID} {self.superseded})"
         )
 
     @property
@@ -214,19 +227,19 @@ class Keys:
     @property
     def never_used(self) -> str:
         """Active keys without a call."""
-        return f"({self.active} unless {self.last_used})"
+        return f"({self.active} unless on {ID} {self.of('last_used_timestamp_seconds')})"
 
     @property
     def unused(self) -> str:
         """Seconds without a call, of active keys that had none for the chosen number of days."""
         since = f"({self.last_used} or {self.created})"
-        return f"(time() - {since} > $unused_days * {DAY} and {self.active})"
+        return f"(time() - {since} > $unused_days * {DAY} and on {ID} {self.active})"
 
     @property
     def full_access(self) -> str:
         """Active keys that may do all that their creator may."""
-        info = f'max by (portal, key_id) (docspace_api_key_info{{{self.matchers}, access="full"}})'
-        return f"({self.active} and {info})"
+        info = f'docspace_api_key_info{{{self.matchers}, access="full"}}'
+        return f"({info} and on {ID} {self.active})"
 
 
 #: The keys that the name filter lets through, and those of all names.

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql
 from grafana.panels import Frame, share
-from grafana.promql import DAY, NAMED
+from grafana.promql import DAY, ID, NAMED
 from grafana.rows import KeyRows
 from grafana.tables import (
     ACCESS_COLORS,
@@ -36,14 +36,14 @@ def access_levels() -> piechart.Panel:
         6,
         9,
     )
-    counts = f"count by (access) ({info} and on (portal, key_id) {NAMED.active})"
+    counts = f"count by (access) ({info} and on {ID} {NAMED.active})"
     expr = counts + promql.sentences("No active key", "access", 0)
     return share(frame, expr, "{{access}}", ACCESS_COLORS)
 
 
 def full_without_expiry() -> table.Panel:
     """Keys that open everything, for ever."""
-    age = f"({NAMED.age} and {NAMED.full_access} unless {NAMED.expiry}) / {DAY}"
+    age = f"({NAMED.age} and on {ID} {NAMED.full_access} unless on {ID} {NAMED.expiry}) / {DAY}"
     rows = KeyRows(age, "No key has full access without expiry", falling=True)
     frame = Frame(
         "Full access without expiry, oldest first",
@@ -85,7 +85,9 @@ def unused() -> table.Panel:
 def orphaned() -> table.Panel:
     """Keys that outlived their creator's account."""
     rows = KeyRows(
-        f"({NAMED.age} and {NAMED.refused}) / {DAY}", "No key has lost its creator", falling=True
+        f"({NAMED.age} and on {ID} {NAMED.refused}) / {DAY}",
+        "No key has lost its creator",
+        falling=True,
     )
     frame = Frame(
         "Creator disabled or removed, oldest first",

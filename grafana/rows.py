@@ -26,7 +26,7 @@ class Rows:
 class KeyRows:
     """The keys with the largest or smallest values.
 
-    `ranked` has one sample a key with the value that ranks it; `falling` tells whether the largest
+    `ranked` is a set of `Keys` with the values that rank them; `falling` tells whether the largest
     comes first. `calm` is the sentence for portals that were read and have no such key. `why`
     has each of these keys once, with a label of that name in one word. What is known of the creator
     is added to it, as in `refused disabled`, and it becomes a column.
@@ -41,7 +41,8 @@ class KeyRows:
     @property
     def listed(self) -> str:
         """The first `ROW_LIMIT` keys."""
-        return f"{'topk' if self.falling else 'bottomk'}({promql.ROW_LIMIT}, {self.ranked})"
+        first = "topk" if self.falling else "bottomk"
+        return f"{first}({promql.ROW_LIMIT}, {promql.one_each(self.ranked)})"
 
     @property
     def last(self) -> float:
@@ -59,10 +60,7 @@ class KeyRows:
         )
 
     def _labelled(self) -> str:
-        info = (
-            f"max by (portal, key_id, key_name, key_postfix, {TOLD})"
-            f" (docspace_api_key_info{{{self.keys.matchers}}})"
-        )
+        info = self.keys.of("info")
         extra = "why" if self.why else ""
         listed = self.listed
         if self.why:
@@ -80,13 +78,15 @@ class KeyRows:
 
     def _more(self) -> str:
         limit = promql.ROW_LIMIT
-        count = f'count_values("all", count({self.ranked}) > {limit}) * 0 + {number(self.last)}'
+        all_of_them = f'count_values("all", count({promql.one_each(self.ranked)}) > {limit})'
+        count = f"{all_of_them} * 0 + {number(self.last)}"
         said = f"and more: the first {limit} of $1"
         return f'max by (key) (label_replace({count}, "key", "{said}", "all", "(.*)"))'
 
     def each(self, value: str, otherwise: float) -> str:
         """The value of each key, or the stand-in where a key has none."""
-        return Rows(self.listed, self.keys.every).each(value, otherwise)
+        every = promql.one_each(self.keys.every)
+        return Rows(self.listed, every).each(promql.one_each(value), otherwise)
 
     def last_used(self) -> str:
         """Milliseconds; 0 for a key never used."""

@@ -188,7 +188,7 @@ def _width(width: int, *, grows: bool = False) -> DynamicConfigValue:
     return DynamicConfigValue(id_val="custom.minWidth" if grows else "custom.width", value=width)
 
 
-# Labels of queries, of which a table has columns for some only. `alertname` is shortened to `alert`.
+# Labels of queries, of which a table has columns for some only.
 LABELS: Final = (
     *("key_id", "key_name", "key_postfix", "creator", "creator_status", "access", "permissions"),
     *("url", "alertname", "severity"),

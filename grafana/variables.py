@@ -115,12 +115,11 @@ def _days(
 
 
 def _shown() -> dashboard.CustomVariable:
-    """Words to choose from, numbers for PromQL."""
     kinds = [
-        VariableOption(selected=index == 0, text=choice.name, value=str(index))
+        VariableOption(selected=index == 0, text=choice.name, value=choice.expr)
         for index, choice in enumerate(shown.CHOICES)
     ]
-    pairs = (f"{kind.text} : {kind.value}" for kind in kinds)
+    pairs = (f"{c.name} : {c.expr}".replace(",", "\\,") for c in shown.CHOICES)
     return (
         dashboard.CustomVariable("show")
         .label("Keys listed")

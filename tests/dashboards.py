@@ -70,11 +70,11 @@ def fill(expr: str, variables: Mapping[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         text = known[match["plain"] or match["braced"]]
-        if not match["format"] or text == ALL:
+        if match["format"] != ":regex" or text == ALL:
             return text
         return re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", text)
 
-    return re.sub(r"\$(?:(?P<plain>[a-z_]\w*)|\{(?P<braced>\w+)(?P<format>:regex)?\})", value, expr)
+    return re.sub(r"\$(?:(?P<plain>[a-z_]\w*)|\{(?P<braced>\w+)(?P<format>:regex|:raw|:text)?\})", value, expr)
 
 
 def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
