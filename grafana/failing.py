@@ -12,8 +12,10 @@ from grafana.promql import DAY, ID, NAMED, one_each
 from grafana.rows import KeyRows
 from grafana.style import CONDITIONS, NOW, QUIET, RUNBOOKS, SOME_DAY, SOON, texts
 from grafana.tables import (
+    ACCESS_LEVEL,
     CREATOR,
     KEY,
+    PERMISSIONS,
     PORTAL,
     PORTAL_NAME,
     Column,
@@ -35,7 +37,7 @@ ALERT_LABELS: Final = "alertname, severity, portal, key_id"
 
 def what_fails() -> list[Builder[Panel]]:
     """Row 2."""
-    return [failing_keys(), firing_alerts(), next_keys(), keys_by_time_left()]
+    return [failing_keys(), next_keys(), firing_alerts(), keys_by_time_left()]
 
 
 def failing_keys() -> table.Panel:
@@ -51,16 +53,18 @@ def failing_keys() -> table.Panel:
         "disabled or removed; it is here when it was tried in the last day, since a refused call "
         f"counts as a use. A key that expired is here for {promql.FAILING_DAYS} days when it was "
         f"used until then. {limited()}",
-        14,
-        8,
+        24,
+        7,
     )
     columns: list[Column] = [
         KEY,
         Text("why", "Why", 130, mappings=CONDITIONS),
         Number("used", "Last tried", rows.named(), "dateTimeFromNow", 130),
+        expires(rows),
         PORTAL,
         CREATOR,
-        expires(rows),
+        ACCESS_LEVEL,
+        PERMISSIONS,
     ]
     return keys_table(frame, columns, ("Last tried", True))
 
@@ -84,8 +88,8 @@ def firing_alerts() -> table.Panel:
         "Alerts that fire",
         "The bundled alerts of Prometheus; where its rules are not loaded none can fire. An "
         f"alert's name leads to its page on what to do. {limited('alerts')}",
+        16,
         10,
-        8,
     )
     columns: list[Column] = [
         Text("alert", "Alert", 150, RUNBOOK, grows=True),
@@ -106,8 +110,8 @@ def next_keys() -> table.Panel:
         "rotated (a newer active key of the same creator and name outlives them) and keys made "
         "for a short life with a quarter of it left. The portal's name leads to its list of keys, "
         f"the key's name to its own dashboard. {limited()}",
-        18,
-        12,
+        24,
+        10,
     )
     columns: list[Column] = [
         KEY,
@@ -116,6 +120,8 @@ def next_keys() -> table.Panel:
         last_used(rows),
         PORTAL,
         CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
     ]
     return keys_table(frame, columns, ("Time left", False))
 
@@ -127,8 +133,8 @@ def keys_by_time_left() -> bargauge.Panel:
         "Each active key is in one bar. Apart from the time that is left are the keys whose end "
         "breaks nothing: rotated ones, those made for a short life, and those that are refused "
         "already since their creator is gone.",
-        6,
-        12,
+        8,
+        10,
     )
     left = NAMED.next_to_fail
     spans = (

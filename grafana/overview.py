@@ -16,7 +16,7 @@ from grafana.tables import KEPT
 MAIN_UID: Final = "docspace-api-keys"
 # Ids of the panels that tiles lead to; `dashboard.numbered` gives them by row and place.
 FAILING: Final = 201
-NEXT_TO_FAIL: Final = 203
+NEXT_TO_FAIL: Final = 202
 PORTALS: Final = 608
 EVERY_KEY: Final = 501
 
@@ -99,7 +99,7 @@ def _alarm(title: str, description: str, expr: str, steps: Steps, target: int) -
 def _keys(title: str, description: str, suffix: str, kind: str) -> stat.Panel:
     """A count of the exporter's own, leading to the list of such keys."""
     tile = _tile(title, description, promql.total(f"docspace_api_keys{suffix}"))
-    return linked(tile, "List them", page(EVERY_KEY, f"var-show={quote(shown.value(kind))}"))
+    return linked(tile, "List them", page(EVERY_KEY, f"var-show={quote(kind)}"))
 
 
 def _tile(title: str, description: str, expr: str) -> stat.Panel:

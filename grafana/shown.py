@@ -8,7 +8,11 @@ from grafana.promql import Keys
 
 @dataclass(frozen=True)
 class Choice:
-    """One kind of key: what it is called, and the PromQL of such keys."""
+    """One kind of key.
+
+    The name is shown, and stands in links; the value is PromQL, so that no query evaluates every
+    kind. Grafana reads `name : value` on one line with commas escaped.
+    """
 
     name: str
     expr: str
@@ -39,15 +43,6 @@ CHOICES: Final = (
     Choice(NEVER_EXPIRES, ANY.endless),
     Choice(NEVER_USED, ANY.never_used),
 )
-
-
-def value(name: str) -> str:
-    """The value of the variable `show` for a choice: PromQL, so that no query evaluates them all.
-
-    Grafana reads a choice as `name : value` with commas escaped, on one line.
-    """
-    (found,) = (choice.expr for choice in CHOICES if choice.name == name)
-    return found
 
 
 #: How queries take the choice in.

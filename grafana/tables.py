@@ -200,7 +200,7 @@ CREATOR: Final = Text("creator", "Creator", 105, grows=True)
 CREATOR_STATUS: Final = Text("creator_status", "Creator is", 100)
 ALL_PERMISSIONS: Final = texts({"*": ("all", QUIET)})
 PERMISSIONS: Final = Text("permissions", "Permissions", 110, (), ALL_PERMISSIONS, grows=True)
-PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=260)
+PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=240)
 ACCESS_COLORS: Final = {"full": SOON, "limited": "blue", "read": "green"}
 ACCESS_LEVEL: Final = Text("access", "Access", 75, mappings=texts({"full": ("full", SOON)}))
 

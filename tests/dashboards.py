@@ -22,6 +22,8 @@ BUILT_IN: Final = {
     "__rate_interval": "5m",
     "__interval": "5m",
     "__interval_ms": "300000",
+    "__from": "0",
+    "__to": "9999999999000",
 }
 # The value behind All, which Grafana puts in as it is, whatever the format.
 ALL: Final = ".+"
@@ -74,7 +76,9 @@ def fill(expr: str, variables: Mapping[str, str]) -> str:
             return text
         return re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", text)
 
-    return re.sub(r"\$(?:(?P<plain>[a-z_]\w*)|\{(?P<braced>\w+)(?P<format>:regex|:raw|:text)?\})", value, expr)
+    return re.sub(
+        r"\$(?:(?P<plain>[a-z_]\w*)|\{(?P<braced>\w+)(?P<format>:regex|:raw|:text)?\})", value, expr
+    )
 
 
 def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
@@ -135,6 +139,13 @@ def grouping_labels(expr: str) -> set[str]:
     words = r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\(([^)]*)\)"
     inside = re.findall(words, _without_strings(expr))
     return {label.strip() for labels in inside for label in labels.split(",") if label.strip()}
+
+
+def made_labels(expr: str) -> set[str]:
+    """Labels that an expression makes itself."""
+    made = re.findall(r'label_(?:replace|join)\(.*?, "(\w+)", "', expr, re.DOTALL)
+    made += re.findall(r', "(\w+)", "', expr)
+    return {*made, *re.findall(r'count_values\("(\w+)"', expr)}
 
 
 def _without_strings(expr: str) -> str:

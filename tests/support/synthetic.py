@@ -176,7 +176,7 @@ def serve(body: Callable[[], bytes]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, format: str, *arguments: object) -> None:
+        def log_message(self, *arguments: object) -> None:
             """Nothing: a test reads what it needs from Prometheus."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
