@@ -105,8 +105,14 @@ def targets(dashboard: Dashboard) -> Iterator[tuple[Panel, dict[str, Any]]]:
 
 
 def all_queries(dashboard: Dashboard, variables: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(title, PromQL) of each panel's queries, then of each annotation."""
-    found = [(panel["title"], target["expr"]) for panel, target in targets(dashboard)]
+    """(title, PromQL) of each panel's queries, then of each annotation.
+
+    Where a panel has several queries the title goes on with that of the query.
+    """
+    found = [
+        (panel["title"] + f": {target['refId']}" * (len(panel["targets"]) > 1), target["expr"])
+        for panel, target in targets(dashboard)
+    ]
     marks = dashboard.get("annotations", {}).get("list", [])
     found += [(mark["name"], mark["expr"]) for mark in marks]
     return [(title, fill(expr, variables)) for title, expr in found]
