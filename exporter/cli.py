@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from exporter import flags
+from exporter.commands.terminal import complain
 from exporter.config import ConfigError
 from exporter.version import VERSION, revision
 
@@ -33,10 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = importlib.import_module(f"exporter.commands.{options.command}")
         code: int = command.run(options)
     except flags.FlagError as exc:
-        sys.stderr.write(f"docspace-exporter {options.command}: {exc}\n")
+        complain(f"docspace-exporter {options.command}: {exc}")
         return 2
     except ConfigError as exc:
-        sys.stderr.write("".join(f"{problem}\n" for problem in exc.problems))
+        for problem in exc.problems:
+            complain(problem)
         return 2
     return code
 

@@ -12,9 +12,10 @@ from exporter.demo.model import Fault
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.person import OWNER, Person
 from exporter.demo.server import DemoServer
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.facts import PROFILE, VERSION
-from exporter.docspace.fetch import Fetched, Fetcher
-from exporter.docspace.observation import PortalFacts
+from exporter.docspace.fetch import Fetcher
+from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.outage_log import OutageLog
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -39,12 +40,12 @@ class Scene:
         key = self.portal.add_key("exporter", creator=person, permissions=["*:read"])
         self.settings = PortalSettings("acme", self.server.url, Secret(key.secret))
         clock = self.standing.clock if standing else Clock()
-        transport = Transport(self.settings, TLSContexts(), Clock())
+        transport = Transport(self.settings, TLSContexts(), Clock(), Alarm())
         self.fetcher = Fetcher(self.settings, transport, clock)
 
-    def fetch(self, seconds: float = 5.0) -> Fetched:
+    def fetch(self, seconds: float = 5.0) -> Observation:
         """One fetch, whose key list must arrive."""
-        fetched = self.fetcher.fetch(seconds)
+        fetched = self.fetcher.fetch(seconds, lambda _: None)
         assert fetched.error is None
         return fetched
 
@@ -203,11 +204,11 @@ def test_a_version_that_is_not_given_is_empty(scene: Scene, status: int) -> None
 
 
 def test_that_disabled_people_are_unknown_is_logged_once(scene: Scene) -> None:
-    log = Log()
-    outages = OutageLog(log.log)
+    outages, log = OutageLog(), Log()
     scene.portal.faults[PEOPLE] = Fault(403)
     for _ in range(3):
-        outages.tell(up(facts=scene.facts()), None)
+        for line in outages.lines(up(facts=scene.facts()), None):
+            line.write(log.log)
         scene.standing.time += 60
     assert log.count("cannot learn which people are disabled") == 1
     assert scene.asked(PEOPLE) == 3

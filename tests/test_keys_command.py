@@ -190,7 +190,7 @@ def test_a_window_that_is_none_is_refused(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_a_pipe_gets_each_key_on_one_whole_line(demo: Demo, tmp_path: Path) -> None:
-    name = "x" * 300
+    name = "x" * 256
     add(demo, name)
     result = keys(tmp_path, demo.config("acme"))
     assert len(result.stdout.splitlines()) == 1 + len(demo.keys("acme"))

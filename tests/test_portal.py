@@ -1,5 +1,6 @@
 """One portal over time: who shares a request, who waits, what is remembered, what is told."""
 
+import io
 import json
 import random
 import socket
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,36 +20,53 @@ from exporter.config import PortalSettings, Secret
 from exporter.demo.model import OWNER, Person
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.server import DemoServer
-from exporter.docspace.errors import REASONS, PortalError, RateLimited, Timeout
+from exporter.docspace import credential
+from exporter.docspace.credential import Credential
+from exporter.docspace.deadline import Alarm
+from exporter.docspace.errors import (
+    REASONS,
+    Crowded,
+    CutShort,
+    InternalError,
+    PortalError,
+    RateLimited,
+    Timeout,
+)
 from exporter.docspace.facts import PROFILE
-from exporter.docspace.fetch import KEYS, Fetched, Fetcher
+from exporter.docspace.fetch import KEYS, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
-from exporter.docspace.portal import Portal
-from exporter.docspace.slots import Slots
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.wire import KeyList
+from exporter.docspace.workers import Workers
 from exporter.logs import make_log
 
-EMPTY = Fetched(KeyList((), ()), None, None, None, PortalFacts("all"), 0.0)
+EMPTY = Observation(
+    PortalSettings("acme", "http://127.0.0.1:1"),
+    0.0,
+    0.0,
+    KeyList((), ()),
+    facts=PortalFacts("all"),
+)
 
 
-class CountedSlots(Slots):
-    """Slots that know whether more came back than were taken."""
+def capacity(workers: Workers, expected: int) -> int:
+    """How many jobs are done at once, when there are more than expected."""
+    going_on, running = threading.Event(), threading.Semaphore(0)
 
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
+    def job() -> None:
+        running.release()
+        going_on.wait(10)
 
-    @property
-    def free(self) -> int:
-        """How many could be taken now."""
-        taken = 0
-        while taken < 2 * self.size + 10 and self.acquire(0):
-            taken += 1
-        for _ in range(taken):
-            self.release()
-        return taken
+    jobs = [workers.submit((), job) for _ in range(expected + 3)]
+    for _ in range(expected):
+        assert running.acquire(timeout=10)
+    more = running.acquire(timeout=0.1)
+    for each in jobs:
+        workers.withdraw(each)
+    going_on.set()
+    return expected + more
 
 
 class Stage:
@@ -56,13 +75,19 @@ class Stage:
     def __init__(self) -> None:
         self.standing = StandingClock()
         self.log = Log()
-        self.slots = CountedSlots(4)
+        self.workers = Workers(4)
+        self.alarm = Alarm()
+        self.faults = 0
         self.coalesced = 0
         self._made: list[Portal] = []
 
     def count(self) -> None:
         """Count a shared observation."""
         self.coalesced += 1
+
+    def fault(self) -> None:
+        """Count an internal error."""
+        self.faults += 1
 
     def portal(
         self,
@@ -71,13 +96,21 @@ class Stage:
         clock: Clock | None = None,
         **settings: object,
     ) -> Portal:
-        """A portal; by default on the standing clock, with a fetcher of its own."""
+        """A portal; by default on the standing clock, with a fetcher of its own, never reused."""
+        settings = {"min_interval": 0.0, **settings}
         clock = clock or self.standing.clock
         if "api_key_file" not in settings:
             settings = {"api_key": Secret("sk-" + "deadbeef" * 8), **settings}
         chosen = PortalSettings("acme", url, **settings)
-        fetcher = fetcher or Fetcher(chosen, Transport(chosen, TLSContexts(), clock), clock)
-        portal = Portal(chosen, fetcher, clock, self.log.log, self.slots, self.count)
+        now = clock
+
+        def make(settings: PortalSettings) -> Fetcher:
+            if fetcher is not None:
+                return fetcher
+            return Fetcher(settings, Transport(settings, TLSContexts(), now, self.alarm), now)
+
+        shared = Shared(now, self.log.log, self.workers, self.alarm, self.count, self.fault)
+        portal = Portal(chosen, make, shared)
         self._made.append(portal)
         return portal
 
@@ -85,11 +118,12 @@ class Stage:
         """Close every portal made."""
         for portal in self._made:
             portal.close()
+        self.workers.close()
 
 
 def observe(portal: Portal, seconds: float = 5.0) -> Observation:
     deadline = portal._clock.monotonic() + seconds
-    return portal.finish(portal.begin(deadline), deadline)
+    return portal.finish(portal.begin(), deadline)
 
 
 @pytest.fixture
@@ -113,20 +147,24 @@ def key_of(server: DemoServer, **traits: object) -> Secret:
 class FakeFetcher:
     """Answers what it is told to, when it is told to."""
 
-    def __init__(self, fetch: Callable[[float], Fetched]) -> None:
-        self.fetch = fetch
+    def __init__(self, fetch: Callable[[float], Observation]) -> None:
+        self.result = fetch
         self.closed = 0
+
+    def fetch(self, seconds: float, _: object) -> Observation:
+        """Fetch as it is told to."""
+        return self.result(seconds)
 
     def close(self) -> None:
         """Count it."""
         self.closed += 1
 
 
-def slow(answer: Fetched = EMPTY) -> tuple[FakeFetcher, threading.Event]:
+def slow(answer: Observation = EMPTY) -> tuple[FakeFetcher, threading.Event]:
     """A fetcher that heeds no deadline, like name resolution, and the event that lets it end."""
     going_on = threading.Event()
 
-    def fetch(_: float) -> Fetched:
+    def fetch(_: float) -> Observation:
         assert going_on.wait(10)
         return answer
 
@@ -136,7 +174,7 @@ def slow(answer: Fetched = EMPTY) -> tuple[FakeFetcher, threading.Event]:
 def landed(portal: Portal) -> None:
     """Wait for the fetch under way to end."""
     deadline = time.monotonic() + 5
-    while portal._flight is not None and time.monotonic() < deadline:
+    while (portal._fetch or portal._hanging) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
@@ -176,10 +214,13 @@ def test_within_min_interval_the_last_observation_serves(stage: Stage, demo: Dem
     assert (demo.portal.requests[KEYS], stage.coalesced) == (2, 1)
 
 
-def test_within_min_interval_a_failure_is_not_served_again(stage: Stage, demo: DemoServer) -> None:
-    """Else one scrape in a hurry would take the portal down for all others."""
+def test_within_min_interval_a_failure_is_served_again(stage: Stage, demo: DemoServer) -> None:
     portal = stage.portal(demo.url, min_interval=60.0)
-    assert [observe(portal).errors["unauthorized"] for _ in range(3)] == [1, 2, 3]
+    first = observe(portal)
+    assert observe(portal) is first
+    stage.standing.time += 60
+    assert observe(portal).errors["unauthorized"] == 2
+    assert demo.portal.requests[KEYS] == 2
 
 
 # Back-off
@@ -251,18 +292,88 @@ def test_clock_skew_is_the_portals_date_minus_our_clock(
 # Who waits, and for how long
 
 
-def test_fetch_that_hangs_holds_nobody_past_the_deadline(stage: Stage) -> None:
+def test_scrape_leaves_a_fetch_that_hangs_at_its_own_deadline(stage: Stage) -> None:
     fetcher, going_on = slow()
-    portal = stage.portal(fetcher=fetcher, clock=Clock())
-    before = time.monotonic()
-    seen = observe(portal, 0.1)
-    assert time.monotonic() - before < 1.5
-    assert isinstance(seen.error, Timeout)
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
+    assert isinstance(observe(portal, 0.1).error, CutShort)
     going_on.set()
     landed(portal)
 
 
-def test_stuck_name_resolution_holds_neither_scrape_nor_slot(
+def test_a_scrape_that_leaves_early_is_not_counted_and_warned_of_once(stage: Stage) -> None:
+    """Its impatience says nothing of the portal."""
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
+    for _ in range(3):
+        assert sum(observe(portal, 0.05).errors.values()) == 0
+    assert portal.last is None
+    assert stage.log.count("portal is down") == 0
+    assert stage.log.count("the scrape ended before the portal answered") == 1
+    going_on.set()
+    landed(portal)
+    assert portal.last is not None
+    assert portal.last.error is None
+
+
+def test_a_fetch_has_the_portals_timeout_whoever_began_it(stage: Stage) -> None:
+    given: list[float] = []
+
+    def fetch(seconds: float) -> Observation:
+        given.append(seconds)
+        return EMPTY
+
+    observe(stage.portal(fetcher=FakeFetcher(fetch), timeout=2.0), 30)
+    observe(stage.portal(fetcher=FakeFetcher(fetch), timeout=50.0), 30)
+    assert given == [2.0, 50.0]
+
+
+def test_a_patient_scrape_gets_what_an_impatient_one_began(stage: Stage) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    with ThreadPoolExecutor(2) as pool:
+        impatient = pool.submit(observe, portal, 0.05)
+        patient = pool.submit(observe, portal, 9.0)
+        assert isinstance(impatient.result(5).error, CutShort)
+        assert not patient.done()
+        going_on.set()
+        assert patient.result(5).error is None
+    assert portal.last is patient.result()
+
+
+def test_a_fetch_past_its_timeout_is_given_up_and_counted_once(stage: Stage) -> None:
+    fetcher, going_on = slow(replace(EMPTY, listing=None, error=Timeout("late")))
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    seen = observe(portal, 5.0)
+    assert str(seen.error) == "no complete answer within 0.05 s"
+    going_on.set()
+    landed(portal)
+    assert portal.last is seen
+    assert seen.errors["timeout"] == 1
+    assert stage.log.count("portal is down") == 1
+
+
+def test_fetches_that_never_end_are_replaced_and_two_at_most_hang(stage: Stage) -> None:
+    going_on = threading.Event()
+    begun: list[float] = []
+
+    def fetch(seconds: float) -> Observation:
+        begun.append(seconds)
+        assert going_on.wait(10)
+        return EMPTY
+
+    portal = stage.portal(fetcher=FakeFetcher(fetch), clock=Clock(), timeout=0.05)
+    errors = [observe(portal).error for _ in range(4)]
+    assert all(isinstance(error, Timeout) for error in errors)
+    assert len(begun) == 2
+    assert "hang in DNS or on the key file" in str(errors[-1])
+    assert capacity(stage.workers, 4) == 4
+    going_on.set()
+    landed(portal)
+    portal.reconfigure(replace(portal.settings, timeout=5.0))
+    assert observe(portal).error is None
+
+
+def test_stuck_name_resolution_costs_its_portal_alone(
     stage: Stage, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck, resolve = threading.Event(), socket.getaddrinfo
@@ -273,118 +384,78 @@ def test_stuck_name_resolution_holds_neither_scrape_nor_slot(
         return resolve(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    stage.slots = CountedSlots(1)
-    hanging = stage.portal("http://stuck.invalid", clock=Clock())
+    stage.workers = Workers(1)
+    hanging = stage.portal("http://stuck.invalid", clock=Clock(), timeout=0.2)
     healthy = stage.portal(demo.url, api_key=key_of(demo), clock=Clock())
-    before = time.monotonic()
-    assert isinstance(observe(hanging, 0.2).error, Timeout)
+    assert isinstance(observe(hanging).error, Timeout)
     assert observe(healthy).error is None
-    assert isinstance(observe(hanging, 0.2).error, Timeout)
-    assert time.monotonic() - before < 2
     stuck.set()
     landed(hanging)
-    assert stage.slots.free == 1
+    assert capacity(stage.workers, 1) == 1
 
 
-def test_while_a_fetch_hangs_each_scrape_is_a_timeout_at_once(stage: Stage) -> None:
-    fetcher, going_on = slow()
-    portal = stage.portal(fetcher=fetcher, clock=Clock())
-    observe(portal, 0.05)
-    before = time.monotonic()
-    assert [observe(portal, 30).errors["timeout"] for _ in range(3)] == [2, 3, 4]
-    assert time.monotonic() - before < 1
-    going_on.set()
-    landed(portal)
+def test_a_key_file_that_hangs_is_given_up_and_read_again(
+    stage: Stage, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file on a mount that does not answer; once it does, the portal is up without a restart."""
+    stuck, read = threading.Event(), credential.read
+    hangs = True
+
+    def reading(settings: PortalSettings) -> Credential:
+        if hangs:
+            stuck.wait(10)
+        return read(settings)
+
+    monkeypatch.setattr(credential, "read", reading)
+    portal = stage.portal(demo.url, api_key=key_of(demo), clock=Clock(), timeout=0.2)
+    assert isinstance(observe(portal).error, Timeout)
+    hangs = False
+    portal.reconfigure(replace(portal.settings, timeout=5.0))
     assert observe(portal).error is None
-
-
-def test_fetch_that_ends_after_it_was_given_up_is_told_once(stage: Stage) -> None:
-    fetcher, going_on = slow(Fetched(None, Timeout("late"), None, None, PortalFacts(), 0.0))
-    portal = stage.portal(fetcher=fetcher, clock=Clock())
-    observe(portal, 0.05)
-    going_on.set()
+    stuck.set()
     landed(portal)
-    last = portal.last
-    assert last is not None
-    assert last.errors["timeout"] == 1
-    assert stage.log.count("portal is down") == 1
 
 
-def test_who_joins_with_a_shorter_deadline_speaks_for_itself_alone(stage: Stage) -> None:
+# Threads
+
+
+def test_a_scrape_that_leaves_frees_the_thread_for_other_portals(stage: Stage) -> None:
     fetcher, going_on = slow()
-    portal = stage.portal(fetcher=fetcher, clock=Clock())
-    with ThreadPoolExecutor(1) as pool:
-        patient = pool.submit(observe, portal, 5.0)
-        while portal._flight is None:
-            time.sleep(0.005)
-        impatient = observe(portal, 0.05)
-        assert not patient.done()
-        going_on.set()
-        assert patient.result(5).error is None
-    assert isinstance(impatient.error, Timeout)
-    assert portal.last is patient.result()
-
-
-def test_timeout_of_the_portal_ends_a_fetch_before_the_scrapes_deadline(stage: Stage) -> None:
-    given: list[float] = []
-
-    def fetch(seconds: float) -> Fetched:
-        given.append(seconds)
-        return EMPTY
-
-    observe(stage.portal(fetcher=FakeFetcher(fetch), timeout=2.0), 30)
-    observe(stage.portal(fetcher=FakeFetcher(fetch), timeout=50.0), 30)
-    assert given == [2.0, 30.0]
-
-
-# Slots
-
-
-def test_slot_is_free_again_after_each_kind_of_end(stage: Stage) -> None:
-    def fault(_: float) -> Fetched:
-        raise LookupError("a fault of ours")
-
-    observe(stage.portal(fetcher=FakeFetcher(lambda _: EMPTY)))
-    with pytest.raises(LookupError):
-        observe(stage.portal(fetcher=FakeFetcher(fault)))
-    fetcher, going_on = slow()
-    given_up = stage.portal(fetcher=fetcher, clock=Clock())
-    observe(given_up, 0.05)
-    assert stage.slots.free == 4
+    stage.workers = Workers(1)
+    hanging = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
+    healthy = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
+    assert isinstance(observe(hanging, 0.05).error, CutShort)
+    assert observe(healthy).error is None
     going_on.set()
-    landed(given_up)
-    assert stage.slots.free == 4
+    landed(hanging)
+    assert capacity(stage.workers, 1) == 1
 
 
-def test_who_gives_up_a_fetch_that_waits_for_a_slot_frees_none(stage: Stage) -> None:
-    """Else each such scrape would let one more fetch run at once, for ever."""
-
-    class Starved(CountedSlots):
-        def acquire(self, seconds: float) -> bool:
-            if seconds:
-                going_on.wait(10)
-                return False
-            return super().acquire(seconds)
-
-    going_on = threading.Event()
-    stage.slots = Starved(4)
-    portal = stage.portal(clock=Clock())
+def test_a_fetch_that_no_scrape_waits_for_any_more_does_not_begin(stage: Stage) -> None:
+    fetcher, going_on = slow()
+    stage.workers = Workers(1)
+    first = stage.portal(fetcher=fetcher, clock=Clock())
+    second = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(observe, portal, 0.1)
-        while portal._flight is None:
+        waiting = pool.submit(observe, first)
+        while first._fetch is None or first._fetch.started is None:
             time.sleep(0.005)
-        assert isinstance(observe(portal, 0.1).error, Timeout)
+        crowded = observe(second, 0.05)
+        assert isinstance(crowded.error, Crowded)
+        assert crowded.errors["timeout"] == 0
+        assert second.last is not None
+        assert second.last.errors["timeout"] == 1
         going_on.set()
-        assert isinstance(waiting.result(5).error, Timeout)
-    assert stage.slots.free == 4
+        assert waiting.result(5).error is None
+    assert observe(second).error is None
 
 
-def test_many_threads_with_any_deadline_leave_the_slots_as_they_were(stage: Stage) -> None:
-    def fetch(_: float) -> Fetched:
+def test_many_threads_with_any_deadline_leave_the_workers_as_they_were(stage: Stage) -> None:
+    def fetch(_: float) -> Observation:
         time.sleep(random.random() / 50)  # noqa: S311, no secret
         return EMPTY
 
-    stage.slots = CountedSlots(2)
+    stage.workers = Workers(2)
     portals = [stage.portal(fetcher=FakeFetcher(fetch), clock=Clock()) for _ in range(4)]
 
     def scrape(number: int) -> Observation:
@@ -395,10 +466,13 @@ def test_many_threads_with_any_deadline_leave_the_slots_as_they_were(stage: Stag
     for portal in portals:
         landed(portal)
     assert all((each.error is None) != (each.listing is None) for each in seen)
-    assert stage.slots.free == 2
+    assert capacity(stage.workers, 2) == 2
 
 
-def test_system_without_threads_costs_one_scrape(
+# Internal errors
+
+
+def test_system_without_threads_costs_one_scrape_of_the_portal(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY))
@@ -408,39 +482,93 @@ def test_system_without_threads_costs_one_scrape(
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
-        with pytest.raises(RuntimeError):
-            observe(portal)
+        assert isinstance(observe(portal).error, InternalError)
+    assert stage.faults == 1
     assert observe(portal).error is None
-    assert stage.slots.free == 4
 
 
-def test_fault_of_ours_is_raised_in_everyone_who_waits(stage: Stage) -> None:
-    going_on = threading.Event()
+@pytest.mark.parametrize("kind", [LookupError, MemoryError, SystemExit])
+def test_an_internal_error_costs_its_portal_alone_and_is_counted(
+    stage: Stage, kind: type[BaseException]
+) -> None:
+    secret = "sk-" + "c0ffee00" * 8
 
-    def fault(_: float) -> Fetched:
-        going_on.wait(5)
-        raise LookupError("a fault of ours")
+    def fault(_: float) -> Observation:
+        raise kind(secret)
 
     fetcher = FakeFetcher(fault)
     portal = stage.portal(fetcher=fetcher)
+    seen = observe(portal)
+    assert isinstance(seen.error, InternalError)
+    assert (stage.faults, sum(seen.errors.values())) == (1, 0)
+    assert stage.log.count(f"error={kind.__name__} place=") == 1
+    assert stage.log.count(secret) == 0
+    fetcher.result = lambda _: EMPTY
+    assert observe(portal).error is None
+
+
+def test_everyone_who_waits_shares_an_internal_error(stage: Stage) -> None:
+    going_on = threading.Event()
+
+    def fault(_: float) -> Observation:
+        going_on.wait(5)
+        raise LookupError("a fault of ours")
+
+    portal = stage.portal(fetcher=FakeFetcher(fault))
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(observe, portal) for _ in range(2)]
         while stage.coalesced == 0:
             time.sleep(0.005)
         going_on.set()
-        assert [type(each.exception(5)) for each in waiting] == [LookupError, LookupError]
-    fetcher.fetch = lambda _: EMPTY
+        assert {type(each.result(5).error) for each in waiting} == {InternalError}
+    assert stage.faults == 1
+
+
+def test_no_line_is_written_while_others_wait_for_a_lock(stage: Stage) -> None:
+    """Standard error may be a pipe that nobody reads."""
+    blocked, writing = threading.Event(), threading.Event()
+
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            writing.set()
+            blocked.wait(10)
+            return super().write(text)
+
+    stage.log.log = make_log(Stuck(), "debug", "logfmt")
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
+    first = observe(portal)
+    assert writing.wait(5)
+    assert observe(portal).error is first.error is None
+    blocked.set()
+
+
+# Settings that change
+
+
+def test_new_settings_keep_counters_and_back_off(stage: Stage) -> None:
+    with FaultServer(says_429("30")) as server:
+        portal = stage.portal(server.url)
+        observe(portal)
+        portal.reconfigure(replace(portal.settings, timeout=3.0))
+        assert observe(portal).errors["rate_limited"] == 2
+        assert len(server.heads) == 1
+
+
+def test_new_settings_count_from_the_next_fetch_on(stage: Stage, demo: DemoServer) -> None:
+    portal = stage.portal(demo.url)
+    assert observe(portal).errors["unauthorized"] == 1
+    portal.reconfigure(replace(portal.settings, api_key=key_of(demo)))
     assert observe(portal).error is None
 
 
 def test_closing_waits_for_the_fetch_under_way(stage: Stage) -> None:
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock())
-    flight = portal.begin(time.monotonic() + 5)
+    fetch = portal.begin()
     portal.close()
     assert fetcher.closed == 0
     going_on.set()
-    assert portal.finish(flight, time.monotonic() + 5).error is None
+    assert portal.finish(fetch, time.monotonic() + 5).error is None
     assert fetcher.closed == 1
 
 
@@ -508,6 +636,27 @@ def test_portal_whose_profile_fails_costs_nothing_but_the_visibility(
     # Twice in one fetch where the kept connection broke, and not again in the next.
     assert sum(b"/people/" in head for head in server.heads) <= 2
     assert set(second.errors.values()) == {0}
+
+
+def test_a_list_that_is_here_serves_who_cannot_wait_for_more(stage: Stage) -> None:
+    """Nor does it count as a failure where the deadline passes while the rest is asked for."""
+    going_on = threading.Event()
+
+    class Slow(FakeFetcher):
+        def fetch(self, seconds: float, early: object) -> Observation:
+            assert callable(early)
+            early(EMPTY)
+            assert going_on.wait(10)
+            return EMPTY
+
+    portal = stage.portal(fetcher=Slow(lambda _: EMPTY), clock=Clock(), timeout=0.3)
+    assert observe(portal, 0.1).error is None
+    assert portal.last is None
+    assert observe(portal, 5.0).error is None
+    assert portal.last is not None
+    assert portal.last.errors["timeout"] == 0
+    going_on.set()
+    landed(portal)
 
 
 def test_key_file_that_changes_needs_no_reload(
@@ -606,11 +755,11 @@ def test_a_flood_of_bad_records_is_ten_lines_and_a_count(stage: Stage) -> None:
 
     def script(peer: Peer) -> None:
         while head := peer.request():
-            peer.send(answer(b"", "403 No") if b"people" in head else answer(body))
+            peer.send(answer(b"", "403 No") if b"/keys " not in head else answer(body))
 
     with FaultServer(script) as server:
         observe(stage.portal(server.url))
-    assert stage.log.count("cannot be understood") == 10
+    assert stage.log.count("not a valid key") == 10
     assert stage.log.count("count=490") == 1
 
 
@@ -635,14 +784,14 @@ def test_record_that_cannot_be_understood_is_told_once(stage: Stage) -> None:
 
     def script(peer: Peer) -> None:
         while head := peer.request():
-            peer.send(answer(b"", "403 No") if b"people" in head else answer(next(bodies)))
+            peer.send(answer(b"", "403 No") if b"/keys " not in head else answer(next(bodies)))
 
     with FaultServer(script) as server:
         portal = stage.portal(server.url)
         told = []
         for _ in sent:
             observe(portal)
-            told.append(stage.log.count("cannot be understood"))
+            told.append(stage.log.count("not a valid key"))
     assert told == [1, 1, 2, 2, 3]
     assert all("msg=" in line for line in stage.log.lines)
 

@@ -20,6 +20,7 @@ import pytest
 from support.demo import Demo
 from support.faults import FaultServer, never_answers
 from support.process import ExporterProcess, Process, run
+from support.prometheus import eventually
 
 from exporter.version import VERSION
 
@@ -31,6 +32,14 @@ END, SLACK = 2.0, 1.0
 
 def config(url: str) -> str:
     return f"portals: [{{name: acme, url: '{url}', api_key: sk-1}}]\n"
+
+
+def connects(address: tuple[str, int]) -> bool:
+    """Whether something listens there."""
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5).close()
+        return True
+    return False
 
 
 def ends_in(exporter: Process, number: signal.Signals) -> tuple[int, float]:
@@ -79,12 +88,15 @@ def test_signal_ends_it_with_scrapes_in_flight_on_every_address(
 
 
 def test_scrape_in_flight_is_still_answered_if_it_ends_soon(tmp_path: Path, demo: Demo) -> None:
-    demo.portals["acme"].portal.delay = 0.4
+    portal = demo.portals["acme"].portal
     answers: list[str] = []
-    with ExporterProcess(tmp_path, demo.config("acme")) as exporter:
+    config = "scrape: {min_interval: 0s}\n" + demo.config("acme")
+    with ExporterProcess(tmp_path, config) as exporter:
+        exporter.get()  # also asks what is asked once an hour
+        asked, portal.delay = portal.requests["/api/2.0/keys"], 0.4
         scrape = threading.Thread(target=lambda: answers.append(exporter.get()))
         scrape.start()
-        while not demo.portals["acme"].portal.requests:
+        while portal.requests["/api/2.0/keys"] == asked:
             time.sleep(0.01)
         exporter.send(signal.SIGTERM)
         scrape.join(10)
@@ -268,11 +280,13 @@ def test_nothing_is_said_on_stdout(tmp_path: Path) -> None:
 
 def test_level_error_is_quiet_where_nothing_is_wrong_with_us(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
-    command = [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    command = [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{address[1]}"]
     with subprocess.Popen(
         [*command, "--log.level=error"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as process:
-        time.sleep(1.5)
+        eventually(lambda: connects(address), bool)
         process.terminate()
         _, told = process.communicate(timeout=10)
     assert (process.returncode, told) == (0, "")

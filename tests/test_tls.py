@@ -13,6 +13,7 @@ from support.faults import FaultServer, answer, says
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, TLSSettings
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import ConnectionFailed, PortalError, Timeout, TLSFailed
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -36,7 +37,7 @@ def make() -> Iterator[Make]:
     def transport(url: str, proxy: str | None = None, **tls: object) -> Transport:
         secret = Secret(proxy) if proxy else None
         portal = PortalSettings("portal", url, tls=TLSSettings(**tls), proxy_url=secret)
-        made.append(Transport(portal, TLSContexts(), Clock()))
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         return made[-1]
 
     yield transport
@@ -128,8 +129,8 @@ def test_server_without_tls_is_a_tls_failure(make: Make, *, speaks_first: bool) 
         peer.sock.recv(4096)
 
     with FaultServer(script) as server:
-        told = status_error(make(f"https://127.0.0.1:{server.port}"))
-    assert told == "this port does not speak TLS: use http:// or another port"
+        message = status_error(make(f"https://127.0.0.1:{server.port}"))
+    assert message == "the port does not speak TLS"
 
 
 def test_server_with_tls_only_is_a_failed_connection_without_it(make: Make, served: Issued) -> None:
@@ -216,6 +217,25 @@ def test_ca_file_that_changes_is_used_for_the_next_fetch(
         file.write_text("gone wrong")
         status_error(transport)
         file.write_bytes(authority.cert_file.read_bytes())
+        assert status(transport) == 200
+
+
+def test_certificates_of_the_system_that_change_need_no_restart(
+    make: Make,
+    tmp_path: Path,
+    authority: Issued,
+    served: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = tmp_path / "ca.pem"
+    system.write_bytes(issue(tmp_path, "other").cert_file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(system))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nothing"))
+    with FaultServer(SPEAKS, served.context()) as server:
+        transport = make(f"https://127.0.0.1:{server.port}")
+        with pytest.raises(TLSFailed):
+            status(transport)
+        system.write_bytes(authority.cert_file.read_bytes())
         assert status(transport) == 200
 
 

@@ -16,6 +16,7 @@ from support.faults import MIB, FaultServer, Script, answer, drips, pours, says
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import (
     ConnectionFailed,
     InvalidResponse,
@@ -44,7 +45,7 @@ def make() -> Iterator[Make]:
 
     def transport(url: str, **settings: object) -> Transport:
         portal = PortalSettings("portal", url, **{"max_response_size": MIB, **settings})
-        made.append(Transport(portal, TLSContexts(), Clock()))
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         return made[-1]
 
     yield transport

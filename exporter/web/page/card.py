@@ -278,7 +278,7 @@ def _notes(observation: Observation) -> Iterable[str]:
         yield "It is not known who is disabled: keys refused for that are not marked."
     if observation.own_key is None:
         yield "It is not known which of these keys the exporter uses."
-    malformed = len(observation.listing.malformed) if observation.listing else 0
+    malformed = observation.listing.malformed_count if observation.listing else 0
     if malformed:
         yield f"{plural(malformed, 'record')} could not be read and were left out."
     skew = observation.clock_skew or 0.0
