@@ -107,6 +107,39 @@ def test_scrape_in_flight_is_still_answered_if_it_ends_soon(tmp_path: Path, demo
     assert 'docspace_up{portal="acme"} 1.0' in answers[0]
 
 
+def test_a_log_that_nobody_reads_keeps_no_scrape_waiting(tmp_path: Path, demo: Demo) -> None:
+    """Standard error is a pipe, and full."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 65536)
+    os.set_blocking(writing, True)
+    (tmp_path / "config.yaml").write_text(demo.config("acme"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{port}"],
+        cwd=tmp_path,
+        stderr=writing,
+    )
+    try:
+        eventually(lambda: connects(("127.0.0.1", port)), bool)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/metrics",
+            headers={"X-Prometheus-Scrape-Timeout-Seconds": "5"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert b'docspace_up{portal="acme"} 1.0' in answer.read()
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+        os.close(writing)
+
+
 def test_many_signals_at_once_end_it_too(tmp_path: Path) -> None:
     with ExporterProcess(tmp_path, config("http://127.0.0.1:1")) as exporter:
         for _ in range(20):
