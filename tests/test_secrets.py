@@ -302,7 +302,7 @@ def test_key_file_that_one_may_not_read_is_named(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(credential, "_at_once", refuse)
     scraped = Scraped(portal("http://127.0.0.1:1", api_key=None, api_key_file=path))
     scraped.clean()
     assert f"{path}: cannot be read: Permission denied" in scraped.told

@@ -22,6 +22,9 @@ from support.faults import FaultServer, never_answers
 from support.process import ExporterProcess, Process, run
 from support.prometheus import eventually
 
+from exporter.commands import serve
+from exporter.config import PortalSettings, Secret, Settings, TLSSettings
+from exporter.docspace import tls
 from exporter.version import VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -315,14 +318,34 @@ def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path, demo: Demo) ->
             "api_key: sk-x, tls: {ca_file: none}",
             "portals[0].tls: {folder}/none: cannot be read: No such file",
         ),
+        ("api_key_file: fifo", "portals[0].api_key_file: {folder}/fifo: expected a regular file"),
+        (
+            "api_key: sk-x, tls: {ca_file: fifo}",
+            "portals[0].tls: {folder}/fifo: expected a regular file",
+        ),
     ],
 )
 def test_config_check_opens_the_files(tmp_path: Path, fields: str, problem: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
     file = tmp_path / "config.yaml"
     file.write_text(f"portals: [{{name: a, url: 'https://a.example', {fields}}}]\n")
     ended = run("--config.check", f"--config.file={file}", cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{file}: {problem.format(folder=tmp_path)}")
+
+
+def test_config_check_makes_one_tls_context_for_portals_that_trust_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One holds all certificates of the system, and takes its time to read them."""
+    made = []
+    build = tls._build
+    monkeypatch.setattr(tls, "_build", lambda settings: made.append(settings) or build(settings))
+    portals = tuple(
+        PortalSettings(f"portal-{n}", "https://a.example", Secret("sk-x")) for n in range(400)
+    )
+    serve._check_files(tmp_path / "config.yaml", Settings(portals))
+    assert made == [TLSSettings()]
 
 
 def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path, demo: Demo) -> None:

@@ -107,10 +107,11 @@ def _reload(exporter: Exporter, log: FilteringBoundLogger) -> None:
 def _check_files(source: Path, settings: Settings) -> None:
     """Open the files that the portals' settings name. Raises ConfigError for those unfit."""
     problems = []
+    contexts = TLSContexts()  # shared: one for all portals that trust the system's certificates
     for index, portal in enumerate(settings.portals):
         for field, open_it in (
             ("api_key_file", partial(credential.read, portal)),
-            ("tls", partial(TLSContexts().get, portal.tls)),
+            ("tls", partial(contexts.get, portal.tls)),
         ):
             try:
                 open_it()

@@ -1,6 +1,7 @@
 """TLS contexts of portals: one for equal settings, built again when one of their files changes."""
 
 import ssl
+import stat
 import threading
 from pathlib import Path
 
@@ -43,9 +44,11 @@ def _stamps(settings: TLSSettings) -> Stamps:
     own = [path for path in (settings.ca_file, settings.cert_file, settings.key_file) if path]
     for path in own:
         try:
-            path.stat()
+            mode = path.stat().st_mode
         except OSError as exc:
             raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _LOCAL_FILE) from exc
+        if not stat.S_ISREG(mode):  # OpenSSL would wait at a FIFO for ever
+            raise TLSFailed(f"{path}: expected a regular file", _LOCAL_FILE)
     return tuple(map(stamp, own if settings.ca_file else [*own, *_system_places()]))
 
 
