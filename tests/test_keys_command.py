@@ -240,6 +240,26 @@ def test_a_closed_pipe_is_no_error(demo: Demo, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_a_closed_standard_output_is_told(demo: Demo, tmp_path: Path, form: str) -> None:
+    (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
+    command = f"{shlex.quote(sys.executable)} -m exporter keys --format={form} >&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False
+    )
+    message = "docspace-exporter: cannot write to standard output: it is closed\n"
+    assert (done.returncode, done.stderr) == (1, message)
+
+
+def test_a_closed_standard_error_costs_its_messages_only(demo: Demo, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
+    command = f"{shlex.quote(sys.executable)} -m exporter keys --format=csv 2>&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.startswith("portal,")) == (0, True)
+
+
 def test_a_full_disk_is_told(demo: Demo, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(demo.config(), encoding="utf-8")
