@@ -44,10 +44,10 @@ def _stamps(settings: TLSSettings) -> Stamps:
     own = [path for path in (settings.ca_file, settings.cert_file, settings.key_file) if path]
     for path in own:
         try:
-            regular = stat.S_ISREG(path.stat().st_mode)
+            mode = path.stat().st_mode
         except OSError as exc:
             raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _LOCAL_FILE) from exc
-        if not regular:  # OpenSSL would wait at a FIFO for ever
+        if not stat.S_ISREG(mode):  # OpenSSL would wait at a FIFO for ever
             raise TLSFailed(f"{path}: expected a regular file", _LOCAL_FILE)
     return tuple(map(stamp, own if settings.ca_file else [*own, *_system_places()]))
 
