@@ -19,9 +19,9 @@ from support.demo import Demo
 from support.process import Process, run
 from support.terminal import Screen, on_terminal
 
+from exporter.check import findings
+from exporter.check.diagnosis import CHECKS
 from exporter.demo.server import DemoServer
-from exporter.diagnosis import findings
-from exporter.diagnosis.diagnosis import CHECKS
 from exporter.docspace.wire import parse_keys
 
 Findings = dict[str, dict[str, Any]]
@@ -100,10 +100,7 @@ def test_a_session_token_is_accepted(demo: Demo, tmp_path: Path) -> None:
     """It has no key of its own to ask for: the list tells whether it is good."""
     portal, url = demo.portals["acme"].portal, demo.servers["acme"].url
     (person,) = (person for person in portal.people.values() if person.is_owner)
-    body = json.dumps({"userName": person.user_name, "password": person.password}).encode()
-    with urllib.request.urlopen(f"{url}/api/2.0/authentication", body, timeout=30) as answer:
-        token = json.load(answer)["response"]["token"]
-    verdict, found = examined(tmp_path, entry(url, token))
+    verdict, found = examined(tmp_path, entry(url, portal.open_session(person)))
     assert verdict == "ok"
     assert statuses(found)["own_key_expiry"] == "skipped"
 
@@ -159,8 +156,6 @@ def test_a_key_file_that_is_missing_is_named(demo: Demo, tmp_path: Path) -> None
     [
         ("unpaid", "HTTP 402", "tariff"),
         ("suspended", "HTTP 404", "suspended"),
-        ("restoring", "HTTP 403", "IP allow-list"),
-        ("ip_blocked", "HTTP 403", "IP allow-list"),
         ("broken", "HTTP 500", "logs"),
         ("bad_gateway", "HTTP 502", "reverse proxy"),
         ("html", "HTML page", "login page"),
@@ -176,6 +171,15 @@ def test_a_portal_in_trouble_is_a_problem_of_the_api(
     assert statuses(found)["api"] == "problem"
     assert detail in found["api"]["detail"]
     assert step in found["api"]["next_step"]
+
+
+def test_an_address_that_is_not_allowed_is_a_problem_of_the_api(demo: Demo, tmp_path: Path) -> None:
+    """Of any key but the owner's: `initech` is read with another person's."""
+    demo.portals["initech"].portal.condition = "ip_blocked"
+    _, found = examined(tmp_path, demo.config("initech"))
+    assert statuses(found)["api"] == "problem"
+    assert "HTTP 403" in found["api"]["detail"]
+    assert "IP allow-list" in found["api"]["next_step"]
 
 
 def test_a_refused_connection_is_a_problem_of_the_connection(demo: Demo, tmp_path: Path) -> None:
@@ -360,7 +364,7 @@ def test_a_pipe_gets_no_escape_sequences_and_no_progress(demo: Demo, tmp_path: P
     assert result.returncode == 0
     assert result.stderr == ""
     assert "\x1b" not in result.stdout
-    assert "✓ acme    all is well, 25 keys seen" in result.stdout
+    assert "✓ acme    all is well, 27 keys seen" in result.stdout
 
 
 def test_no_key_is_ever_printed(demo: Demo, tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import Timeout
 from exporter.docspace.fetch import Fetched
 from exporter.docspace.fleet import Fleet
-from exporter.docspace.observation import Answer, Observation
+from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.portal import Portal
 from exporter.docspace.slots import Slots
 from exporter.docspace.wire import KeyList
 
-EMPTY = Fetched(KeyList((), ()), None, None, Answer(), "all")
+EMPTY = Fetched(KeyList((), ()), None, None, None, PortalFacts("all"), 0.0)
 Fetch = Callable[[float], Fetched]
 
 
@@ -52,7 +52,7 @@ class Yard:
     def hangs(self, seconds: float) -> Fetched:
         """Say nothing until the deadline."""
         self._end.wait(seconds)
-        return Fetched(None, Timeout("hangs"), None, Answer(), "unknown")
+        return Fetched(None, Timeout("hangs"), None, None, PortalFacts(), 0.0)
 
     def is_stuck(self, _: float) -> Fetched:
         """Heed no deadline at all."""

@@ -20,18 +20,20 @@ from support.demo import Demo
 from support.process import ExporterProcess
 from support.standing import Log
 
-from exporter import service
+from exporter import exporter as composition
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
-from exporter.metrics.exposition import CONTENT_TYPES
-from exporter.service import Exporter
+from exporter.exporter import Exporter
 from exporter.web.app import App, WebOptions
 from exporter.web.http import Reply
 
+# What Prometheus 3.16 sends by default: acceptHeader() in its scrape/scrape.go.
 PROMETHEUS_ACCEPT = (
-    "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;"
-    "version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.7,"
+    "application/openmetrics-text;version=0.0.1;q=0.6,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.3"
 )
+PROMETHEUS_TEXT_ACCEPT = "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.7,*/*;q=0.6"
 
 
 @dataclass(frozen=True)
@@ -234,16 +236,27 @@ def test_browser_is_told_not_to_guess_a_type(url: str, path: str) -> None:
 
 def test_text_is_the_default(url: str) -> None:
     answered = ask(url, "/metrics")
-    assert answered.headers["content-type"] == CONTENT_TYPES["text"]
+    assert answered.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert len(list(text_format(answered.text))) > 30
 
 
 @pytest.mark.parametrize("accept", ["application/openmetrics-text", PROMETHEUS_ACCEPT])
 def test_openmetrics_is_given_to_who_prefers_it(url: str, accept: str) -> None:
     answered = ask(url, "/metrics", Accept=accept)
-    assert answered.headers["content-type"] == CONTENT_TYPES["openmetrics"]
+    assert answered.headers["content-type"].startswith("application/openmetrics-text; version=1")
     assert answered.text.endswith("# EOF\n")
     assert len(list(openmetrics(answered.text))) > 30
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [(PROMETHEUS_ACCEPT, "application/openmetrics-text"), (PROMETHEUS_TEXT_ACCEPT, "text/plain")],
+)
+def test_content_type_names_the_escaping_that_prometheus_asks_for(
+    url: str, accept: str, media: str
+) -> None:
+    expected = f"{media}; version=1.0.0; charset=utf-8; escaping=allow-utf-8"
+    assert ask(url, "/metrics", Accept=accept).headers["content-type"] == expected
 
 
 def test_both_formats_hold_the_same_keys(url: str) -> None:
@@ -356,7 +369,7 @@ def test_fault_of_ours_is_a_500_counted_and_logged(monkeypatch: pytest.MonkeyPat
         raise ZeroDivisionError("with something nobody should see")
 
     with monkeypatch.context() as patch:
-        patch.setattr(service, "expose", fault)
+        patch.setattr(composition, "expose", fault)
         answered = get(app, "/metrics")
     assert (answered.status, answered.text) == (500, "internal error, see the exporter's log\n")
     assert log.count("request failed") == 1

@@ -19,13 +19,13 @@ from support.demo import Demo
 from support.process import run
 from support.terminal import Screen, on_terminal
 
-from exporter.demo.model import DemoKey
-from exporter.words import moment
+from exporter.demo.key import DemoKey
+from exporter.formatting import moment
 
 DAY = 86400.0
 FIELDS = [
     "portal", "id", "name", "postfix", "state", "active", "access", "permissions", "creator",
-    "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
+    "creator_status", "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
 ]  # fmt: skip
 
 
@@ -76,9 +76,9 @@ def test_a_record_says_what_the_portal_knows(demo: Demo, tmp_path: Path) -> None
 
 def test_what_is_not_known_is_null(demo: Demo, tmp_path: Path) -> None:
     listed = {key["name"]: key for key in records(tmp_path, demo.config("acme"))}
-    assert listed["🚀 launch 🔑"]["last_used"] is None
-    assert listed["🚀 launch 🔑"]["expires"] is None
-    assert listed["🚀 launch 🔑"]["seconds_left"] is None
+    assert listed["★ launch $1 ✓"]["last_used"] is None
+    assert listed["★ launch $1 ✓"]["expires"] is None
+    assert listed["★ launch $1 ✓"]["seconds_left"] is None
 
 
 def test_portals_are_told_with_what_can_be_seen_of_them(demo: Demo, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_states_filter(demo: Demo, tmp_path: Path) -> None:
 def test_expiring_within_is_about_active_keys(demo: Demo, tmp_path: Path) -> None:
     listed = records(tmp_path, demo.config(), "--expiring-within=7d")
     assert listed
-    assert {key["state"] for key in listed} == {"active"}
+    assert {key["state"] for key in listed} == {"active", "rotated"}
     assert all(0 < key["seconds_left"] <= 7 * DAY for key in listed)
 
 

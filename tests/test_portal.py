@@ -19,8 +19,9 @@ from exporter.demo.model import OWNER, Person
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.server import DemoServer
 from exporter.docspace.errors import REASONS, PortalError, RateLimited, Timeout
-from exporter.docspace.fetch import KEYS, PROFILE, Fetched, Fetcher
-from exporter.docspace.observation import Answer, Observation
+from exporter.docspace.facts import PROFILE
+from exporter.docspace.fetch import KEYS, Fetched, Fetcher
+from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.portal import Portal
 from exporter.docspace.slots import Slots
 from exporter.docspace.tls import TLSContexts
@@ -28,7 +29,7 @@ from exporter.docspace.transport import Transport
 from exporter.docspace.wire import KeyList
 from exporter.logs import make_log
 
-EMPTY = Fetched(KeyList((), ()), None, None, Answer(), "all")
+EMPTY = Fetched(KeyList((), ()), None, None, None, PortalFacts("all"), 0.0)
 
 
 class CountedSlots(Slots):
@@ -75,7 +76,7 @@ class Stage:
         if "api_key_file" not in settings:
             settings = {"api_key": Secret("sk-" + "deadbeef" * 8), **settings}
         chosen = PortalSettings("acme", url, **settings)
-        fetcher = fetcher or Fetcher(chosen, Transport(chosen, TLSContexts()), clock)
+        fetcher = fetcher or Fetcher(chosen, Transport(chosen, TLSContexts(), clock), clock)
         portal = Portal(chosen, fetcher, clock, self.log.log, self.slots, self.count)
         self._made.append(portal)
         return portal
@@ -244,7 +245,7 @@ def test_clock_skew_is_the_portals_date_minus_our_clock(
         seen = observe(stage.portal(server.url))
     monkeypatch.undo()
     time.tzset()
-    assert seen.answer.clock_skew == 30.0
+    assert seen.clock_skew == 30.0
 
 
 # Who waits, and for how long
@@ -298,7 +299,7 @@ def test_while_a_fetch_hangs_each_scrape_is_a_timeout_at_once(stage: Stage) -> N
 
 
 def test_fetch_that_ends_after_it_was_given_up_is_told_once(stage: Stage) -> None:
-    fetcher, going_on = slow(Fetched(None, Timeout("late"), None, Answer(), "unknown"))
+    fetcher, going_on = slow(Fetched(None, Timeout("late"), None, None, PortalFacts(), 0.0))
     portal = stage.portal(fetcher=fetcher, clock=Clock())
     observe(portal, 0.05)
     going_on.set()
@@ -453,14 +454,14 @@ def test_visibility_is_asked_at_the_first_success_and_then_hourly(
     asked = []
     for seconds in (0, 60, 3539, 1):
         stage.standing.time += seconds
-        assert observe(portal).visibility == "all"
+        assert observe(portal).facts.visibility == "all"
         asked.append(demo.portal.requests[PROFILE])
     assert asked == [1, 1, 1, 2]
 
 
 def test_visibility_is_not_asked_before_a_success(stage: Stage, demo: DemoServer) -> None:
     portal = stage.portal(demo.url)
-    assert observe(portal).visibility == "unknown"
+    assert observe(portal).facts.visibility == "unknown"
     assert demo.portal.requests[PROFILE] == 0
 
 
@@ -469,14 +470,14 @@ def test_visibility_of_a_user_is_own(stage: Stage) -> None:
     people = (OWNER, user)
     with DemoServer(DemoPortal(clock=stage.standing.now, people=people)) as server:
         seen = observe(stage.portal(server.url, api_key=key_of(server, creator=user)))
-        assert seen.visibility == "own"
+        assert seen.facts.visibility == "own"
 
 
 def test_visibility_outlives_an_outage(stage: Stage, demo: DemoServer) -> None:
     portal = stage.portal(demo.url, api_key=key_of(demo))
     observe(portal)
     demo.portal.condition = "broken"
-    assert observe(portal).visibility == "all"
+    assert observe(portal).facts.visibility == "all"
 
 
 PROFILES = {
@@ -502,8 +503,8 @@ def test_portal_whose_profile_fails_costs_nothing_but_the_visibility(
     with FaultServer(script) as server:
         portal = stage.portal(server.url, clock=Clock())
         first, second = observe(portal, 1.0), observe(portal, 1.0)
-    assert (first.error, first.visibility) == (None, "unknown")
-    assert (second.error, second.visibility) == (None, "unknown")
+    assert (first.error, first.facts.visibility) == (None, "unknown")
+    assert (second.error, second.facts.visibility) == (None, "unknown")
     # Twice in one fetch where the kept connection broke, and not again in the next.
     assert sum(b"/people/" in head for head in server.heads) <= 2
     assert set(second.errors.values()) == {0}

@@ -24,7 +24,7 @@ from exporter.docspace import credential, fetch, wire
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
-from exporter.service import Exporter
+from exporter.exporter import Exporter
 from exporter.web.app import App, WebOptions
 from exporter.web.http import Reply
 
@@ -341,7 +341,7 @@ def test_no_repr_shows_a_secret() -> None:
         "http://127.0.0.1:1", proxy_url=Secret(f"http://someone:{PASSWORD}@127.0.0.1:1")
     )
     who = credential.read(settings)
-    transport = Transport(settings, TLSContexts())
+    transport = Transport(settings, TLSContexts(), Clock())
     fetcher = fetch.Fetcher(settings, transport, Clock())
     things = [settings, Settings(portals=(settings,)), who, who.header, transport, fetcher]
     assert_clean(*(f"{thing!r} {thing!s}" for thing in things))

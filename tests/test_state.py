@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from observations import ANNA, DAY, NOW, key
 
 from exporter.config import Window
-from exporter.docspace.keys import REMOVED_CREATOR, ApiKey, Creator
-from exporter.metrics.state import Summary, judge, summarize
+from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
+from exporter.docspace.state import Summary, judge, summarize
 
 WEEK = Window("7d", 7 * DAY)
 MONTH = Window("30d", 30 * DAY)
-REMOVED = Creator(REMOVED_CREATOR, "Unknown Unknown")
+REMOVED = Creator(REMOVED_CREATOR, "profile removed")
 
 
 def status(**fields: Any) -> str:
@@ -68,7 +68,7 @@ def test_states_are_in_the_order_given() -> None:
 
 
 def test_nothing_is_counted_of_no_keys() -> None:
-    assert summary() == Summary(0, 0, 0, 0, {"7d": 0, "30d": 0}, 0, 0, 0, 0)
+    assert summary() == Summary(0, 0, 0, 0, {"7d": 0, "30d": 0}, 0, 0, 0, 0, 0)
 
 
 def test_every_count() -> None:
@@ -89,6 +89,7 @@ def test_every_count() -> None:
         unrestricted=2,
         never_used=2,
         orphaned=1,
+        superseded=0,
     )
 
 

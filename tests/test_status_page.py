@@ -19,8 +19,8 @@ from support.demo import Demo
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
+from exporter.exporter import Exporter
 from exporter.logs import make_log
-from exporter.service import Exporter
 from exporter.web.http import Request, send
 from exporter.web.page.overview import FULL_PORTALS, PAGE_KEYS
 from exporter.web.page.status import StatusPage
@@ -369,7 +369,7 @@ def test_urgent_lists_are_open_and_others_closed(window: Browser, site: Site) ->
     opened = window.evaluate(
         "[...document.querySelectorAll('.groups > details[open] .swatch')].map(s => s.className)"
     )
-    assert set(opened) == {"swatch week", "swatch month"}
+    assert set(opened) == {"swatch orphaned", "swatch week", "swatch month"}
 
 
 #: Each text with its contrast to what is behind it, by the formula of WCAG 2.

@@ -17,7 +17,9 @@ PARSERS = [
     values.text,
     values.duration,
     values.positive_duration,
+    values.people_interval,
     values.windows,
+    values.withhold,
     values.size,
     values.concurrency,
     values.boolean,
@@ -94,6 +96,17 @@ def test_positive_duration_is_more_than_nothing() -> None:
             values.positive_duration(nothing)
 
 
+@pytest.mark.parametrize(("spelled", "seconds"), [("1m", 60.0), ("5m", 300.0), ("1d", 86400.0)])
+def test_people_interval(spelled: str, seconds: float) -> None:
+    assert values.people_interval(spelled) == seconds
+
+
+@pytest.mark.parametrize("wrong", ["59s", "0s", 0, "1d1ms", "1w"])
+def test_people_interval_is_neither_a_moment_nor_for_ever(wrong: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected a duration from 1m to 1d$"):
+        values.people_interval(wrong)
+
+
 # Windows
 
 
@@ -120,6 +133,21 @@ def test_no_window_is_a_choice_too() -> None:
 def test_no_windows(wrong: object, message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         values.windows(wrong)
+
+
+# What is withheld
+
+
+def test_withheld_labels_are_named_in_a_list() -> None:
+    assert values.withhold(["key_name", "creator", "creator"]) == {"creator", "key_name"}
+    assert values.withhold([]) == frozenset()
+
+
+@pytest.mark.parametrize("wrong", ["creator", ["creators"], ["key_id"], [["creator"]], [None], {}])
+def test_other_labels_cannot_be_withheld(wrong: object) -> None:
+    message = r"^expected a list such as \[creator\] of creator, key_name, permissions$"
+    with pytest.raises(ValueError, match=message):
+        values.withhold(wrong)
 
 
 # Sizes

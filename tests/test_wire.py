@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.docspace import wire
 from exporter.docspace.errors import InvalidResponse
-from exporter.docspace.keys import REMOVED_CREATOR, ApiKey, Creator
+from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
 from exporter.docspace.wire import KeyList, Malformed
 
 ID = "6125d7a7-1003-455e-835e-b6110d8cb456"
@@ -169,13 +169,13 @@ def test_creators_name_is_decoded_once(sent: str | None, name: str) -> None:
 
 @pytest.mark.parametrize("spelled", [REMOVED_CREATOR, REMOVED_CREATOR.upper()])
 def test_removed_creator_is_known_by_the_id(spelled: str) -> None:
-    creator = only_key(createBy={"id": spelled, "displayName": "Unknown Unknown"}).creator
+    creator = only_key(createBy={"id": spelled, "displayName": "profile removed"}).creator
     assert creator is not None
     assert creator.removed
 
 
 def test_person_of_that_name_is_not_removed() -> None:
-    creator = only_key(createBy={"id": "x", "displayName": "Unknown Unknown"}).creator
+    creator = only_key(createBy={"id": "x", "displayName": "profile removed"}).creator
     assert creator is not None
     assert not creator.removed
 
@@ -482,6 +482,45 @@ def test_admin_and_owner_see_all(profile: dict[str, Any], sees_all: bool) -> Non
 def test_no_profile(response: Any) -> None:
     with pytest.raises(InvalidResponse, match=r"^expected a profile in `response`: "):
         wire.parse_profile(json.dumps({"response": response}).encode())
+
+
+def build(version: Any) -> bytes:
+    return json.dumps({"response": {"docSpace": version, "communityServer": "12.7"}}).encode()
+
+
+@pytest.mark.parametrize("version", ["3.7.2", "3.7.2.1234", "3.8.0-rc.1", "10.0"])
+def test_version_is_the_field_docspace(version: str) -> None:
+    """`GET /api/2.0/settings/version/build` tells the portal's version (`docSpace`)."""
+    assert wire.parse_version(build(version)) == version
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        build(None),
+        build(""),
+        build(3.7),
+        build("latest"),
+        build("3.7\n2"),
+        build("3." + "7" * 31),
+        build("0a1b2c3d4e5f6789"),
+        b'{"response": []}',
+        b'{"response": {}}',
+        b'{"response": null}',
+        b"{}",
+        b"<html>",
+        b"",
+    ],
+    ids=range(13),
+)
+def test_version_that_is_none_is_empty(body: bytes) -> None:
+    assert wire.parse_version(body) == ""
+
+
+@given(JSON)
+def test_version_of_any_answer_is_a_short_text(value: Any) -> None:
+    for response in (value, {"docSpace": value}):
+        assert len(wire.parse_version(json.dumps({"response": response}).encode())) <= 32
 
 
 def test_error_message_without_the_stack() -> None:

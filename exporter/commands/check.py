@@ -7,13 +7,13 @@ from concurrent.futures import as_completed
 from functools import partial
 from typing import Any
 
+from exporter.check.diagnosis import Diagnosis, Finding
+from exporter.check.examination import examine
 from exporter.clock import Clock
 from exporter.commands import check_table, tables
 from exporter.commands.selection import selected
 from exporter.commands.terminal import emit, interrupted, json_text
 from exporter.config import PortalSettings, Settings
-from exporter.diagnosis.diagnosis import Diagnosis, Finding
-from exporter.diagnosis.examination import examine
 from exporter.logs import make_log
 from exporter.threads import in_thread
 

@@ -6,8 +6,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from exporter.check.diagnosis import CHECKS, Check, Diagnosis, Finding, Status
 from exporter.commands.tables import GAP, cell, grid, is_terminal, width
-from exporter.diagnosis.diagnosis import CHECKS, Check, Diagnosis, Finding, Status
 
 _MARKS: Mapping[Status, tuple[str, str]] = {
     "ok": ("✓", "green"),

@@ -13,6 +13,9 @@ from exporter.demo.scenario import DemoPortal, build
 from exporter.demo.server import DemoServer
 from exporter.logs import make_log
 
+#: Seconds between two looks at who is disabled; what the demo changes shows soon.
+_PEOPLE_INTERVAL = 15.0
+
 _GUIDE = """\
 Three DocSpace portals are running, with keys in every state:
 
@@ -24,7 +27,7 @@ Try:
   curl '{exporter}/probe?target={first}'
   curl -H 'Authorization: Bearer {key}' {url}/api/2.0/keys
 
-Keys expire, appear and get rotated within the next minutes. Ctrl-C ends it.
+Within minutes keys expire, appear and get rotated, and somebody is disabled. Ctrl-C ends it.
 
 """
 
@@ -42,7 +45,12 @@ def run(options: argparse.Namespace) -> int:
 def _settings(portals: Sequence[DemoPortal], urls: Sequence[str]) -> Settings:
     return Settings(
         portals=tuple(
-            PortalSettings(name=portal.name, url=url, api_key=Secret(portal.exporter_key))
+            PortalSettings(
+                name=portal.name,
+                url=url,
+                api_key=Secret(portal.exporter_key),
+                people_interval=_PEOPLE_INTERVAL,
+            )
             for portal, url in zip(portals, urls, strict=True)
         )
     )

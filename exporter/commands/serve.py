@@ -17,9 +17,9 @@ from exporter.config import ConfigError, Settings, load
 from exporter.docspace import credential
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
+from exporter.exporter import Exporter
 from exporter.flags import FlagError
 from exporter.logs import make_log
-from exporter.service import Exporter
 from exporter.version import HOMEPAGE, VERSION, revision
 from exporter.web.activation import inherited_sockets
 from exporter.web.app import App, WebOptions

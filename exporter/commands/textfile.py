@@ -24,9 +24,9 @@ from structlog.typing import FilteringBoundLogger
 from exporter.clock import Clock
 from exporter.commands.terminal import interrupted
 from exporter.config import ConfigError, load
+from exporter.exporter import Exporter
 from exporter.flags import FlagError
 from exporter.logs import make_log
-from exporter.service import Exporter
 
 #: Mode of a new file: node_exporter runs as another user.
 _MODE = 0o644

@@ -7,14 +7,23 @@
 from exporter.config.document import ConfigError
 from exporter.config.load import load
 from exporter.config.secret import Secret
-from exporter.config.settings import PortalSettings, Settings, TLSSettings, Window
+from exporter.config.settings import (
+    Labels,
+    PortalSettings,
+    Settings,
+    TLSSettings,
+    Window,
+    Withheld,
+)
 
 __all__ = [
     "ConfigError",
+    "Labels",
     "PortalSettings",
     "Secret",
     "Settings",
     "TLSSettings",
     "Window",
+    "Withheld",
     "load",
 ]

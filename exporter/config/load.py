@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from exporter.config import document, values
+from exporter.config import document, labels, values
 from exporter.config.section import Context, Section
 from exporter.config.settings import PortalSettings, Settings, TLSSettings
 
@@ -53,8 +53,13 @@ def _settings(top: Section, folder: Path) -> Settings:
         defaults,
         timeout=scrape.take("timeout", values.positive_duration, defaults.timeout),
         min_interval=scrape.take("min_interval", values.duration, defaults.min_interval),
+        people_interval=scrape.take(
+            "people_interval", values.people_interval, defaults.people_interval
+        ),
         max_response_size=scrape.take("max_response_size", values.size, defaults.max_response_size),
         expiring_within=top.take("expiring_within", values.windows, defaults.expiring_within),
+        labels=labels.read(top.section("labels"), ()),
+        withhold=top.take("withhold", values.withhold, defaults.withhold),
     )
     concurrency = scrape.take("concurrency", values.concurrency, Settings.DEFAULT_CONCURRENCY)
     scrape.close()
@@ -79,10 +84,13 @@ def _portal(section: Section, defaults: PortalSettings, folder: Path) -> PortalS
         api_key_file=section.take("api_key_file", path, None),
         timeout=section.take("timeout", values.positive_duration, defaults.timeout),
         min_interval=defaults.min_interval,
+        people_interval=defaults.people_interval,
         max_response_size=defaults.max_response_size,
         expiring_within=section.take("expiring_within", values.windows, defaults.expiring_within),
         tls=_tls(section.section("tls"), folder),
         proxy_url=section.take("proxy_url", values.proxy_url, None),
+        labels=labels.read(section.section("labels"), defaults.labels),
+        withhold=defaults.withhold | section.take("withhold", values.withhold, frozenset()),
     )
     section.close()
     return portal

@@ -4,11 +4,12 @@ No message repeats the value: it may be a secret that slipped into the wrong fie
 """
 
 import re
+import typing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from exporter.config.secret import Secret
-from exporter.config.settings import Window
+from exporter.config.settings import Window, Withheld
 
 # As Prometheus writes durations: units in falling order, each at most once.
 _DURATION = re.compile(
@@ -55,6 +56,17 @@ def positive_duration(value: object) -> float:
     return seconds
 
 
+def people_interval(value: object) -> float:
+    """Seconds between two looks at who was disabled.
+
+    A minute is how soon a failed one is tried again; after a day the news would be too old.
+    """
+    seconds = duration(value)
+    if not 60 <= seconds <= 86400:
+        raise ValueError("expected a duration from 1m to 1d")
+    return seconds
+
+
 def windows(value: object) -> tuple[Window, ...]:
     """Windows from a list of durations, the shortest first; no two of the same length."""
     if not isinstance(value, list):
@@ -63,6 +75,14 @@ def windows(value: object) -> tuple[Window, ...]:
     if len(found) != len(value):
         raise ValueError("expected durations of different length")
     return tuple(Window(found[seconds], seconds) for seconds in sorted(found))
+
+
+def withhold(value: object) -> frozenset[Withheld]:
+    """Names of labels whose values are not shown."""
+    known = {str(name): name for name in typing.get_args(Withheld)}
+    if not isinstance(value, list) or not all(str(name) in known for name in value):
+        raise ValueError(f"expected a list such as [creator] of {', '.join(known)}")
+    return frozenset(known[str(name)] for name in value)
 
 
 def size(value: object) -> int:

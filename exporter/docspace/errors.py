@@ -15,7 +15,7 @@
         ├── Unauthorized            unauthorized         401
         ├── PaymentRequired         payment_required     402
         ├── Forbidden               forbidden            403
-        ├── NotFound                not_found            404
+        ├── NotFound                not_found            404, or a 500 without a tenant
         ├── RateLimited             rate_limited         429
         ├── ServerError             server_error         5xx
         └── UnexpectedStatus        unexpected_status    anything else
@@ -24,14 +24,49 @@
 what happened, ``hint`` what to do about it; neither ever holds a key or a stack trace.
 """
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+#: What a 403 is about, as far as the shape of its body shows: the permissions of the key, the
+#: address of the caller, the state of the portal, a proxy that answered in its place.
+ForbiddenCause = Literal["scope", "address", "state", "proxy", "unknown"]
+
+_FORBIDDEN_HINTS: Mapping[ForbiddenCause, str] = {
+    "scope": (
+        "the key's permissions do not suffice: it needs *:read, *:write or full access "
+        "(servers after 3.8 refuse the key of a guest in any case)"
+    ),
+    "address": (
+        "this machine's address is not in the portal's IP allow-list: add the address that the "
+        "portal sees (the owner's keys are exempt from the list)"
+    ),
+    "state": "the portal is being restored, moved or encrypted: wait until that is done",
+    "proxy": (
+        "an HTML page refused the request, not the portal's API: look at the reverse proxy or the "
+        "firewall in front of the portal"
+    ),
+}
+
+#: The hint for plain HTTP that reached a TLS port.
+PORT_SPEAKS_TLS = (
+    "this port speaks TLS: `url` must begin with https:// (where it does, the proxy in front of "
+    "the portal forwards plain HTTP to a TLS port)"
+)
 
 
 class PortalError(Exception):
-    """A fetch that brought no key list. ``reason`` is the class' own, ``hint`` is for people."""
+    """A fetch that brought no key list.
+
+    ``reason`` belongs to the class. ``hint`` does too, unless more is known about this one error.
+    """
 
     reason: ClassVar[str]
     hint: str
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
 
 
 class Timeout(PortalError):
@@ -58,24 +93,19 @@ class ConnectionFailed(PortalError):
 
 
 class TLSFailed(PortalError):
-    """The TLS handshake failed, or the TLS files of the configuration cannot be used.
-
-    Whoever looked closer may give a better hint.
-    """
+    """The TLS handshake failed, or the TLS files of the configuration cannot be used."""
 
     reason = "tls"
     hint = "check the portal's certificate and its host name; a private CA belongs in `tls.ca_file`"
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint or self.hint
-
 
 class CredentialUnusable(PortalError):
-    """The API key could not be read or can never be sent in a header."""
+    """The API key cannot be read, or must not be sent as it is."""
 
     reason = "credential"
-    hint = "`api_key_file` must be readable and hold the key alone, as DocSpace showed it"
+    hint = (
+        "the key must stand alone on one line, as DocSpace showed it; a key file must be readable"
+    )
 
 
 class TooLarge(PortalError):
@@ -95,8 +125,8 @@ class InvalidResponse(PortalError):
 class Refused(PortalError):
     """The portal answered, and not with 200."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int, hint: str | None = None) -> None:
+        super().__init__(message, hint)
         self.status = status
 
 
@@ -108,10 +138,13 @@ class Redirected(Refused):
 
 
 class Unauthorized(Refused):
-    """401: the key is missing, wrong, disabled or expired."""
+    """401: the key is missing, wrong, disabled or expired, or its creator removed or disabled."""
 
     reason = "unauthorized"
-    hint = "create a new key as an admin with the single permission *:read"
+    hint = (
+        "the key is missing, wrong, disabled or expired, or the person who created it was removed "
+        "or disabled: create a new one as an admin with the single permission *:read"
+    )
 
 
 class PaymentRequired(Refused):
@@ -122,17 +155,24 @@ class PaymentRequired(Refused):
 
 
 class Forbidden(Refused):
-    """403: scope too narrow, address not allowed, or the portal is being restored or moved."""
+    """403: scope too narrow, address not allowed, or the portal is being restored or moved.
+
+    ``cause`` is what the answer itself shows of that, and decides the hint.
+    """
 
     reason = "forbidden"
     hint = (
-        "the key needs the permission *:read; else look at the portal's IP allow-list "
-        "and whether it is being restored"
+        "the key needs the permission *:read, and its creator must not be a guest; else look at "
+        "the portal's IP allow-list, and whether it is being restored, moved or encrypted"
     )
+
+    def __init__(self, message: str, status: int, cause: ForbiddenCause = "unknown") -> None:
+        super().__init__(message, status, _FORBIDDEN_HINTS.get(cause))
+        self.cause = cause
 
 
 class NotFound(Refused):
-    """404: no such portal, or it is suspended or being removed."""
+    """404, or a 500 that names no tenant: no such portal, or it is suspended or being removed."""
 
     reason = "not_found"
     hint = "check `url`; a suspended or removed portal answers like this too"
@@ -145,7 +185,10 @@ class RateLimited(Refused):
     """
 
     reason = "rate_limited"
-    hint = "the portal is left alone until its Retry-After has passed; who else uses this account?"
+    hint = (
+        "the portal is not asked again until its Retry-After has passed, or for a minute where it "
+        "names none; the limit counts all requests of the key's creator"
+    )
 
     def __init__(self, message: str, status: int, retry_after: float) -> None:
         super().__init__(message, status)

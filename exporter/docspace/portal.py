@@ -25,8 +25,8 @@ from exporter.clock import Clock
 from exporter.config import PortalSettings
 from exporter.docspace.errors import REASONS, Crowded, PortalError, RateLimited, Timeout
 from exporter.docspace.fetch import Fetched, Fetcher
-from exporter.docspace.journal import Journal
-from exporter.docspace.observation import Answer, Observation
+from exporter.docspace.observation import Observation, PortalFacts
+from exporter.docspace.outage_log import OutageLog
 from exporter.docspace.slots import Slots
 from exporter.threads import in_thread
 
@@ -68,7 +68,7 @@ class Portal:
         self.settings = settings
         self._fetcher = fetcher
         self._clock = clock
-        self._journal = Journal(log.bind(portal=settings.name))
+        self._outages = OutageLog(log.bind(portal=settings.name))
         self._slots = slots
         self._coalesced = coalesced
         self._lock = threading.Lock()
@@ -180,7 +180,7 @@ class Portal:
             keep = self._observation if flight.given_up else self._record
             hung = isinstance(fetched.error, Timeout)
             self._turn = hung, flight.started if hung else duration
-            flight.result.set_result(keep(fetched, duration))
+            flight.result.set_result(keep(fetched, fetched.duration))
 
     def _land(self, flight: Flight) -> None:
         self._flight = None
@@ -215,8 +215,8 @@ class Portal:
 
     def _failure(self, error: PortalError) -> Fetched:
         """A failure that no answer stands behind."""
-        visibility = self._last.visibility if self._last else "unknown"
-        return Fetched(None, error, None, Answer(), visibility)
+        facts = self._last.facts if self._last else PortalFacts()
+        return Fetched(None, error, None, None, facts, 0.0)
 
     def _record(self, fetched: Fetched, duration: float = 0.0) -> Observation:
         """Make an observation, and remember what outlives it."""
@@ -229,7 +229,7 @@ class Portal:
             self._resume_at = self._clock.monotonic() + error.retry_after
         self._last = self._observation(fetched, duration)
         self._last_at = self._clock.monotonic()
-        self._journal.tell(self._last, last)
+        self._outages.tell(self._last, last)
         return self._last
 
     def _observation(self, fetched: Fetched, duration: float) -> Observation:
@@ -240,8 +240,8 @@ class Portal:
             listing=fetched.listing,
             error=fetched.error,
             own_key=fetched.own_key,
-            answer=fetched.answer,
-            visibility=fetched.visibility,
+            clock_skew=fetched.clock_skew,
+            facts=fetched.facts,
             last_success=self._last_success,
             errors=dict(self._errors),
         )

@@ -1,15 +1,14 @@
 """One GET to a portal: pooled connection, TLS, proxy, total deadline, size cap.
 
-Every foreign exception ends here, in `_mapped`; callers see a `Response` or a `PortalError`.
+Every foreign exception ends here, in `exceptions`; callers see a `Response` or a `PortalError`.
 A redirect is an answer like any other and never followed; ``~/.netrc`` and cookies are never used.
 """
 
 import contextlib
 import http.client
 import http.cookiejar
-import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +16,10 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret
-from exporter.docspace.errors import (
-    ConnectionFailed,
-    InvalidResponse,
-    PortalError,
-    Timeout,
-    TLSFailed,
-    TooLarge,
-)
+from exporter.docspace.errors import ConnectionFailed, TooLarge
+from exporter.docspace.exceptions import mapped
 from exporter.docspace.proxy import proxies, proxy_endpoint
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.watch import Watch
@@ -39,43 +33,51 @@ _REFUSAL_BYTES = 64 * 1024
 class Response:
     """An answer of any status. ``headers`` is case-insensitive; ``body`` is decoded.
 
-    The body of an answer other than 200 is only there to explain: it is cut at 64 KiB.
+    ``received`` is when the headers were here, in Unix seconds by our clock. The body of an answer
+    other than 200 is only there to explain: it is cut at 64 KiB.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    received: float
 
 
 class Transport:
     """The way to one portal. Not for two requests at once."""
 
-    def __init__(self, settings: PortalSettings, contexts: TLSContexts) -> None:
+    def __init__(self, settings: PortalSettings, contexts: TLSContexts, clock: Clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._contexts = contexts
         self._watch = Watch()
         self._proxies = proxies(settings)
         self._context: ssl.SSLContext | None = None
         self._session: requests.Session | None = None
 
-    def get(self, path: str, authorization: Secret, seconds: float) -> Response:
+    def get(
+        self, path: str, authorization: Secret, seconds: float, max_bytes: int | None = None
+    ) -> Response:
         """GET a path below the portal's address, all within so many seconds.
+
+        The body may have ``max_bytes``, or what the settings allow.
 
         Raises Timeout, ConnectionFailed, TLSFailed, TooLarge, or InvalidResponse for a body that
         is not what its Content-Encoding says.
         """
-        with self._mapped(seconds), self._watch.limit(seconds):
+        limit = max_bytes or self._settings.max_response_size
+        with mapped(seconds, lambda: self._watch.expired), self._watch.limit(seconds):
             _check_proxy(self._settings)
             session = self._current_session()
             connected = self._watch.connected
             try:
-                return self._exchange(session, path, authorization, seconds)
+                return self._exchange(session, path, authorization, seconds, limit)
             except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
                 # A kept connection that the portal closed between two scrapes says nothing of the
                 # portal: one more try, on a fresh connection.
                 if self._watch.expired or self._watch.connected > connected:
                     raise
-                return self._exchange(session, path, authorization, seconds)
+                return self._exchange(session, path, authorization, seconds, limit)
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -84,7 +86,12 @@ class Transport:
             self._session = None
 
     def _exchange(
-        self, session: requests.Session, path: str, authorization: Secret, seconds: float
+        self,
+        session: requests.Session,
+        path: str,
+        authorization: Secret,
+        seconds: float,
+        max_bytes: int,
     ) -> Response:
         with session.get(
             self._settings.url + path,
@@ -95,17 +102,17 @@ class Transport:
             proxies=self._proxies,
             verify=not self._settings.tls.insecure_skip_verify,
         ) as answer:
+            received = self._clock.now()
             status, headers = answer.status_code, answer.headers
-            body = self._body(answer.raw) if status == 200 else _refusal_body(answer.raw)
-        return Response(status, headers, body)
+            body = self._body(answer.raw, max_bytes) if status == 200 else _refusal_body(answer.raw)
+        return Response(status, headers, body, received)
 
-    def _body(self, raw: Any) -> bytes:
+    def _body(self, raw: Any, max_bytes: int) -> bytes:
         body = bytearray()
         for chunk in raw.stream(_CHUNK, decode_content=True):
             body += chunk
-            if len(body) > self._settings.max_response_size:
-                limit = self._settings.max_response_size
-                raise TooLarge(f"the decoded answer is larger than {limit} bytes")
+            if len(body) > max_bytes:
+                raise TooLarge(f"the decoded answer is larger than {max_bytes} bytes")
         self._watch.check()  # cut off by the deadline looks like the end where no length was told
         return bytes(body)
 
@@ -119,43 +126,6 @@ class Transport:
             self._context = context
             self._session = _session(self._watch, context)
         return self._session
-
-    @contextlib.contextmanager
-    def _mapped(self, seconds: float) -> Iterator[None]:
-        """Turn what requests, urllib3, http.client and ssl raise into the one error tree.
-
-        Only the kind of a foreign exception is told, and the words of the operating system or of
-        OpenSSL; its arguments may hold headers, hence the key.
-        """
-        try:
-            yield
-        except PortalError:
-            raise
-        except (
-            requests.RequestException,
-            urllib3.exceptions.HTTPError,
-            http.client.HTTPException,
-            OSError,
-        ) as exc:
-            causes = list(_causes(exc))
-            # urllib3 counts a refused connection among its timeouts: the socket's word is the one.
-            if self._watch.expired or any(isinstance(cause, TimeoutError) for cause in causes):
-                raise Timeout(f"no complete answer within {seconds:.3g} s") from exc
-            for kind, error in _KINDS:
-                for cause in causes:
-                    if isinstance(cause, kind):
-                        raise error(_words(cause)) from exc
-            raise ConnectionFailed(_words(causes[-1])) from exc
-
-
-_KINDS: tuple[tuple[type[BaseException], type[PortalError]], ...] = (
-    (urllib3.exceptions.DecodeError, InvalidResponse),
-    (ssl.SSLError, TLSFailed),
-)
-
-
-# What http.client says of a proxy that does not let us through; the reason after it is dropped.
-_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b", re.ASCII)
 
 
 class _Adapter(HTTPAdapter):
@@ -238,33 +208,3 @@ def _refusal_body(raw: Any) -> bytes:
         body: bytes = raw.read(_REFUSAL_BYTES, decode_content=True)
         return body
     return b""
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """The exception and what it was raised for, outermost first.
-
-    urllib3 keeps the reason in an attribute or in the arguments instead of the chain.
-    """
-    seen: list[BaseException] = []
-    queue: list[object] = [exc]
-    while queue:
-        cause = queue.pop(0)
-        if not isinstance(cause, BaseException) or cause in seen:
-            continue
-        seen.append(cause)
-        yield cause
-        queue += [getattr(cause, "reason", None), cause.__cause__, cause.__context__, *cause.args]
-
-
-def _words(exc: BaseException) -> str:
-    """What OpenSSL or the operating system says of it, else the kind of exception alone."""
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return f"certificate verify failed: {exc.verify_message}"
-    if isinstance(exc, ssl.SSLError) and exc.reason == "WRONG_VERSION_NUMBER":
-        return "this port does not speak TLS: use http:// or another port"
-    if isinstance(exc, ssl.SSLError):
-        return f"TLS handshake failed: {exc.reason or type(exc).__name__}"
-    if isinstance(exc, OSError) and exc.strerror:
-        return exc.strerror
-    refused = _TUNNEL_REFUSED.match(str(exc)) if isinstance(exc, OSError) else None
-    return f"the proxy answered with HTTP {refused[1]}" if refused else type(exc).__name__

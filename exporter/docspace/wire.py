@@ -6,6 +6,7 @@ Only what cannot be a key list at all is an error; one bad record costs itself.
 
 import html
 import json
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from typing import Any
 import msgspec
 
 from exporter.docspace.errors import InvalidResponse
-from exporter.docspace.keys import FULL_ACCESS, ApiKey, Creator
+from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
+
+_VERSION = re.compile(r"[0-9]{1,6}\.[0-9A-Za-z.+-]{1,25}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,18 @@ class Profile:
         return self.is_admin or self.is_owner
 
 
+@dataclass(frozen=True, slots=True)
+class PeoplePage:
+    """A page of ``people/filter``: ids of disabled people in lower case, ``count`` records in all.
+
+    ``total`` is how many people all pages hold, None where the answer does not say.
+    """
+
+    disabled: frozenset[str]
+    count: int
+    total: int | None
+
+
 class _Date(msgspec.Struct, rename="camel"):
     """The date form of the OpenAPI description; ``utcTime`` is UTC with or without a ``Z``."""
 
@@ -75,6 +90,22 @@ class _Key(msgspec.Struct, rename="camel"):
 class _Profile(msgspec.Struct, rename="camel"):
     is_admin: bool
     is_owner: bool = False
+
+
+class _Person(msgspec.Struct):
+    """``status`` 2 is disabled; where it is missing, the filter of the request is relied on."""
+
+    id: str
+    status: int = 2
+
+
+class _People(msgspec.Struct):
+    response: list[_Person]
+    total: int | None = None
+
+
+class _Build(msgspec.Struct, rename="camel"):
+    doc_space: str
 
 
 def parse_keys(body: bytes) -> KeyList:
@@ -121,6 +152,28 @@ def parse_profile(body: bytes) -> Profile:
     return Profile(is_admin=wire.is_admin, is_owner=wire.is_owner)
 
 
+def parse_people(body: bytes) -> PeoplePage:
+    """Read a page of ``GET /api/2.0/people/filter?employeeStatus=2``. Raises InvalidResponse."""
+    try:
+        people = msgspec.convert(_envelope(body), _People)
+    except msgspec.ValidationError as exc:
+        raise InvalidResponse(f"expected a page of people: {exc}") from exc
+    disabled = frozenset(person.id.lower() for person in people.response if person.status == 2)
+    return PeoplePage(disabled, len(people.response), people.total)
+
+
+def parse_version(body: bytes) -> str:
+    """Read the answer of ``GET /api/2.0/settings/version/build``: the version of DocSpace.
+
+    At most 32 characters; empty where the answer holds nothing that looks like a version.
+    """
+    try:
+        version = msgspec.convert(_response(body), _Build).doc_space.strip()
+    except (InvalidResponse, msgspec.ValidationError):
+        return ""
+    return version if _VERSION.fullmatch(version) else ""
+
+
 def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | None:
     """Read ``error.message`` of a refusal, at most 200 characters of one line, or None.
 
@@ -135,7 +188,15 @@ def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | 
 
 
 def _response(body: bytes) -> Any:
-    """Return what the envelope holds.
+    """Return what the envelope holds. Raises InvalidResponse."""
+    envelope = _envelope(body)
+    if "response" not in envelope:
+        raise InvalidResponse("expected the JSON envelope, got an object without `response`")
+    return envelope["response"]
+
+
+def _envelope(body: bytes) -> dict[str, Any]:
+    """Read the JSON object around each answer. Raises InvalidResponse.
 
     json.loads and not msgspec's decoder: that one refuses the whole answer for one lone surrogate.
     """
@@ -147,9 +208,7 @@ def _response(body: bytes) -> Any:
         raise InvalidResponse(f"expected the JSON envelope, got {_looks_like(body)}") from exc
     if not isinstance(envelope, dict):
         raise InvalidResponse(f"expected the JSON envelope, got {_kind(envelope)}")
-    if "response" not in envelope:
-        raise InvalidResponse("expected the JSON envelope, got an object without `response`")
-    return envelope["response"]
+    return envelope
 
 
 def _key(record: Any) -> ApiKey:

@@ -1,40 +1,57 @@
 """Walks the catalogue: views in, metric families of prometheus-client out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import Metric
 
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row, V
-from exporter.metrics.views import ExporterView, PortalView
+from exporter.docspace.snapshot import Snapshot
+from exporter.metrics.catalogue import (
+    EXPORTER_ROWS,
+    KEY_ROWS,
+    PORTAL_ROWS,
+    ExporterView,
+    KeyView,
+    Row,
+    V,
+)
 
 PORTAL_LABELS = ("portal",)
 KEY_LABELS = ("portal", "key_id", "key_name")
 
-#: Values of the labels that a table's rows share, and what the row looks at.
-Subject = tuple[tuple[str, ...], V]
+#: The labels that a table's rows share, with those of the configuration, and what a row looks at.
+Subject = tuple[Mapping[str, str], V]
 
 
-def portal_metrics(views: Sequence[PortalView]) -> Iterator[Metric]:
+def portal_metrics(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
     """The families of all portals, each family once across them."""
-    portals = [((view.name,), view) for view in views]
-    keys = [
-        ((view.name, state.key.id, state.key.name), state)
-        for view in views
-        for state in view.states
-    ]
+    portals = [(_portal_labels(snapshot), snapshot) for snapshot in snapshots]
+    keys = [subject for snapshot in snapshots for subject in _keys(snapshot)]
     for portal_row in PORTAL_ROWS:
-        yield _family(portal_row, PORTAL_LABELS, portals)
+        yield _family(portal_row, portals)
     for key_row in KEY_ROWS:
-        yield _family(key_row, KEY_LABELS, keys)
+        yield _family(key_row, keys)
+
+
+def _portal_labels(snapshot: Snapshot) -> dict[str, str]:
+    return {**dict(snapshot.observation.portal.labels), "portal": snapshot.name}
+
+
+def _keys(snapshot: Snapshot) -> Iterator[Subject[KeyView]]:
+    shared = _portal_labels(snapshot)
+    withhold = snapshot.observation.portal.withhold
+    for state in snapshot.states:
+        name = "" if "key_name" in withhold else state.key.name
+        labels = {**shared, "key_id": state.key.id, "key_name": name}
+        yield labels, KeyView(state.key, state.superseded, state.creator_status, withhold)
 
 
 def exporter_metrics(view: ExporterView) -> Iterator[Metric]:
     """The families of the exporter itself."""
     for row in EXPORTER_ROWS:
-        yield _family(row, (), [((), view)])
+        yield _family(row, [({}, view)])
 
 
-def _family(row: Row[V], labels: tuple[str, ...], subjects: Iterable[Subject[V]]) -> Metric:
+def _family(row: Row[V], subjects: Iterable[Subject[V]]) -> Metric:
     """One family with all its samples.
 
     Raises ValueError where a row yields more or fewer label values than it has labels:
@@ -43,11 +60,10 @@ def _family(row: Row[V], labels: tuple[str, ...], subjects: Iterable[Subject[V]]
     name, suffix = _family_name(row)
     unit = "seconds" if name.endswith("_seconds") else ""
     metric = Metric(name, row.help, row.kind, unit)
-    names = labels + row.labels
-    for values, subject in subjects:
-        for own_values, number in row.samples(subject):
-            pairs = dict(zip(names, values + own_values, strict=True))
-            metric.add_sample(name + suffix, pairs, float(number))
+    for labels, subject in subjects:
+        for values, number in row.samples(subject):
+            own = dict(zip(row.labels, values, strict=True))
+            metric.add_sample(name + suffix, {**labels, **own}, float(number))
     return metric
 
 

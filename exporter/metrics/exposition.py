@@ -10,11 +10,6 @@ from prometheus_client.registry import Collector
 
 Format = Literal["text", "openmetrics"]
 
-CONTENT_TYPES: dict[Format, str] = {
-    "text": "text/plain; version=0.0.4; charset=utf-8",
-    "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
-}
-
 
 def expose(metrics: Iterable[Metric], form: Format) -> bytes:
     """The exposition of these families. Families without samples are left out."""

@@ -11,11 +11,10 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.config import ConfigError
 from exporter.docspace.portal import Portal
-from exporter.metrics.exposition import CONTENT_TYPES
-from exporter.service import Exporter
+from exporter.exporter import Exporter
 from exporter.web.discovery import discovery
 from exporter.web.http import Handler, Reply, Request, send
-from exporter.web.negotiation import exposition_format, scrape_seconds
+from exporter.web.negotiation import exposition, scrape_seconds
 
 #: Parts of the metrics that `collect[]` chooses from.
 SECTIONS = frozenset({"exporter", "portals"})
@@ -121,14 +120,15 @@ class App:
         return self._expose(request, (portal,), own=False)
 
     def _expose(self, request: Request, portals: tuple[Portal, ...], *, own: bool) -> Reply:
-        form = exposition_format(request.header("Accept"))
+        wanted = exposition(request.header("Accept"))
         seconds = scrape_seconds(request.header("X-Prometheus-Scrape-Timeout-Seconds"))
-        body = self._exporter.expose(portals, seconds, form, own=own)
-        return Reply(body, CONTENT_TYPES[form])
+        body = self._exporter.expose(portals, seconds, wanted.format, own=own)
+        return Reply(body, wanted.content_type)
 
     def _discovery(self, request: Request) -> Reply:
-        names = [portal.settings.name for portal in self._exporter.fleet.portals]
-        return discovery(request, names, self._options.external_url)
+        settings = [portal.settings for portal in self._exporter.fleet.portals]
+        targets = [(each.name, each.labels) for each in settings]
+        return discovery(request, targets, self._options.external_url)
 
     def _reload(self, _: Request) -> Reply:
         if not self._options.enable_lifecycle:

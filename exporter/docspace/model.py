@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Access = Literal["full", "read", "limited"]
+CreatorStatus = Literal["active", "disabled", "removed", "unknown"]
 
-#: The id that DocSpace shows for a creator who was removed ("Unknown Unknown").
+#: The id that DocSpace shows for every creator who was removed. The name beside it can be any.
 REMOVED_CREATOR = "4a515a15-d4d6-4b8e-828e-e0586f18f3a3"
 
 FULL_ACCESS = ("*",)
@@ -13,7 +14,7 @@ FULL_ACCESS = ("*",)
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """Who made a key. ``name`` is plain text, no longer HTML-encoded."""
+    """The person who made a key. ``id`` is in lower case, ``name`` is no longer HTML-encoded."""
 
     id: str
     name: str
@@ -23,10 +24,18 @@ class Creator:
         """Whether this person is no longer in the portal."""
         return self.id == REMOVED_CREATOR
 
+    def status(self, disabled: frozenset[str] | None) -> CreatorStatus:
+        """What became of this person. ``disabled`` holds ids, None where they are not known."""
+        if self.removed:
+            return "removed"
+        if disabled is None or not self.id:
+            return "unknown"
+        return "disabled" if self.id in disabled else "active"
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """One key of the list. Times are Unix seconds; None is "no date" (never, or not told).
+    """One key of the list. Times are Unix seconds; None is "no date" (never, or not known).
 
     ``permissions`` is sorted and never empty: full access is ``("*",)``.
     ``postfix`` is the last four characters of the key, the only part a portal ever shows again.

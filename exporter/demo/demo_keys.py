@@ -1,8 +1,10 @@
-"""A key as the scenario tells it: in days of life and seconds from the start of the demo."""
+"""A key as the scenario describes it: days of life, and seconds from the start of the demo."""
 
 from dataclasses import dataclass
 
-from exporter.demo.model import NO_DATE, DemoKey, Person, Portal, derive_id, derive_secret
+from exporter.demo.key import NO_DATE, DemoKey, derive_id, derive_secret
+from exporter.demo.model import Portal
+from exporter.demo.person import Person
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -10,7 +12,7 @@ DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class KeySpec:
     """One key of one portal.
 
     A key with a `life` was created that many whole days before it expires, `left` seconds from
@@ -40,7 +42,7 @@ class Role:
         """Return the id the key has once it is in place."""
         return derive_id(self.secret(portal_name))
 
-    def enter(self, portal: Portal, portal_name: str, now: float) -> DemoKey:
+    def add_to(self, portal: Portal, portal_name: str, now: float) -> DemoKey:
         """Put the key into the portal."""
         expires_at = None if self.life is None else now + self.left
         created = now - self.age if self.life is None else now + self.left - self.life * DAY

@@ -18,12 +18,13 @@ from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.portal import Portal
 from exporter.docspace.slots import Slots
+from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
+from exporter.metrics.catalogue import ExporterView
 from exporter.metrics.collector import exporter_metrics, portal_metrics
 from exporter.metrics.exposition import Format, expose
 from exporter.metrics.runtime import Runtime
-from exporter.metrics.views import ExporterView, PortalView
 from exporter.version import VERSION, revision
 
 
@@ -79,7 +80,7 @@ class Exporter:
         """
         observations = self.fleet.observe(portals, seconds)
         now = self._clock.now()
-        views = [PortalView.at(observation, now) for observation in observations]
+        views = [Snapshot.at(observation, now) for observation in observations]
         metrics: Iterable[Metric] = portal_metrics(views)
         if own:
             # Last, so that what this scrape counted is in it.
@@ -119,7 +120,7 @@ class Exporter:
             portal.close()
 
     def _portal(self, settings: PortalSettings) -> Portal:
-        fetcher = Fetcher(settings, Transport(settings, self._contexts), self._clock)
+        fetcher = Fetcher(settings, Transport(settings, self._contexts, self._clock), self._clock)
         count = self._coalesced.raise_by_one
         return Portal(settings, fetcher, self._clock, self._log, self._slots, count)
 

@@ -1,10 +1,10 @@
-"""What happens in the demo's portals, as data: moments, and small things to do at them."""
+"""What happens in the demo's portals, as data: a moment, and what is done to the portal then."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
-from exporter.demo.cast import Role
+from exporter.demo.demo_keys import KeySpec
 from exporter.demo.model import Event, Portal
 
 Action = Callable[[Portal, float], None]
@@ -13,11 +13,11 @@ USE_SECONDS = 20.0
 CYCLE_SECONDS = 300.0
 
 
-def appear(role: Role, portal_name: str) -> Action:
+def appear(spec: KeySpec, portal_name: str) -> Action:
     """A key is created."""
 
     def act(portal: Portal, now: float) -> None:
-        role.enter(portal, portal_name, now)
+        spec.add_to(portal, portal_name, now)
 
     return act
 
@@ -43,13 +43,20 @@ def switch(key_id: str, *, on: bool) -> Action:
 
 
 def use(key_ids: Sequence[str]) -> Action:
-    """Calls are made with keys, as far as they are valid."""
+    """Calls are made with keys; one refused for its creator counts as a use too."""
 
     def act(portal: Portal, now: float) -> None:
         for key_id in key_ids:
-            key = portal.key(key_id)
-            if key is not None and key.valid(now):
-                portal.replace_key(replace(key, last_used=now))
+            portal.use(key_id, now)
+
+    return act
+
+
+def disable(person_id: str) -> Action:
+    """A person is disabled; what uses that person's keys goes on calling."""
+
+    def act(portal: Portal, _now: float) -> None:
+        portal.disable(person_id)
 
     return act
 
@@ -73,7 +80,7 @@ def toggled(start: float, key_id: str, *, on_first: bool) -> Iterator[Event]:
         yield Event(start + number * CYCLE_SECONDS, switch(key_id, on=on))
 
 
-def rotated(start: float, role: Role, portal_name: str) -> Iterator[Event]:
+def rotated(start: float, spec: KeySpec, portal_name: str) -> Iterator[Event]:
     """Create a key anew each cycle; 60 s later switch its forerunner off, 120 s later delete it.
 
     There are never more than two of them.
@@ -81,7 +88,7 @@ def rotated(start: float, role: Role, portal_name: str) -> Iterator[Event]:
     forerunner: str | None = None
     for number in count():
         now = start + number * CYCLE_SECONDS
-        fresh = replace(role, label=f"{role.name}/{number}")
+        fresh = replace(spec, label=f"{spec.name}/{number}")
         yield Event(now, appear(fresh, portal_name))
         if forerunner is not None:
             yield Event(now + 60.0, switch(forerunner, on=False))

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
+from exporter.check import findings
+from exporter.check.certificate import inspect
+from exporter.check.diagnosis import CHECKS, Check, Diagnosis, Finding
 from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.diagnosis import findings
-from exporter.diagnosis.certificate import inspect
-from exporter.diagnosis.diagnosis import CHECKS, Check, Diagnosis, Finding
 from exporter.docspace import credential, wire
 from exporter.docspace.errors import (
     ConnectionFailed,
@@ -29,9 +29,9 @@ from exporter.docspace.errors import (
     Unauthorized,
 )
 from exporter.docspace.fetch import KEYS, Fetcher
-from exporter.docspace.keys import ApiKey
+from exporter.docspace.model import ApiKey
 from exporter.docspace.proxy import endpoint, proxy_endpoint
-from exporter.docspace.refusal import refusal
+from exporter.docspace.status_errors import status_error
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.threads import in_thread
@@ -44,7 +44,7 @@ _GRACE = 0.5
 
 def examine(settings: PortalSettings, clock: Clock) -> Diagnosis:
     """Examine a portal; each step may take the portal's timeout. A failure is a finding."""
-    transport = Transport(settings, TLSContexts())
+    transport = Transport(settings, TLSContexts(), clock)
     try:
         return _Examination(settings, transport, clock).run()
     finally:
@@ -135,7 +135,7 @@ class _Examination:
         own_key = f"{KEYS}/@self"
         response = self._within(lambda: self._transport.get(own_key, who.header, self._timeout))
         if response.status != 200:
-            refused = refusal(response, self._clock.now(), who)
+            refused = status_error(response, self._clock.now(), who)
             if isinstance(refused, NotFound):
                 return  # no such portal, or one too old for this question: the list will tell
             raise refused
@@ -156,10 +156,10 @@ class _Examination:
             Finding("api", "ok", "answers"),
             findings.accepted(key),
             findings.scope(key),
-            findings.visibility(fetched.visibility),
+            findings.visibility(fetched.facts.visibility),
             findings.own_key_expiry(key, self._clock.now()),
             findings.keys(fetched.listing),
-            findings.clock_skew(fetched.answer.clock_skew),
+            findings.clock_skew(fetched.clock_skew),
             findings.latency(seconds, self._timeout),
         )
 

@@ -5,9 +5,9 @@ A problem is what makes a scrape fail; all that works and should still be looked
 
 from ipaddress import ip_address
 
+from exporter.check.certificate import Certificate
+from exporter.check.diagnosis import Check, Finding
 from exporter.config import TLSSettings
-from exporter.diagnosis.certificate import Certificate
-from exporter.diagnosis.diagnosis import Check, Finding
 from exporter.docspace.errors import (
     CredentialUnusable,
     Forbidden,
@@ -15,10 +15,10 @@ from exporter.docspace.errors import (
     TLSFailed,
     Unauthorized,
 )
-from exporter.docspace.keys import FULL_ACCESS, ApiKey
+from exporter.docspace.model import FULL_ACCESS, ApiKey
 from exporter.docspace.observation import Visibility
 from exporter.docspace.wire import KeyList
-from exporter.words import DAY, iso, moment, plural, span
+from exporter.formatting import DAY, iso, moment, plural, span
 
 #: Below this, the life left to our own key and to the portal's certificate is worth a word, ...
 KEY_LEFT = 30 * DAY

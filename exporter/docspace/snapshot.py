@@ -1,13 +1,13 @@
-"""What the rows of the catalogue look at: a portal at a moment, one of its keys, the exporter."""
+"""A portal at a moment: its last observation, and what its keys are then."""
 
 from dataclasses import dataclass
 
 from exporter.docspace.observation import Observation
-from exporter.metrics.state import KeyState, Summary, judge, summarize
+from exporter.docspace.state import KeyState, Summary, judge, summarize
 
 
 @dataclass(frozen=True, slots=True)
-class PortalView:
+class Snapshot:
     """An observation and what its keys are at a moment; no states where the portal is down."""
 
     observation: Observation
@@ -20,23 +20,9 @@ class PortalView:
         return self.observation.portal.name
 
     @classmethod
-    def at(cls, observation: Observation, now: float) -> "PortalView":
+    def at(cls, observation: Observation, now: float) -> "Snapshot":
         """Judge the observation's keys at ``now``, in Unix seconds."""
         if observation.listing is None:
             return cls(observation, (), None)
-        states = judge(observation.listing.keys, now)
+        states = judge(observation.listing.keys, now, observation.facts.disabled)
         return cls(observation, states, summarize(states, observation.portal.expiring_within))
-
-
-@dataclass(frozen=True, slots=True)
-class ExporterView:
-    """The exporter itself. ``reload_time`` is Unix seconds of the last reload that succeeded."""
-
-    version: str
-    revision: str
-    python_version: str
-    reload_successful: bool
-    reload_time: float
-    coalesced: int
-    faults: int
-    rejected: int

@@ -1,30 +1,55 @@
 """What a key is at a moment. The only place where a metric compares a key with the time."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
 from exporter.config import Window
-from exporter.docspace.keys import ApiKey
+from exporter.docspace.model import ApiKey, CreatorStatus
 
-Status = Literal["active", "disabled", "expired"]
+KeyStatus = Literal["active", "disabled", "expired"]
+Condition = Literal["active", "orphaned", "rotated", "disabled", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
     """A key at a moment.
 
-    ``active`` is usable now, ``expired`` is past its expiry whether or not the portal has switched
-    it off yet, ``disabled`` was switched off by a person before that. ``left`` is the seconds to
-    its expiry (negative past it), None where it never expires.
+    ``active`` is switched on and not past its expiry, ``expired`` is past its expiry whether or not
+    the portal has switched it off yet, ``disabled`` was switched off by a person before that.
+    ``left`` is the seconds to its expiry (negative past it), None where it never expires.
     """
 
     key: ApiKey
-    status: Status
+    status: KeyStatus
     left: float | None
     superseded: bool
+    creator_status: CreatorStatus
+
+    @property
+    def orphaned(self) -> bool | None:
+        """Whether the portal refuses the key since its creator is gone; None where unknown."""
+        return ORPHANED[self.creator_status]
+
+    @property
+    def condition(self) -> Condition:
+        """The one word for a person: of the active keys, the orphaned and the rotated stand out."""
+        if self.status != "active":
+            return self.status
+        if self.orphaned:
+            return "orphaned"
+        return "rotated" if self.superseded else "active"
+
+
+#: Whether a key whose creator has this status is refused.
+ORPHANED: Mapping[CreatorStatus, bool | None] = {
+    "active": False,
+    "disabled": True,
+    "removed": True,
+    "unknown": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +57,8 @@ class Summary:
     """Counts over the keys of a portal. ``keys`` = ``active`` + ``disabled`` + ``expired``.
 
     ``expiring`` goes from window label to the active keys that expire within it, so a wider window
-    holds the narrower ones. All after ``expired`` count active keys only.
+    holds the narrower ones. All after ``expired`` count active keys only. ``orphaned`` are those
+    known to be refused since their creator is removed or disabled.
     """
 
     keys: int
@@ -44,12 +70,18 @@ class Summary:
     unrestricted: int
     never_used: int
     orphaned: int
+    superseded: int
 
 
-def judge(keys: Sequence[ApiKey], now: float) -> tuple[KeyState, ...]:
-    """The state of each key at ``now`` (Unix seconds), in the order given."""
+def judge(
+    keys: Sequence[ApiKey], now: float, disabled: frozenset[str] | None = None
+) -> tuple[KeyState, ...]:
+    """The state of each key at ``now`` (Unix seconds), in the order given.
+
+    ``disabled`` holds the ids of disabled people; None where they are not known.
+    """
     replaced = _superseded(keys, now)
-    return tuple(_state(key, now, superseded=key.id in replaced) for key in keys)
+    return tuple(_state(key, now, disabled, superseded=key.id in replaced) for key in keys)
 
 
 def summarize(states: Sequence[KeyState], windows: Sequence[Window]) -> Summary:
@@ -67,24 +99,24 @@ def summarize(states: Sequence[KeyState], windows: Sequence[Window]) -> Summary:
         never_expiring=len(active) - len(lefts),
         unrestricted=sum(state.key.access == "full" for state in active),
         never_used=sum(state.key.last_used is None for state in active),
-        orphaned=sum(_orphaned(state.key) for state in active),
+        orphaned=sum(state.orphaned is True for state in active),
+        superseded=sum(state.superseded for state in active),
     )
 
 
-def _state(key: ApiKey, now: float, *, superseded: bool) -> KeyState:
+def _state(
+    key: ApiKey, now: float, disabled: frozenset[str] | None, *, superseded: bool
+) -> KeyState:
     left = None if key.expires is None else key.expires - now
-    return KeyState(key, _status(key, now), left, superseded)
+    creator = "unknown" if key.creator is None else key.creator.status(disabled)
+    return KeyState(key, _status(key, now), left, superseded, creator)
 
 
-def _status(key: ApiKey, now: float) -> Status:
+def _status(key: ApiKey, now: float) -> KeyStatus:
     """Expiry comes first: the portal switches an expired key off only minutes later."""
     if key.expires is not None and key.expires <= now:
         return "expired"
     return "active" if key.is_active else "disabled"
-
-
-def _orphaned(key: ApiKey) -> bool:
-    return key.creator is not None and key.creator.removed
 
 
 def _superseded(keys: Iterable[ApiKey], now: float) -> set[str]:
@@ -95,7 +127,7 @@ def _superseded(keys: Iterable[ApiKey], now: float) -> set[str]:
     """
     families: dict[tuple[str, str], list[ApiKey]] = defaultdict(list)
     for key in keys:
-        if key.creator is not None and key.creator.id and not _orphaned(key):
+        if key.creator is not None and key.creator.id and not key.creator.removed:
             families[key.creator.id, key.name].append(key)
     return {
         key_id

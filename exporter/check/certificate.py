@@ -13,7 +13,7 @@ from exporter.config import TLSSettings
 from exporter.docspace.errors import TLSFailed
 from exporter.docspace.proxy import Endpoint
 from exporter.docspace.tls import TLSContexts
-from exporter.words import moment
+from exporter.formatting import moment
 
 #: OpenSSL's flag to read a certificate whatever its dates say; Python has no name for it.
 _NO_CHECK_TIME = 0x200000

@@ -5,6 +5,7 @@ In between there is a line only where the reason is one that this outage did not
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter.docspace.errors import PortalError
 from exporter.docspace.observation import Observation
 from exporter.docspace.wire import Malformed
 
@@ -12,7 +13,7 @@ from exporter.docspace.wire import Malformed
 _SHOWN = 10
 
 
-class Journal:
+class OutageLog:
     """Tells changes, not states. ``log`` is bound to the portal."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
@@ -20,6 +21,7 @@ class Journal:
         self._down_since: float | None = None
         self._told: set[str] = set()
         self._malformed: frozenset[Malformed] = frozenset()
+        self._people_reason: str | None = None
 
     def tell(self, observation: Observation, last: Observation | None) -> None:
         """Log what is new in this observation against the last one."""
@@ -41,6 +43,19 @@ class Journal:
             self._down_since = None
             self._told.clear()
             self._tell_malformed(listing.malformed)
+            self._log_people(observation.facts.people_error)
+
+    def _log_people(self, error: PortalError | None) -> None:
+        """Log that disabled creators are not known, once for each reason in a row."""
+        reason = None if error is None else error.reason
+        if error is not None and reason != self._people_reason:
+            self._log.warning(
+                "cannot learn which people are disabled, nor which keys are refused for that",
+                reason=reason,
+                error=str(error),
+                hint="an admin's key with the permission *:read may list people",
+            )
+        self._people_reason = reason
 
     def _tell_malformed(self, malformed: tuple[Malformed, ...]) -> None:
         """Log each record that could not be understood once, for as long as it stays so."""
