@@ -14,7 +14,7 @@ from exporter.docspace.portal import Portal
 from exporter.exporter import Exporter
 from exporter.web.discovery import discovery
 from exporter.web.http import Handler, Reply, Request, send
-from exporter.web.negotiation import exposition, scrape_seconds
+from exporter.web.negotiation import accepts_gzip, exposition, scrape_seconds
 
 #: Parts of the metrics that `collect[]` chooses from.
 SECTIONS = frozenset({"exporter", "portals"})
@@ -122,8 +122,12 @@ class App:
     def _expose(self, request: Request, portals: tuple[Portal, ...], *, own: bool) -> Reply:
         wanted = exposition(request.header("Accept"))
         seconds = scrape_seconds(request.header("X-Prometheus-Scrape-Timeout-Seconds"))
-        body = self._exporter.expose(portals, seconds, wanted.format, own=own)
-        return Reply(body, wanted.content_type)
+        compressed = accepts_gzip(request.header("Accept-Encoding"))
+        body = self._exporter.expose(
+            portals, seconds, wanted.format, own=own, compressed=compressed
+        )
+        encoding = "gzip" if compressed else "identity"
+        return Reply(body, wanted.content_type, encoding=encoding)
 
     def _discovery(self, request: Request) -> Reply:
         settings = [portal.settings for portal in self._exporter.fleet.portals]

@@ -36,12 +36,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. ``body`` is not compressed yet."""
+    """An answer.
+
+    Without ``encoding`` the server compresses ``body`` for clients that accept it. A handler that
+    has chosen by itself says how the body is encoded: ``gzip``, or ``identity`` to leave it alone.
+    """
 
     body: bytes
     content_type: str = TEXT
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    encoding: str | None = None
 
     @classmethod
     def text(cls, line: str, status: int = 200, **headers: str) -> "Reply":
@@ -55,16 +60,17 @@ Handler = Callable[[Request], Reply]
 
 def send(reply: Reply, request: Request, start_response: StartResponse) -> list[bytes]:
     """Send a reply: gzip where the request accepts it, no body for HEAD."""
-    body = reply.body
+    body, encoding = reply.body, reply.encoding
+    if encoding is None and body and accepts_gzip(request.header("Accept-Encoding")):
+        body, encoding = gzip.compress(body, compresslevel=5, mtime=0), "gzip"
     headers: dict[str, Any] = {
         "Content-Type": reply.content_type,
         "X-Content-Type-Options": "nosniff",
         "Vary": "Accept, Accept-Encoding",
         **reply.headers,
     }
-    if body and accepts_gzip(request.header("Accept-Encoding")):
-        body = gzip.compress(body, compresslevel=5, mtime=0)
-        headers["Content-Encoding"] = "gzip"
+    if encoding not in {None, "identity"}:
+        headers["Content-Encoding"] = encoding
     headers["Content-Length"] = str(len(body))
     phrase = http.HTTPStatus(reply.status).phrase
     start_response(f"{reply.status} {phrase}", list(headers.items()))
