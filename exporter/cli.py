@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from exporter import flags
 from exporter.commands.terminal import complain
@@ -26,6 +27,8 @@ COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if sys.stderr is None:  # closed by the caller, who wants to read nothing
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115, open to the end
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parse(arguments)
     try:

@@ -385,11 +385,6 @@ def test_a_name_without_an_address_is_a_problem_of_the_name(tmp_path: Path) -> N
     assert found["name_resolution"]["detail"].startswith("the host name")
 
 
-def test_a_name_that_no_host_can_have_is_a_problem_of_the_name(tmp_path: Path) -> None:
-    _, found = examined(tmp_path, entry("http://a..b", "sk-x"))
-    assert statuses(found)["name_resolution"] == "problem"
-
-
 def test_a_portal_that_hangs_is_a_problem_of_its_own(demo: Demo, tmp_path: Path) -> None:
     demo.portals["acme"].portal.delay = 30.0
     result = check(tmp_path, "scrape: {timeout: 1s}\n" + demo.config(), "--format=json")

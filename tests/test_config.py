@@ -20,11 +20,11 @@ from exporter.config import (
     Settings,
     TLSSettings,
     Window,
-    document,
     labels,
     load,
 )
 from exporter.metrics import catalogue
+from exporter.yamlfile import document
 
 ROOT = Path(__file__).parent.parent
 INVALID = Path(__file__).parent / "fixtures" / "invalid"

@@ -89,7 +89,7 @@ def plain_key(record: Any) -> ApiKey:
     return ApiKey(
         key_id,
         short(text(wire.name or "")),
-        short(text(wire.key_postfix or ""))[-4:],
+        short(text((wire.key_postfix or "")[-4:])),
         wire.is_active,
         scopes if len(scopes) <= 100 else (*scopes[:99], "…"),
         creator,
@@ -288,6 +288,11 @@ def test_ten_malformed_records_are_described_and_the_rest_counted() -> None:
 def test_long_text_is_cut(field: str) -> None:
     (key,) = parse_keys(body({**record(1), field: "x" * 257})).keys
     assert getattr(key, field) == "x" * 255 + "…"
+
+
+def test_of_a_long_postfix_the_last_four_characters_are_kept() -> None:
+    (key,) = parse_keys(body(record(1, keyPostfix="sk-0123456789ab"))).keys
+    assert key.postfix == "89ab"
 
 
 def test_long_creator_is_cut() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from support import faults
 from support.faults import FaultServer, Peer, Script, answer, says
 from support.process import ExporterProcess, run
@@ -26,8 +27,10 @@ from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.exporter import Exporter
+from exporter.httpserver.listen import ListenAddress
+from exporter.httpserver.message import Reply
+from exporter.httpserver.server import Server
 from exporter.web.app import App, WebOptions
-from exporter.web.http import Reply
 
 KEY = "sk-" + "deadbeef" * 8
 PASSWORD = "pr0xyp4ssw0rd"
@@ -299,7 +302,7 @@ def test_key_file_that_one_may_not_read_is_named(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(credential, "_at_once", refuse)
     scraped = Scraped(portal("http://127.0.0.1:1", api_key=None, api_key_file=path))
     scraped.clean()
     assert f"{path}: cannot be read: Permission denied" in scraped.told
@@ -326,16 +329,18 @@ def test_internal_error_that_holds_the_key_takes_its_portal_down_without_it(
     log = Log()
     settings = Settings(portals=(portal(server.url, timeout=5.0),))
     exporter = Exporter(lambda: settings, Clock(), log.log)
-    app = App(exporter, lambda _: Reply.text("front"), WebOptions(), log.log)
-    statuses: list[str] = []
-
-    def start_response(status: str, *_: object) -> None:
-        statuses.append(status)
-
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}
-    body = b"".join(app(environ, start_response)).decode()
-    exporter.close()
-    assert statuses == ["200 OK"]
+    app = App(exporter, lambda _: Reply.text("front"), WebOptions())
+    listening = ListenAddress("127.0.0.1", 0).bind()
+    serving = Server([listening], app, log.log, threads=4)
+    url = ListenAddress.of(listening).url()
+    serving.start()
+    try:
+        answer = requests.get(f"{url}/metrics", timeout=10)
+    finally:
+        serving.stop()
+        exporter.close()
+    body = answer.text
+    assert answer.status_code == 200
     assert 'docspace_up{portal="acme"} 0.0' in body
     assert "docspace_exporter_internal_errors_total 1.0" in body
     assert log.count("RuntimeError") >= 1

@@ -20,7 +20,11 @@ import pytest
 from support.demo import Demo
 from support.faults import FaultServer, never_answers
 from support.process import ExporterProcess, Process, run
+from support.prometheus import eventually
 
+from exporter.commands import serve
+from exporter.config import PortalSettings, Secret, Settings, TLSSettings
+from exporter.docspace import tls
 from exporter.version import VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +35,14 @@ END, SLACK = 2.0, 1.0
 
 def config(url: str) -> str:
     return f"portals: [{{name: acme, url: '{url}', api_key: sk-1}}]\n"
+
+
+def connects(address: tuple[str, int]) -> bool:
+    """Whether something listens there."""
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5).close()
+        return True
+    return False
 
 
 def ends_in(exporter: Process, number: signal.Signals) -> tuple[int, float]:
@@ -79,12 +91,15 @@ def test_signal_ends_it_with_scrapes_in_flight_on_every_address(
 
 
 def test_scrape_in_flight_is_still_answered_if_it_ends_soon(tmp_path: Path, demo: Demo) -> None:
-    demo.portals["acme"].portal.delay = 0.4
+    portal = demo.portals["acme"].portal
     answers: list[str] = []
-    with ExporterProcess(tmp_path, demo.config("acme")) as exporter:
+    config = "scrape: {min_interval: 0s}\n" + demo.config("acme")
+    with ExporterProcess(tmp_path, config) as exporter:
+        exporter.get()  # also asks what is asked once an hour
+        asked, portal.delay = portal.requests["/api/2.0/keys"], 0.4
         scrape = threading.Thread(target=lambda: answers.append(exporter.get()))
         scrape.start()
-        while not demo.portals["acme"].portal.requests:
+        while portal.requests["/api/2.0/keys"] == asked:
             time.sleep(0.01)
         exporter.send(signal.SIGTERM)
         scrape.join(10)
@@ -268,11 +283,13 @@ def test_nothing_is_said_on_stdout(tmp_path: Path) -> None:
 
 def test_level_error_is_quiet_where_nothing_is_wrong_with_us(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
-    command = [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    command = [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{address[1]}"]
     with subprocess.Popen(
         [*command, "--log.level=error"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as process:
-        time.sleep(1.5)
+        eventually(lambda: connects(address), bool)
         process.terminate()
         _, told = process.communicate(timeout=10)
     assert (process.returncode, told) == (0, "")
@@ -304,14 +321,34 @@ def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path, demo: Demo) ->
             "api_key: sk-x, tls: {ca_file: none}",
             "portals[0].tls: {folder}/none: cannot be read: No such file",
         ),
+        ("api_key_file: fifo", "portals[0].api_key_file: {folder}/fifo: expected a regular file"),
+        (
+            "api_key: sk-x, tls: {ca_file: fifo}",
+            "portals[0].tls: {folder}/fifo: expected a regular file",
+        ),
     ],
 )
 def test_config_check_opens_the_files(tmp_path: Path, fields: str, problem: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
     file = tmp_path / "config.yaml"
     file.write_text(f"portals: [{{name: a, url: 'https://a.example', {fields}}}]\n")
     ended = run("--config.check", f"--config.file={file}", cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{file}: {problem.format(folder=tmp_path)}")
+
+
+def test_config_check_makes_one_tls_context_for_portals_that_trust_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One holds all certificates of the system, and takes its time to read them."""
+    made = []
+    build = tls._build
+    monkeypatch.setattr(tls, "_build", lambda settings: made.append(settings) or build(settings))
+    portals = tuple(
+        PortalSettings(f"portal-{n}", "https://a.example", Secret("sk-x")) for n in range(400)
+    )
+    serve._check_files(tmp_path / "config.yaml", Settings(portals))
+    assert made == [TLSSettings()]
 
 
 def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path, demo: Demo) -> None:

@@ -210,14 +210,14 @@ def test_it_writes_at_each_interval_until_a_signal(
     until(lambda: 'docspace_up{portal="initech"} 0.0' in output.read_text())
     portal.condition = "ok"
     until(lambda: 'docspace_up{portal="initech"} 1.0' in output.read_text())
-    assert process.stop(number, seconds=5.0) == 0
+    assert process.stop(number, seconds=5.0) == 128 + number
     assert list(output.parent.iterdir()) == [output]
 
 
 def test_a_signal_ends_a_long_pause_at_once(demo: Demo, tmp_path: Path, output: Path) -> None:
     process = looping(tmp_path, demo.config("initech"), output, "--interval=1h")
     until(output.exists)
-    assert process.stop(seconds=5.0) == 0
+    assert process.stop(seconds=5.0) == 143
 
 
 def test_a_signal_does_not_wait_for_a_portal(demo: Demo, tmp_path: Path, output: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_signal_does_not_wait_for_a_portal(demo: Demo, tmp_path: Path, output:
     portal.delay = 30.0
     process = looping(tmp_path, demo.config("initech"), output, "--interval=1h")
     until(lambda: bool(portal.requests))
-    assert process.stop(seconds=5.0) == 0
+    assert process.stop(seconds=5.0) == 143
     assert not output.exists()
 
 
@@ -236,7 +236,7 @@ def test_a_write_that_fails_is_tried_again(demo: Demo, tmp_path: Path, output: P
     process.wait_for('level=error msg="cannot write"')
     output.parent.mkdir()
     until(output.exists)
-    assert process.stop() == 0
+    assert process.stop() == 143
 
 
 def test_sighup_reloads_and_does_not_end_it(tmp_path: Path, demo: Demo) -> None:
@@ -252,4 +252,4 @@ def test_sighup_reloads_and_does_not_end_it(tmp_path: Path, demo: Demo) -> None:
         written = len(process.lines)
         process.send(signal.SIGHUP)
         process.wait_for("configuration reloaded", after=written)
-        assert process.stop() == 0
+        assert process.stop() == 143

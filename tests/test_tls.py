@@ -220,6 +220,25 @@ def test_ca_file_that_changes_is_used_for_the_next_fetch(
         assert status(transport) == 200
 
 
+def test_certificates_of_the_system_that_change_need_no_restart(
+    make: Make,
+    tmp_path: Path,
+    authority: Issued,
+    served: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = tmp_path / "ca.pem"
+    system.write_bytes(issue(tmp_path, "other").cert_file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(system))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nothing"))
+    with FaultServer(SPEAKS, served.context()) as server:
+        transport = make(f"https://127.0.0.1:{server.port}")
+        with pytest.raises(TLSFailed):
+            status(transport)
+        system.write_bytes(authority.cert_file.read_bytes())
+        assert status(transport) == 200
+
+
 def test_client_certificate_that_changes_is_used_for_the_next_fetch(
     make: Make, tmp_path: Path, authority: Issued, served: Issued, client: Issued
 ) -> None:

@@ -16,9 +16,9 @@ from support.standing import StandingClock
 from support.web import Web
 
 from exporter.config import Secret
-from exporter.web.toolkit.auth import BasicAuth, TooManyChecks
-from exporter.web.toolkit.ratelimit import TokenBucket
-from exporter.web.toolkit.webconfig import RateLimit
+from exporter.httpserver.auth import BasicAuth, TooManyChecks
+from exporter.httpserver.ratelimit import TokenBucket
+from exporter.httpserver.webconfig import RateLimit
 
 PASSWORD = "correct horse battery staple"
 #: Of PASSWORD, as htpasswd writes it, at the lowest cost.
@@ -96,17 +96,17 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     ],
 )
 def test_only_a_user_with_the_password_comes_in(header: str, *, right: bool) -> None:
-    assert auth().admit(header) is right
+    assert auth().accepts(header, "192.0.2.1") is right
 
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
 def test_every_prefix_of_bcrypt_is_taken(prefix: str) -> None:
-    assert auth(alice=prefix + HASH[4:]).admit(basic("alice", PASSWORD))
+    assert auth(alice=prefix + HASH[4:]).accepts(basic("alice", PASSWORD), "192.0.2.1")
 
 
 def test_user_and_password_may_be_in_any_language() -> None:
     hashed = bcrypt.hashpw("пароль:ü".encode(), bcrypt.gensalt(4)).decode()
-    assert auth(алиса=hashed).admit(basic("алиса", "пароль:ü"))
+    assert auth(алиса=hashed).accepts(basic("алиса", "пароль:ü"), "192.0.2.1")
 
 
 def test_password_beyond_what_bcrypt_reads_is_wrong() -> None:
@@ -114,8 +114,8 @@ def test_password_beyond_what_bcrypt_reads_is_wrong() -> None:
     longest = "x" * 72
     hashed = bcrypt.hashpw(longest.encode(), bcrypt.gensalt(4)).decode()
     guard = auth(alice=hashed)
-    assert guard.admit(basic("alice", longest))
-    assert not guard.admit(basic("alice", longest + "y"))
+    assert guard.accepts(basic("alice", longest), "192.0.2.1")
+    assert not guard.accepts(basic("alice", longest + "y"), "192.0.2.1")
 
 
 # What it costs
@@ -123,21 +123,21 @@ def test_password_beyond_what_bcrypt_reads_is_wrong() -> None:
 
 def test_right_password_is_hashed_once(counted: Counted) -> None:
     guard = auth()
-    assert all(guard.admit(basic("alice", PASSWORD)) for _ in range(5))
+    assert all(guard.accepts(basic("alice", PASSWORD), "192.0.2.1") for _ in range(5))
     assert counted.count == 1
 
 
 def test_wrong_password_is_hashed_each_time(counted: Counted) -> None:
     guard = auth()
     for _ in range(3):
-        guard.admit(basic("alice", "wrong"))
-        guard.admit(basic("alice", PASSWORD))
+        guard.accepts(basic("alice", "wrong"), "192.0.2.1")
+        guard.accepts(basic("alice", PASSWORD), "192.0.2.1")
     assert counted.count == 4
 
 
 def test_unknown_user_costs_as_much_as_the_dearest_known_one(counted: Counted) -> None:
     guard = auth(alice=HASH, bob="$2b$06$" + "." * 53)
-    guard.admit(basic("nobody", PASSWORD))
+    guard.accepts(basic("nobody", PASSWORD), "192.0.2.1")
     (hashed,) = counted.hashes
     assert hashed.startswith(b"$2b$06$")
 
@@ -148,7 +148,7 @@ def test_time_does_not_tell_whether_a_user_exists() -> None:
     def seconds(user: str, password: str) -> float:
         """Of this thread's work: other processes do not count."""
         started = time.thread_time()
-        guard.admit(basic(user, password))
+        guard.accepts(basic(user, password), "192.0.2.1")
         return time.thread_time() - started
 
     attempts = [("alice", "wrong"), ("nobody", "wrong"), ("alice", "x" * 100)]
@@ -164,7 +164,7 @@ def test_clients_that_come_at_once_with_the_right_password_cost_one_hash(
     monkeypatch.setattr(bcrypt, "checkpw", counted)
     guard = auth()
     with ThreadPoolExecutor(40) as clients:
-        assert all(clients.map(guard.admit, [basic("alice", PASSWORD)] * 40))
+        assert all(clients.map(guard.accepts, [basic("alice", PASSWORD)] * 40, ["192.0.2.1"] * 40))
     assert counted.count == 1
 
 
@@ -174,10 +174,10 @@ def flooded(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[BasicAuth, Counte
     counted = Counted(seconds=0.2)
     monkeypatch.setattr(bcrypt, "checkpw", counted)
     guard = auth()
-    guard.admit(basic("alice", PASSWORD))
+    guard.accepts(basic("alice", PASSWORD), "192.0.2.1")
     with ThreadPoolExecutor(8) as attackers:
         for number in range(8):
-            attackers.submit(guard.admit, basic("alice", f"wrong {number}"))
+            attackers.submit(guard.accepts, basic("alice", f"wrong {number}"), "192.0.2.1")
         eventually(lambda: len(guard._checking), lambda waiting: waiting == 8, 1.0)
         yield guard, counted
 
@@ -186,7 +186,7 @@ def test_flood_of_wrong_passwords_does_not_delay_who_is_known(
     flooded: tuple[BasicAuth, Counted],
 ) -> None:
     started = time.monotonic()
-    assert flooded[0].admit(basic("alice", PASSWORD))
+    assert flooded[0].accepts(basic("alice", PASSWORD), "192.0.2.1")
     assert time.monotonic() - started < 0.1
 
 
@@ -194,7 +194,7 @@ def test_flood_of_wrong_passwords_takes_no_more_threads(
     flooded: tuple[BasicAuth, Counted],
 ) -> None:
     with pytest.raises(TooManyChecks):
-        flooded[0].admit(basic("alice", "one more"))
+        flooded[0].accepts(basic("alice", "one more"), "192.0.2.1")
 
 
 def test_flood_of_wrong_passwords_takes_one_core(flooded: tuple[BasicAuth, Counted]) -> None:
@@ -205,7 +205,7 @@ def test_flood_of_wrong_passwords_takes_one_core(flooded: tuple[BasicAuth, Count
 
 def test_bcrypt_is_loaded_for_users_only() -> None:
     script = (
-        "import sys, exporter.commands.serve, exporter.web.toolkit.auth\n"
+        "import sys, exporter.commands.serve, exporter.httpserver.auth\n"
         "assert 'bcrypt' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

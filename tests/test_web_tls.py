@@ -9,7 +9,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -18,8 +17,9 @@ from support.standing import Log
 from support.web import Web, curl
 
 from exporter.config import ConfigError
-from exporter.web.toolkit.tls import ServerTLS
-from exporter.web.toolkit.webfile import WebConfigFile
+from exporter.httpserver.message import Reply
+from exporter.httpserver.tls import ServerTLS
+from exporter.httpserver.webfile import WebConfigFile
 
 PLAIN_GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -110,11 +110,7 @@ def test_requests_in_one_record_are_all_answered(https: Web, authority: Issued) 
 def test_long_answer_arrives_whole(tmp_path: Path, served: Issued, authority: Issued) -> None:
     body = os.urandom(3_000_000)
 
-    def long(_: Any, start_response: Any) -> list[bytes]:
-        start_response("200 OK", [("Content-Length", str(len(body)))])
-        return [body]
-
-    with Web(tmp_path, tls(served), long) as web:
+    with Web(tmp_path, tls(served), lambda _: Reply(body)) as web:
         connection = http.client.HTTPSConnection(
             "127.0.0.1", web.port, context=trusting(authority), timeout=10
         )

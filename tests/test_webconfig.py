@@ -8,10 +8,10 @@ import pytest
 from support.standing import Log
 
 from exporter.config import ConfigError, Secret
-from exporter.web.toolkit.tlsnames import SUITES
-from exporter.web.toolkit.tlssettings import TLSServerSettings
-from exporter.web.toolkit.webconfig import RateLimit, WebConfig, load
-from exporter.web.toolkit.webfile import WebConfigFile
+from exporter.httpserver.tlsnames import SUITES
+from exporter.httpserver.tlssettings import TLSServerSettings
+from exporter.httpserver.webconfig import RateLimit, WebConfig, load
+from exporter.httpserver.webfile import WebConfigFile
 
 FIXTURES = Path(__file__).parent / "fixtures" / "webconfig"
 ALICE = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"

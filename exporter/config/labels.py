@@ -2,9 +2,9 @@
 
 import re
 
-from exporter.config import document, values
-from exporter.config.section import Section
+from exporter.config import values
 from exporter.config.settings import Labels
+from exporter.yamlfile import Section, document
 
 _MAX_VALUE = 256
 

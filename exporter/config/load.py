@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from exporter.config import document, labels, values
-from exporter.config.section import Context, Section
+from exporter.config import labels, values
 from exporter.config.settings import PortalSettings, Settings, TLSSettings
+from exporter.yamlfile import Context, Section, document
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from exporter.config.secret import Secret
+from exporter.yamlfile import Secret
 
 #: Pairs of name and value, sorted by name.
 Labels = tuple[tuple[str, str], ...]

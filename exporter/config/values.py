@@ -9,8 +9,8 @@ import typing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exporter.config.secret import Secret
 from exporter.config.settings import Window, Withheld
+from exporter.yamlfile import Secret
 
 # As Prometheus writes durations: units in falling order, each at most once.
 _DURATION = re.compile(

@@ -81,7 +81,7 @@ def read_key(record: Raw, shared: Shared) -> ApiKey:
     return ApiKey(
         id=key_id,
         name=_label(wire.name),
-        postfix=_label(wire.key_postfix)[-4:],
+        postfix=_label((wire.key_postfix or "")[-4:]),
         is_active=wire.is_active,
         permissions=_permissions(wire.permissions, shared),
         creator=_creator(wire.create_by, shared),

@@ -1,6 +1,7 @@
 """TLS contexts of portals: one for equal settings, built again when one of their files changes."""
 
 import ssl
+import stat
 import threading
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import certifi
 
 from exporter.config import TLSSettings
 from exporter.docspace.errors import TLSFailed
+from exporter.yamlfile.stamp import Stamp, stamp
 
-Stamps = tuple[tuple[int, int], ...]
+Stamps = tuple[Stamp | None, ...]
 
 _LOCAL_FILE = (
     "a file on this machine is at fault, not the portal: check this portal's `tls` section"
@@ -38,15 +40,22 @@ class TLSContexts:
 
 
 def _stamps(settings: TLSSettings) -> Stamps:
-    stamps = []
-    for path in (settings.ca_file, settings.cert_file, settings.key_file):
-        if path is not None:
-            try:
-                status = path.stat()
-            except OSError as exc:
-                raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _LOCAL_FILE) from exc
-            stamps.append((status.st_mtime_ns, status.st_size))
-    return tuple(stamps)
+    """The state of each file behind a context, of the system's certificates where those count."""
+    own = [path for path in (settings.ca_file, settings.cert_file, settings.key_file) if path]
+    for path in own:
+        try:
+            regular = stat.S_ISREG(path.stat().st_mode)
+        except OSError as exc:
+            raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _LOCAL_FILE) from exc
+        if not regular:  # OpenSSL would wait at a FIFO for ever
+            raise TLSFailed(f"{path}: expected a regular file", _LOCAL_FILE)
+    return tuple(map(stamp, own if settings.ca_file else [*own, *_system_places()]))
+
+
+def _system_places() -> list[Path]:
+    """Where OpenSSL looks for certificates, SSL_CERT_FILE and SSL_CERT_DIR included."""
+    places = ssl.get_default_verify_paths()
+    return [Path(place) for place in (places.cafile, places.capath) if place]
 
 
 def _build(settings: TLSSettings) -> ssl.SSLContext:
@@ -77,6 +86,7 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
 
 
 def _system_has_certificates() -> bool:
-    """Whether OpenSSL's default paths (SSL_CERT_FILE and SSL_CERT_DIR included) hold anything."""
-    paths = ssl.get_default_verify_paths()
-    return bool(paths.cafile) or bool(paths.capath and any(Path(paths.capath).iterdir()))
+    """Whether any of these places holds something."""
+    return any(
+        place.is_file() or (place.is_dir() and any(place.iterdir())) for place in _system_places()
+    )

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from exporter.config import Secret, document, values
-from exporter.config.section import Context, Section
-from exporter.web.toolkit.tlssettings import TLSServerSettings, tls_settings
+from exporter.httpserver.tlssettings import TLSServerSettings, tls_settings
+from exporter.yamlfile import Context, Secret, Section, document, scalars
 
 #: The headers that a file may set, with the values they may have; none means any.
 HEADERS: Mapping[str, tuple[str, ...]] = {
@@ -116,7 +115,7 @@ def _header(name: str, value: object) -> str:
     """A header's value; an empty one unsets it, as in the toolkit."""
     if value == "":
         return ""
-    line = values.text(value)
+    line = scalars.text(value)
     if not line.isascii():
         raise ValueError("expected a string of ASCII characters")
     if HEADERS[name] and line not in HEADERS[name]:

@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from exporter.config import Secret, values
-from exporter.config.section import Section
-from exporter.web.toolkit import tlsnames
+from exporter.httpserver import tlsnames
+from exporter.yamlfile import Secret, Section, scalars
 
 T = TypeVar("T")
 
@@ -71,7 +70,7 @@ def tls_settings(section: Section, folder: Path) -> TLSServerSettings | None:
         section.problem(
             "client_allowed_sans", "expected client_auth_type RequireAndVerifyClientCert with it"
         )
-    prefer = section.take("prefer_server_cipher_suites", values.boolean, True)  # noqa: FBT003, a default
+    prefer = section.take("prefer_server_cipher_suites", scalars.boolean, True)  # noqa: FBT003, a default
     curve = section.take("curve_preferences", _curve, None)
     section.close()
     if cert is None or key is None:
@@ -83,7 +82,7 @@ def tls_settings(section: Section, folder: Path) -> TLSServerSettings | None:
 
 def _pem(section: Section, name: str, folder: Path) -> Pem | None:
     """What ``name_file`` says, or ``name``: PEM text that stands in the file itself."""
-    file = section.take(f"{name}_file", partial(values.path_in, folder), None)
+    file = section.take(f"{name}_file", partial(scalars.path_in, folder), None)
     inline = section.take(name, _inline, None)
     if section.has(f"{name}_file") and section.has(name):
         section.problem(name, f"expected either `{name}_file` or `{name}`")
@@ -123,7 +122,7 @@ def _client_auth(value: object) -> ssl.VerifyMode:
 def _strings(value: object) -> list[str]:
     if not isinstance(value, list):
         raise ValueError("expected a list")  # noqa: TRY004, one error type for every bad value
-    return [values.text(item) for item in value]
+    return [scalars.text(item) for item in value]
 
 
 def _names(value: object) -> frozenset[str]:

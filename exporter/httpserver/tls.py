@@ -13,28 +13,29 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.config import ConfigError
-from exporter.web.toolkit.tlssettings import Pem, TLSServerSettings
-from exporter.web.toolkit.webfile import Stamp, WebConfigFile, stamp
+from exporter.httpserver.tlssettings import Pem, TLSServerSettings
+from exporter.httpserver.webfile import WebConfigFile
+from exporter.yamlfile import ConfigError
+from exporter.yamlfile.stamp import Stamp, stamp
 
 #: As getpeercert() calls the kinds of names that the toolkit compares, beside addresses.
 _NAME_KINDS = frozenset({"DNS", "email", "URI"})
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """On what terms a handshake is made."""
+class ServerContext:
+    """What a handshake is made with."""
 
     context: ssl.SSLContext
     allowed_sans: frozenset[str] = frozenset()
 
-    def admit(self, certificate: dict[str, Any] | None) -> bool:
+    def accepts(self, certificate: dict[str, Any] | None) -> bool:
         """Whether a client may stay. ``certificate`` is what getpeercert() says of it."""
         return not self.allowed_sans or not self.allowed_sans.isdisjoint(_names(certificate or {}))
 
 
 class ServerTLS:
-    """The terms of the next handshake. Raises ConfigError where the first cannot be had."""
+    """The context of the next handshake. Raises ConfigError where the first cannot be had."""
 
     def __init__(
         self, file: WebConfigFile, settings: TLSServerSettings, log: FilteringBoundLogger
@@ -44,7 +45,7 @@ class ServerTLS:
         self._lock = threading.Lock()
         self._settings = settings
         self._stamps = _stamps(settings)
-        self._terms = build(settings)
+        self._current = build(settings)
         self._told = ""
 
     @classmethod
@@ -53,8 +54,8 @@ class ServerTLS:
         settings = file.current().tls
         return None if settings is None else cls(file, settings, log)
 
-    def terms(self) -> Terms:
-        """The terms in force now.
+    def current(self) -> ServerContext:
+        """The context in force now.
 
         While a new certificate or its key cannot be used, the old pair stays in force: a renewal
         writes one before the other. Raises ConfigError where anything else cannot be used, the
@@ -66,11 +67,11 @@ class ServerTLS:
             stamps = _stamps(settings)
             if (settings, stamps) != (self._settings, self._stamps) or self._told:
                 self._build_again(settings, stamps)
-            return self._terms
+            return self._current
 
     def _build_again(self, settings: TLSServerSettings, stamps: dict[Path, Stamp | None]) -> None:
         try:
-            terms = build(settings)
+            context = build(settings)
         except ConfigError as exc:
             if str(exc) != self._told:
                 self._log.error("TLS files cannot be used", problem=str(exc))
@@ -78,7 +79,7 @@ class ServerTLS:
             if not self._only_the_pair_changed(settings, stamps):
                 raise
             return
-        self._settings, self._stamps, self._terms, self._told = settings, stamps, terms, ""
+        self._settings, self._stamps, self._current, self._told = settings, stamps, context, ""
         self._log.info("TLS files read again")
 
     def _only_the_pair_changed(
@@ -89,7 +90,7 @@ class ServerTLS:
         return settings == self._settings and changed <= pair
 
 
-def build(settings: TLSServerSettings) -> Terms:
+def build(settings: TLSServerSettings) -> ServerContext:
     """A context with these settings. Raises ConfigError with one line that names the file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION
@@ -102,7 +103,7 @@ def build(settings: TLSServerSettings) -> Terms:
         context.set_ecdh_curve(settings.curve)
     _load_client_ca(context, settings)
     _load_pair(context, settings)
-    return Terms(context, settings.allowed_sans)
+    return ServerContext(context, settings.allowed_sans)
 
 
 def _set_versions(context: ssl.SSLContext, settings: TLSServerSettings) -> None:

@@ -13,7 +13,7 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 50
 
 #: How fields are spelled.
-_FIELD = re.compile(r"[a-z_]{1,30}", re.ASCII)
+_FIELD = re.compile(r"[A-Za-z_]{1,30}", re.ASCII)
 _QUOTED_NAME = re.compile(r"\b(alias|anchor|handle) '.*", re.DOTALL)
 _MERGE = "tag:yaml.org,2002:merge"
 _STRING = "tag:yaml.org,2002:str"

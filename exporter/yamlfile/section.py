@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from exporter.config import document
+from exporter.yamlfile import document
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from exporter.web.toolkit.webconfig import RateLimit
+from exporter.httpserver.webconfig import RateLimit
 
 
 class TokenBucket:
