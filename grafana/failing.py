@@ -15,6 +15,7 @@ from grafana.tables import (
     ACCESS_LEVEL,
     CREATOR,
     KEY,
+    NOTE,
     PERMISSIONS,
     PORTAL,
     PORTAL_NAME,
@@ -59,7 +60,7 @@ def failing_keys() -> table.Panel:
     columns: list[Column] = [
         KEY,
         Text("why", "Why", 130, mappings=CONDITIONS),
-        Number("used", "Last tried", rows.named(), "dateTimeFromNow", 130),
+        Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145),
         expires(rows),
         PORTAL,
         CREATOR,
@@ -81,7 +82,7 @@ def firing_alerts() -> table.Panel:
     # The name without the prefix that all of them have, which the link puts before it again.
     named = (
         f'label_replace({promql.titled(rows)}, "alert", "$1", "alertname", "DocSpace(.*)")'
-        + promql.sentences("No alert of the bundled rules fires", "alert", last)
+        + promql.sentences("No alert of the bundled rules fires", last)
     )
     since = f"1000 * max by ({ALERT_LABELS}, key_name, key_postfix) (ALERTS_FOR_STATE{{{RULES}}})"
     frame = Frame(
@@ -96,7 +97,8 @@ def firing_alerts() -> table.Panel:
         Number("severity", "Severity", named, WORD, 80, mappings=SEVERITIES),
         PORTAL_NAME,
         Text("key", "Key", 100, grows=True),
-        Number("since", "Since", f"{since} and {rows}", "dateTimeFromNow", 130),
+        Number("since", "Since", f"{since} and {rows}", "dateTimeFromNow", 145),
+        NOTE,
     ]
     return table_of(frame, columns, (), ("Severity", True))
 
@@ -157,13 +159,11 @@ def keys_by_time_left() -> bargauge.Panel:
         ("rotated", f"{NAMED.rotated} unless on {ID} {NAMED.orphaned}", QUIET),
         ("creator gone", NAMED.refused, QUIET),
     ]
-    return bars(
-        frame,
-        [
-            (Query(promql.answered(f"count({one_each(keys)})"), name, ref), color)
-            for ref, (name, keys, color) in zip("ABCDEFGHIJK", sets, strict=True)
-        ],
-    )
+    queries = [
+        (Query(f"count({one_each(keys)})\nor 0 * count({promql.UP} == 1)", name, ref), color)
+        for ref, (name, keys, color) in zip("ABCDEFGHIJK", sets, strict=True)
+    ]
+    return bars(frame, [*queries, (Query(promql.unread("said"), "{{said}}", "L"), QUIET)])
 
 
 QUIETER: Final = f"({NAMED.orphaned} or {NAMED.superseded})"

@@ -27,6 +27,7 @@ from grafana.tables import (
     CREATOR,
     CREATOR_STATUS,
     NEVER_USED,
+    NOTE,
     PERMISSIONS_AT_LENGTH,
     PORTAL,
     Column,
@@ -91,7 +92,7 @@ def in_words() -> stat.Panel:
         parts = f'label_replace({parts}, "{label}", "{text}", "{source}", "(?s){pattern}")'
     joined = f"{parts}\n* on (portal, key_id) group_left (is) ({is_now})"
     text = f'label_join({joined}, "text", "", "key", "at", "by", "may", "is")'
-    expr = f"max by (text) ({text})" + promql.sentences(GONE, "text", promql.UNKNOWN)
+    expr = f"max by (text) ({text})" + promql.sentences(GONE, promql.UNKNOWN, "text")
     colors = texts({str(value): (NAMES[value], color) for value, _, _, color, _ in STATES})
     return sentence(frame, expr, "{{text}}", colors)
 
@@ -155,6 +156,7 @@ def description() -> table.Panel:
         PERMISSIONS_AT_LENGTH,
         Number("created", "Created", _labelled(rows), DATE, 140, mappings=UNTOLD_DATE),
         Number("used", "Last used", used, DATE, 140, mappings=NEVER_USED),
+        NOTE,
     ]
     return table_of(frame, columns, ("key_id", "url"), ("Key", False))
 
@@ -166,7 +168,7 @@ def _labelled(rows: Rows) -> str:
     return (
         f"{promql.titled(INFO)}\n* on (portal) group_left (url) {url}"
         f"\n* on (portal, key_id) group_left () ({made})"
-        + promql.sentences(GONE, "key", promql.LAST_RISING)
+        + promql.sentences(GONE, promql.LAST_RISING)
     )
 
 

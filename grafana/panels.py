@@ -52,7 +52,7 @@ LEAST_STEP: Final = "4m"
 
 
 # Where a panel has nothing to draw, as while its query fails: it says nothing of keys or portals.
-NO_DATA: Final = "No data"
+NO_DATA: Final = "No data at this range"
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,10 @@ def access_levels() -> piechart.Panel:
         "Full access, only reading, or limited to some scopes.",
         6,
         9,
+        "-",
     )
     counts = f"count by (access) ({info} and on {ID} {NAMED.active})"
-    expr = counts + promql.sentences("No active key", "access", 0)
+    expr = counts + promql.sentences("No active key", 0, "access")
     return share(frame, expr, "{{access}}", ACCESS_COLORS)
 
 

@@ -37,7 +37,7 @@ from grafana.style import (
     between,
     texts,
 )
-from grafana.tables import PORTAL_PAGE, Column, Number, Text, table_of
+from grafana.tables import NOTE, PORTAL_PAGE, Column, Number, Text, table_of
 
 UP: Final = texts({"0": ("down", NOW), "1": ("up", QUIET)})
 NEVER_ANSWERED: Final = between(NEVER_SECONDS / 2, 1e11, "never", NOW)
@@ -221,6 +221,7 @@ def portals() -> table.Panel:
             "visibility", "Keys seen", 125, mappings=[*texts({"all": ("all", QUIET)}), *VISIBILITY]
         ),
         Text("version", "Version", 95),
+        NOTE,
     ]
     return table_of(frame, columns, ("url",), ("State", False))
 
@@ -231,7 +232,7 @@ def _labelled(rows: str) -> str:
     info = promql.latest("docspace_portal_info", promql.PORTALS, "portal", labels)
     return (
         f"{rows} * on (portal) group_left ({labels}) {info}\nor on (portal) {rows}"
-        f'\nor on () label_replace(vector({number(promql.LAST_RISING)}), "portal",'
+        f'\nor on () label_replace(vector({number(promql.LAST_RISING)}), "{promql.NOTED}",'
         f' "{promql.NO_EXPORTER}", "", "")'
     )
 
@@ -248,7 +249,9 @@ def _portal_numbers(rows: Rows) -> list[Number]:
         Number("keys", "Keys", keys, COUNT, 75, mappings=UNTOLD, decimals=0),
         Number("age", "Last answer", told(SILENCE), "s", 110, AGE, NEVER_ANSWERED, decimals=0),
         Number("duration", "Scrape took", told(duration), "s", 110, mappings=UNTOLD),
-        Number("own", "Own key left", told(OWN_LEFT), DAYS, 120, TEXT_RUNNING_OUT, left),
+        Number(
+            "own", "Own key left", told(OWN_LEFT), DAYS, 120, TEXT_RUNNING_OUT, left, decimals=1
+        ),
         Number("skew", "Clock off by", skew, "s", 110, SKEW, NO_SKEW, decimals=1),
     ]
 

@@ -245,7 +245,7 @@ def test_a_table_without_rows_says_what_that_means(
         for name, values in up.items()
     }
     expr = _filled(MAIN, "Keys that fail now", "used")
-    bench.expect({f'{{key="{sentence}"}}': -1e18}, expr, "5m", series)
+    bench.expect({f'{{note="{sentence}"}}': -1e18}, expr, "5m", series)
 
 
 NOW = 10 * 86400  # of the tests below, in seconds
@@ -355,7 +355,7 @@ def test_keys_of_each_state_can_be_listed(bench: Bench, kind: str, key: dict[str
     expr = _filled(MAIN, "Keys: ${show:text}", "age", show=chosen[kind])
     bench.expect({"{}": 1}, f"count({expr} != 1e18)", "240h", _one_key(**key))
     other = _filled(MAIN, "Keys: ${show:text}", "age", show=chosen["active with full access"])
-    bench.expect({'{key="No such key"}': 1e18}, other, "240h", _one_key(**key))
+    bench.expect({'{note="No such key"}': 1e18}, other, "240h", _one_key(**key))
 
 
 def test_a_last_use_by_a_clock_that_is_ahead_is_now(bench: Bench) -> None:
