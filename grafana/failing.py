@@ -79,9 +79,11 @@ def firing_alerts() -> table.Panel:
     alerts = f"max by ({ALERT_LABELS}, key_name, key_postfix) ({ranks})"
     rows = f"topk({promql.ROW_LIMIT}, {alerts})"
     last = promql.LAST_FALLING
+    # Alerts on portals have no key.
+    keyed = f'label_replace({promql.titled(rows)}, "key", "", "key", " …")'
     # The name without the prefix that all of them have, which the link puts before it again.
     named = (
-        f'label_replace({promql.titled(rows)}, "alert", "$1", "alertname", "DocSpace(.*)")'
+        f'label_replace({keyed}, "alert", "$1", "alertname", "DocSpace(.*)")'
         + promql.sentences("No alert of the bundled rules fires", last)
     )
     since = f"1000 * max by ({ALERT_LABELS}, key_name, key_postfix) (ALERTS_FOR_STATE{{{RULES}}})"
@@ -93,12 +95,12 @@ def firing_alerts() -> table.Panel:
         10,
     )
     columns: list[Column] = [
+        NOTE,
         Text("alert", "Alert", 150, RUNBOOK, grows=True),
         Number("severity", "Severity", named, WORD, 80, mappings=SEVERITIES),
         PORTAL_NAME,
         Text("key", "Key", 100, grows=True),
         Number("since", "Since", f"{since} and {rows}", "dateTimeFromNow", 145),
-        NOTE,
     ]
     return table_of(frame, columns, (), ("Severity", True))
 
@@ -163,7 +165,7 @@ def keys_by_time_left() -> bargauge.Panel:
         (Query(f"count({one_each(keys)})\nor 0 * count({promql.UP} == 1)", name, ref), color)
         for ref, (name, keys, color) in zip("ABCDEFGHIJK", sets, strict=True)
     ]
-    return bars(frame, [*queries, (Query(promql.unread("said"), "{{said}}", "L"), QUIET)])
+    return bars(frame, [*queries, (Query(promql.UNREAD, "keys", "L"), QUIET)])
 
 
 QUIETER: Final = f"({NAMED.orphaned} or {NAMED.superseded})"

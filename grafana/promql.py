@@ -106,13 +106,10 @@ def one_each(keys: str) -> str:
     return f"max by {ID} ({keys})"
 
 
-def unread(label: str) -> str:
-    """One sample with a sentence in `label`, where no portal was read."""
-    return (
-        f'(label_replace(0 * count({UP}), "{label}", "{NO_ANSWER}", "", "")'
-        f'\nor on () label_replace(vector(0), "{label}", "{NO_EXPORTER}", "", ""))'
-        f"\nunless on () count({UP} == 1)"
-    )
+#: The numbers of `answered` that stand for none, where no portal was read.
+UNREAD: Final = (
+    f"(0 * count({UP}) + {UNKNOWN}\nor vector({NOT_SCRAPED})) unless on () count({UP} == 1)"
+)
 
 
 @dataclass(frozen=True)

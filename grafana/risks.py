@@ -13,9 +13,12 @@ from grafana.tables import (
     CREATOR,
     CREATOR_STATUS,
     KEY,
+    NEVER_USED,
     PORTAL,
     Column,
+    Number,
     duration,
+    expires,
     keys_table,
     last_used,
     limited,
@@ -72,7 +75,7 @@ def unused() -> table.Panel:
         "Active keys without a call for the chosen number of days; for a key never used the days "
         f"count from its creation. {limited()}",
         12,
-        9,
+        8,
     )
     columns: list[Column] = [
         KEY,
@@ -85,24 +88,21 @@ def unused() -> table.Panel:
 
 def orphaned() -> table.Panel:
     """Keys that outlived their creator's account."""
-    rows = KeyRows(
-        f"({NAMED.age} and on {ID} {NAMED.refused}) / {DAY}",
-        "No key has lost its creator",
-        falling=True,
-    )
+    used = f"1000 * (({NAMED.last_used} or {NAMED.every} * 0) and on {ID} {NAMED.refused})"
+    rows = KeyRows(used, "No key has lost its creator", falling=True)
     frame = Frame(
-        "Creator disabled or removed, oldest first",
-        "Keys that are switched on, and refused by the portal since a key acts as its creator. "
-        "Delete those that nothing calls with; replace the others by keys of a service account. "
-        f"{limited()}",
+        "Creator disabled or removed",
+        "Keys that are switched on, and refused by the portal since a key acts as its creator; "
+        "the last tried come first. Delete those that nothing calls with; replace the others by "
+        f"keys of a service account. {limited()}",
         12,
-        9,
+        8,
     )
     columns: list[Column] = [
         KEY,
-        duration("age", "Age", rows.named()),
+        Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145, mappings=NEVER_USED),
         CREATOR_STATUS,
-        last_used(rows),
         PORTAL,
+        expires(rows),
     ]
-    return keys_table(frame, columns, ("Age", True))
+    return keys_table(frame, columns, ("Last tried", True))

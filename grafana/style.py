@@ -30,7 +30,7 @@ NONE: Final = "transparent"
 QUIET: Final = "text"
 NOW: Final = "red"
 SOON: Final = "orange"
-SOME_DAY: Final = "yellow"
+SOME_DAY: Final = "dark-yellow"
 
 Steps = Sequence[tuple[float | None, str]]
 PLAIN: Final[Steps] = ((None, QUIET),)

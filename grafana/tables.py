@@ -197,11 +197,11 @@ LABELS: Final = (
 # The sentence of a table without rows, alone in a column that leads nowhere. With rows there is no
 # such column.
 NOTE: Final = Text(NOTED, "Note", 1, grows=True)
-KEY: Final = Text("key", "Key", 150, KEY_PAGE, grows=True)
-PORTAL: Final = Text("portal", "Portal", 95, PORTAL_PAGE)
+KEY: Final = Text("key", "Key", 190, KEY_PAGE, grows=True)
+PORTAL: Final = Text("portal", "Portal", 85, PORTAL_PAGE, grows=True)
 PORTAL_NAME: Final = Text("portal", "Portal", 95)
 CREATOR: Final = Text("creator", "Creator", 105, grows=True)
-CREATOR_STATUS: Final = Text("creator_status", "Creator is", 100)
+CREATOR_STATUS: Final = Text("creator_status", "Creator is", 90)
 ALL_PERMISSIONS: Final = texts({"*": ("all", QUIET)})
 PERMISSIONS: Final = Text("permissions", "Permissions", 110, (), ALL_PERMISSIONS, grows=True)
 PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=240)
@@ -231,7 +231,7 @@ def time_left(ref: str, title: str, expr: str) -> Number:
 
 def duration(ref: str, title: str, expr: str) -> Number:
     """Days that have passed."""
-    return Number(ref, title, expr, DAYS, 110, PLAIN, HOURS, decimals=0)
+    return Number(ref, title, expr, DAYS, 95, PLAIN, HOURS, decimals=0)
 
 
 def limited(things: str = "keys") -> str:
@@ -241,4 +241,4 @@ def limited(things: str = "keys") -> str:
 
 def keys_table(frame: Frame, columns: Sequence[Column], sort: tuple[str, bool]) -> table.Panel:
     """A table of keys: the first number column carries the labels."""
-    return table_of(frame, [*columns, NOTE], ("key_id", "url"), sort)
+    return table_of(frame, [NOTE, *columns], ("key_id", "url"), sort)

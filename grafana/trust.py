@@ -85,7 +85,7 @@ def can_we_trust_this_page() -> list[Builder[Panel]]:
 def longest_silence() -> stat.Panel:
     """The portal that has been out of sight for longest."""
     frame = Frame(
-        "Longest without an answer",
+        "Longest silence",
         "Time since the last answer of the portal that has been out of sight for longest. Never "
         "means that a portal has not answered since the exporter started.",
         5,
@@ -98,7 +98,7 @@ def longest_silence() -> stat.Panel:
 def own_key() -> stat.Panel:
     """When the exporter goes blind."""
     frame = Frame(
-        "Exporter's own key expires in",
+        "Own key expires in",
         "Of the keys that the exporter itself uses, the first to expire. After that this page is "
         "blind for that portal.",
         5,
@@ -114,7 +114,7 @@ def own_key() -> stat.Panel:
 def seen_in_part() -> stat.Panel:
     """Portals where the exporter may miss keys."""
     frame = Frame(
-        "Portals that hide keys",
+        "Portals in part",
         "Portals where the exporter's key is not known to be an administrator's: keys of other "
         "people may be missing everywhere on this page.",
         5,
@@ -139,7 +139,7 @@ def malformed() -> stat.Panel:
 def configuration() -> stat.Panel:
     """Whether the running configuration is the one on disk."""
     frame = Frame(
-        "Configuration file",
+        "Configuration",
         "Whether the exporter could read its configuration when it was last told to. After a "
         "failure the former configuration stays.",
         4,
@@ -214,6 +214,7 @@ def portals() -> table.Panel:
         9,
     )
     columns: list[Column] = [
+        NOTE,
         Text("portal", "Portal", 150, PORTAL_PAGE, grows=True),
         Number("up", "State", _labelled(rows.expr), WORD, 75, mappings=UP),
         *_portal_numbers(rows),
@@ -221,7 +222,6 @@ def portals() -> table.Panel:
             "visibility", "Keys seen", 125, mappings=[*texts({"all": ("all", QUIET)}), *VISIBILITY]
         ),
         Text("version", "Version", 95),
-        NOTE,
     ]
     return table_of(frame, columns, ("url",), ("State", False))
 
