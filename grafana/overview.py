@@ -63,7 +63,7 @@ def counts() -> stat.Panel:
 def failing() -> stat.Panel:
     """Keys whose integrations are broken at this moment."""
     return _alarm(
-        "Keys that fail now",
+        "Failing now",
         "Keys that something calls with in vain: tried in the last day and refused since the "
         "creator is gone, or expired in the last 7 days and used until then.",
         promql.answered(f"count({one_each(ALL.failing)})"),
@@ -76,7 +76,7 @@ def expiring() -> stat.Panel:
     """Keys that fail within the chosen time."""
     near = one_each(f"{ALL.next_to_fail} < $within_days * {DAY}")
     return _alarm(
-        "Keys that expire within $within_days days",
+        "Expiring within $within_days days",
         "Active keys whose end comes within the chosen time. Left out are keys that were rotated, "
         "and keys made for a short life that have a quarter of it left.",
         promql.answered(f"count({near})"),

@@ -10,10 +10,12 @@ from grafana.promql import DAY, ID, NAMED
 from grafana.rows import KeyRows
 from grafana.tables import (
     ACCESS_COLORS,
+    ACCESS_LEVEL,
     CREATOR,
     CREATOR_STATUS,
     KEY,
     NEVER_USED,
+    PERMISSIONS,
     PORTAL,
     Column,
     Number,
@@ -74,14 +76,18 @@ def unused() -> table.Panel:
         "Active but unused for $unused_days days",
         "Active keys without a call for the chosen number of days; for a key never used the days "
         f"count from its creation. {limited()}",
-        12,
-        8,
+        24,
+        7,
     )
     columns: list[Column] = [
         KEY,
         duration("idle", "Unused for", rows.named()),
         last_used(rows),
+        expires(rows),
         PORTAL,
+        CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
     ]
     return keys_table(frame, columns, ("Unused for", True))
 
@@ -95,14 +101,17 @@ def orphaned() -> table.Panel:
         "Keys that are switched on, and refused by the portal since a key acts as its creator; "
         "the last tried come first. Delete those that nothing calls with; replace the others by "
         f"keys of a service account. {limited()}",
-        12,
-        8,
+        24,
+        7,
     )
     columns: list[Column] = [
         KEY,
         Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145, mappings=NEVER_USED),
         CREATOR_STATUS,
-        PORTAL,
         expires(rows),
+        PORTAL,
+        CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
     ]
     return keys_table(frame, columns, ("Last tried", True))

@@ -198,7 +198,7 @@ LABELS: Final = (
 # such column.
 NOTE: Final = Text(NOTED, "Note", 1, grows=True)
 KEY: Final = Text("key", "Key", 190, KEY_PAGE, grows=True)
-PORTAL: Final = Text("portal", "Portal", 85, PORTAL_PAGE, grows=True)
+PORTAL: Final = Text("portal", "Portal", 120, PORTAL_PAGE)
 PORTAL_NAME: Final = Text("portal", "Portal", 95)
 CREATOR: Final = Text("creator", "Creator", 105, grows=True)
 CREATOR_STATUS: Final = Text("creator_status", "Creator is", 90)

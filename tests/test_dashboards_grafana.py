@@ -195,7 +195,7 @@ def test_the_numbers_are_those_of_this_moment_at_every_range(
     """Grafana draws what Prometheus answers now."""
     words = {-1.0: "unknown", -2.0: "not scraped"}
     dashboard = dashboards.load(MAIN)
-    titles = ["Keys that fail now", "Portals that do not answer"]
+    titles = ["Failing now", "Portals that do not answer"]
     variables = dashboards.defaults(dashboard)
 
     def now(title: str) -> str:

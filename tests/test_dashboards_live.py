@@ -213,7 +213,7 @@ def test_portals_that_were_never_down_are_counted_in_one_line(bench: Bench) -> N
     bench.expect({'{all="7"}': 1}, expr, "60m", {UP: "1x25 0x5 1x30", **others})
 
 
-TILES = ["Keys that fail now", "Keys that expire within $within_days days", "Expired"]
+TILES = ["Failing now", "Expiring within $within_days days"]
 
 
 @pytest.mark.parametrize("title", TILES)
@@ -286,7 +286,7 @@ def _one_key(**values: float | str) -> dict[str, str]:
 def test_a_key_fails_now_when_something_calls_with_it_in_vain(
     bench: Bench, why: str, fails: int, key: dict[str, float]
 ) -> None:
-    bench.expect({"{}": fails}, _filled(MAIN, "Keys that fail now"), "240h", _one_key(**key))
+    bench.expect({"{}": fails}, _filled(MAIN, "Failing now"), "240h", _one_key(**key))
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_key_fails_now_when_something_calls_with_it_in_vain(
 def test_a_key_expires_next_when_its_end_breaks_something(
     bench: Bench, why: str, expires: int, key: dict[str, float]
 ) -> None:
-    expr = _filled(MAIN, "Keys that expire within $within_days days")
+    expr = _filled(MAIN, "Expiring within $within_days days")
     bench.expect({"{}": expires}, expr, "240h", _one_key(**key))
 
 
@@ -332,7 +332,7 @@ def test_labels_of_the_configuration_change_nothing(bench: Bench) -> None:
     """A portal may have labels such as team on each of its series."""
     plain = _one_key(orphaned=1, creator_status="disabled", last_used=NOW - 60)
     series = {labels[:-1] + ',team="payments"}': values for labels, values in plain.items()}
-    bench.expect({"{}": 1}, _filled(MAIN, "Keys that fail now"), "240h", series)
+    bench.expect({"{}": 1}, _filled(MAIN, "Failing now"), "240h", series)
     count = f"count({_filled(MAIN, 'Keys that fail now', 'used')})"
     bench.expect({"{}": 1}, count, "240h", series)
 
