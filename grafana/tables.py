@@ -197,14 +197,14 @@ LABELS: Final = (
 # The sentence of a table without rows, alone in a column that leads nowhere. With rows there is no
 # such column.
 NOTE: Final = Text(NOTED, "Note", 1, grows=True)
-KEY: Final = Text("key", "Key", 190, KEY_PAGE, grows=True)
-PORTAL: Final = Text("portal", "Portal", 120, PORTAL_PAGE)
+KEY: Final = Text("key", "Key", 180, KEY_PAGE, grows=True)
+PORTAL: Final = Text("portal", "Portal", 110, PORTAL_PAGE)
 PORTAL_NAME: Final = Text("portal", "Portal", 95)
-CREATOR: Final = Text("creator", "Creator", 105, grows=True)
+CREATOR: Final = Text("creator", "Creator", 95, grows=True)
 CREATOR_STATUS: Final = Text("creator_status", "Creator is", 90)
 ALL_PERMISSIONS: Final = texts({"*": ("all", QUIET)})
-PERMISSIONS: Final = Text("permissions", "Permissions", 110, (), ALL_PERMISSIONS, grows=True)
-PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=240)
+PERMISSIONS: Final = Text("permissions", "Permissions", 90, (), ALL_PERMISSIONS, grows=True)
+PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=230)
 ACCESS_COLORS: Final = {"full": SOON, "limited": "blue", "read": "green"}
 ACCESS_LEVEL: Final = Text("access", "Access", 75)
 

@@ -159,8 +159,10 @@ def portal_up() -> statetimeline.Panel:
     # Both are the same at each step, so Prometheus evaluates them once.
     lowest = f"min by (portal) (min_over_time({range_up}))"
     worst = f"bottomk({LINES}, avg by (portal) (avg_over_time({range_up})) and {lowest} == 0)"
-    # The lowest since the last step: a portal that was down between two steps was down.
-    course_ = f"max by (portal) (min_over_time(docspace_up{{{promql.PORTALS}}}[$__rate_interval]))"
+    # The lowest since the last step: a portal that was down between two steps was down. Where no
+    # scrape fell into the step, the last one.
+    up = f"docspace_up{{{promql.PORTALS}}}"
+    course_ = f"max by (portal) (min_over_time({up}[$__interval]) or {up})"
     others = f'count_values("all", count({promql.UP} unless on (portal) {worst})) * 0 + 1'
     frame = Frame(
         "Portals that were down",
@@ -173,7 +175,7 @@ def portal_up() -> statetimeline.Panel:
         Query(others, "{{all}} others", "A"),
         Query(f"{course_} and on (portal) {worst}", "{{portal}}", "B"),
     ]
-    return states(frame, queries, UP_COLORS).interval(LEAST_STEP)
+    return states(frame, queries, UP_COLORS).interval("1m")
 
 
 UP_COLORS: Final = texts({"0": ("down", NOW), "1": ("up", "green")})

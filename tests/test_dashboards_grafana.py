@@ -146,7 +146,9 @@ def stage(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for name, (addresses, *_) in targets.items():
             if addresses:
                 look = scenes[name].prometheus
-                eventually(lambda look=look: look.values("count_over_time(up[5m]) >= 5"), bool, 60)
+                # A minute is the least step of lines over time.
+                enough = "count_over_time(up[5m]) >= 40"
+                eventually(lambda look=look: look.values(enough), bool, 180.0)
         urls = {name: scene.prometheus.url for name, scene in scenes.items()}
         server = running.enter_context(Grafana(room("grafana"), urls))
         window = running.enter_context(browser(room("profile")))
@@ -163,10 +165,13 @@ def _variables(file: str, scene: Scene) -> dict[str, str]:
 SCENES = ["demo", "nothing", "healthy", "down", "many"]
 
 
-@pytest.mark.parametrize("scene", SCENES)
+# The demo in every way, the others at both widths and in both themes.
+VIEWS = [("demo", 1100, True), ("demo", 1600, False)]
+VIEWS += [(scene, width, width == 1600) for scene in SCENES for width in (1600, 1100)]
+
+
+@pytest.mark.parametrize(("scene", "width", "dark"), VIEWS)
 @pytest.mark.parametrize("file", [MAIN, ONE_KEY])
-@pytest.mark.parametrize("width", [1600, 1100])
-@pytest.mark.parametrize("dark", [True, False], ids=["dark", "light"])
 def test_every_panel_is_drawn(stage: Stage, file: str, scene: str, width: int, dark: bool) -> None:  # noqa: FBT001 - pytest passes it by name
     """With data or a text of its own, no request refused, no error in the console."""
     variables = _variables(file, stage.scenes[scene])
@@ -187,8 +192,8 @@ def test_every_panel_is_drawn(stage: Stage, file: str, scene: str, width: int, d
     assert stage.browser.errors() == []
 
 
-@pytest.mark.parametrize("span", ["1h", "6h", "24h", "7d", "30d"])
-@pytest.mark.parametrize("scene", ["demo", "nothing", "down", "many"])
+@pytest.mark.parametrize("span", ["1h", "24h", "7d", "30d"])
+@pytest.mark.parametrize("scene", ["demo", "down"])
 def test_the_numbers_are_those_of_this_moment_at_every_range(
     stage: Stage, span: str, scene: str
 ) -> None:

@@ -202,7 +202,7 @@ def test_a_portal_of_any_name_can_be_chosen(bench: Bench) -> None:
 
 def test_an_outage_between_two_steps_is_drawn(bench: Bench) -> None:
     series = {UP: "1x25 0x5 1x30"}
-    variables = {"__rate_interval": "20m", "__range": "3600s"}
+    variables = {"__interval": "20m", "__range": "3600s"}
     expr = _filled(MAIN, "Portals that were down", "B", **variables)
     bench.expect({'{portal="acme"}': 0}, expr, "40m", series)
 
