@@ -27,6 +27,8 @@ from support.synthetic import DAY, SyntheticKey, SyntheticPortal, synthetic
 SHOTS = dashboards.ROOT / ".tools" / "grafana"
 RULES = dashboards.ROOT / "prometheus" / "rules" / "*.yml"
 HEIGHTS = {MAIN: 4300, ONE_KEY: 1200}
+#: Over a minute of scrapes, the least step of lines over time.
+ENOUGH = "count_over_time(up[5m]) >= 40"
 #: A name that breaks what does not escape.
 ODD = 'it\'s "a" <b>x</b>\n$job {{y}} ${portal}'
 ONE = SyntheticPortal(
@@ -146,9 +148,7 @@ def stage(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         for name, (addresses, *_) in targets.items():
             if addresses:
                 look = scenes[name].prometheus
-                # A minute is the least step of lines over time.
-                enough = "count_over_time(up[5m]) >= 40"
-                eventually(lambda look=look: look.values(enough), bool, 180.0)
+                eventually(lambda look=look: look.values(ENOUGH), bool, 180.0)
         urls = {name: scene.prometheus.url for name, scene in scenes.items()}
         server = running.enter_context(Grafana(room("grafana"), urls))
         window = running.enter_context(browser(room("profile")))
