@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(shell find exporter -name '*.py' -o -path '*/templates/*' -type f)
 PACKAGE := setup.cfg pyproject.toml README.md $(SOURCES)
 
-.PHONY: demo test lint types check format docs dashboard bench lock wheel clean
+.PHONY: demo test lint types check grafana-test format docs dashboard bench lock wheel clean
 
 demo: .venv/demo
 	@$(BIN)/docspace-exporter demo $(FLAGS)
@@ -24,6 +24,11 @@ check: .venv/test wheel
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run $(BIN)/pytest $(ARGS); status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
+
+# Draw the dashboards in a real Grafana, from GRAFANA_HOME (the folder of a release) or PATH, and leave
+# screenshots in .tools/grafana.
+grafana-test: .venv/test
+	GRAFANA_REQUIRED=1 PYTHONPATH=$(CURDIR) $(BIN)/pytest tests/test_dashboards_grafana.py $(ARGS)
 
 format: .venv/test
 	$(BIN)/ruff check --fix .

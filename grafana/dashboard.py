@@ -64,7 +64,7 @@ def all_keys() -> Dashboard:
         )
         .tags(["docspace", "onlyoffice", "api-keys"])
         .timezone("browser")
-        .time("now-7d", "now")
+        .time("now-24h", "now")
         .refresh("5m")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .variables(variables.of_all_keys())

@@ -15,6 +15,7 @@ from grafana.tables import (
     ACCESS_LEVEL,
     CREATOR,
     KEY,
+    NOTE,
     PERMISSIONS,
     PORTAL,
     PORTAL_NAME,
@@ -59,7 +60,7 @@ def failing_keys() -> table.Panel:
     columns: list[Column] = [
         KEY,
         Text("why", "Why", 130, mappings=CONDITIONS),
-        Number("used", "Last tried", rows.named(), "dateTimeFromNow", 130),
+        Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145),
         expires(rows),
         PORTAL,
         CREATOR,
@@ -78,10 +79,12 @@ def firing_alerts() -> table.Panel:
     alerts = f"max by ({ALERT_LABELS}, key_name, key_postfix) ({ranks})"
     rows = f"topk({promql.ROW_LIMIT}, {alerts})"
     last = promql.LAST_FALLING
+    # Alerts on portals have no key.
+    keyed = f'label_replace({promql.titled(rows)}, "key", "", "key", " …")'
     # The name without the prefix that all of them have, which the link puts before it again.
     named = (
-        f'label_replace({promql.titled(rows)}, "alert", "$1", "alertname", "DocSpace(.*)")'
-        + promql.sentences("No alert of the bundled rules fires", "alert", last)
+        f'label_replace({keyed}, "alert", "$1", "alertname", "DocSpace(.*)")'
+        + promql.sentences("No alert of the bundled rules fires", last)
     )
     since = f"1000 * max by ({ALERT_LABELS}, key_name, key_postfix) (ALERTS_FOR_STATE{{{RULES}}})"
     frame = Frame(
@@ -92,11 +95,12 @@ def firing_alerts() -> table.Panel:
         10,
     )
     columns: list[Column] = [
+        NOTE,
         Text("alert", "Alert", 150, RUNBOOK, grows=True),
         Number("severity", "Severity", named, WORD, 80, mappings=SEVERITIES),
         PORTAL_NAME,
         Text("key", "Key", 100, grows=True),
-        Number("since", "Since", f"{since} and {rows}", "dateTimeFromNow", 130),
+        Number("since", "Since", f"{since} and {rows}", "dateTimeFromNow", 145),
     ]
     return table_of(frame, columns, (), ("Severity", True))
 
@@ -157,13 +161,11 @@ def keys_by_time_left() -> bargauge.Panel:
         ("rotated", f"{NAMED.rotated} unless on {ID} {NAMED.orphaned}", QUIET),
         ("creator gone", NAMED.refused, QUIET),
     ]
-    return bars(
-        frame,
-        [
-            (Query(promql.answered(f"count({one_each(keys)})"), name, ref), color)
-            for ref, (name, keys, color) in zip("ABCDEFGHIJK", sets, strict=True)
-        ],
-    )
+    queries = [
+        (Query(f"count({one_each(keys)})\nor 0 * count({promql.UP} == 1)", name, ref), color)
+        for ref, (name, keys, color) in zip("ABCDEFGHIJK", sets, strict=True)
+    ]
+    return bars(frame, [*queries, (Query(promql.UNREAD, "keys", "L"), QUIET)])
 
 
 QUIETER: Final = f"({NAMED.orphaned} or {NAMED.superseded})"

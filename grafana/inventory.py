@@ -75,4 +75,4 @@ def time_left(rows: KeyRows) -> Number:
     """Days without colour: rotated and short-lived keys are here too."""
     left = rows.each(f"({NAMED.expiry} - time()) / {DAY}", promql.NEVER_SECONDS / DAY)
     words = [*between(-1e6, 0, "expired"), *HOURS, *NEVER]
-    return Number("left", "Time left", left, DAYS, 125, PLAIN, words)
+    return Number("left", "Time left", left, DAYS, 125, PLAIN, words, decimals=1)

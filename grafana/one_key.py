@@ -4,10 +4,10 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
-from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, Panel
+from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql
-from grafana.panels import DATE, DAYS, Frame, Query, course, figure, figures, sentence, states
+from grafana.panels import DATE, DAYS, Frame, Query, course, figure, sentence, states
 from grafana.promql import DAY, NEVER_MILLISECONDS, Keys, number, one_each
 from grafana.rows import Rows
 from grafana.style import (
@@ -20,13 +20,13 @@ from grafana.style import (
     UNTOLD_DATE,
     between,
     texts,
-    thresholds,
 )
 from grafana.tables import (
     ACCESS_LEVEL,
     CREATOR,
     CREATOR_STATUS,
     NEVER_USED,
+    NOTE,
     PERMISSIONS_AT_LENGTH,
     PORTAL,
     Column,
@@ -66,6 +66,7 @@ def panels() -> list[Builder[Panel]]:
         created(),
         last_used(),
         expires(),
+        time_left(),
         description(),
         state_over_time(),
         time_left_over_time(),
@@ -91,7 +92,7 @@ def in_words() -> stat.Panel:
         parts = f'label_replace({parts}, "{label}", "{text}", "{source}", "(?s){pattern}")'
     joined = f"{parts}\n* on (portal, key_id) group_left (is) ({is_now})"
     text = f'label_join({joined}, "text", "", "key", "at", "by", "may", "is")'
-    expr = f"max by (text) ({text})" + promql.sentences(GONE, "text", promql.UNKNOWN)
+    expr = f"max by (text) ({text})" + promql.sentences(GONE, promql.UNKNOWN, "text")
     colors = texts({str(value): (NAMES[value], color) for value, _, _, color, _ in STATES})
     return sentence(frame, expr, "{{text}}", colors)
 
@@ -111,23 +112,28 @@ def last_used() -> stat.Panel:
 
 
 def expires() -> stat.Panel:
-    """The date of expiry, and how long that is."""
-    frame = Frame("Expires", "When the key stops working, and how long it still works.", 12, 3)
+    """The date of expiry."""
+    frame = Frame("Expires", "When the key stops working, by the portal's clock.", 6, 3)
     never = number(NEVER_MILLISECONDS)
-    date = _listed(f"max({KEYS.expiry}) * 1000 or max({KEYS.every}) * 0 + {never}")
-    left = f"max({KEYS.expiry} - time()) / {DAY}"
-    panel = figures(
-        frame, [Query(date, "on", "A"), Query(left, "left", "B")], unit=DATE, mappings=NEVER_DATE
-    )
-    words = [*between(-1e6, 0, "nothing", NOW), *HOURS]
-    return panel.override_by_name(
-        "left",
-        [
-            DynamicConfigValue(id_val="unit", value=DAYS),
-            DynamicConfigValue(id_val="thresholds", value=thresholds(TEXT_RUNNING_OUT).build()),
-            DynamicConfigValue(id_val="mappings", value=words),
-        ],
-    )
+    expr = _listed(f"max({KEYS.expiry}) * 1000 or max({KEYS.every}) * 0 + {never}")
+    return figure(frame, expr, unit=DATE, mappings=NEVER_DATE)
+
+
+def time_left() -> stat.Panel:
+    """How long the key still works."""
+    frame = Frame("Time left", "Until the key expires; a dash where it does not.", 6, 3)
+    never = number(promql.NEVER_SECONDS)
+    left = f"(max({KEYS.expiry} - time()) or max({KEYS.every}) * 0 + {never}) / {DAY}"
+    words = [*between(promql.NEVER_SECONDS / DAY / 2, None, "-"), *HOURS]
+    # Above the stand-ins for none, which are whole days below 0 and mapped first.
+    expired = between(-1e6, -3, "expired", NOW)
+    return figure(
+        frame,
+        _listed(f"({left} < 0) * 0 - 100 or {left}"),
+        TEXT_RUNNING_OUT,
+        unit=DAYS,
+        mappings=[*expired, *words],
+    ).decimals(1)
 
 
 def _listed(expr: str) -> str:
@@ -147,6 +153,7 @@ def description() -> table.Panel:
     rows = Rows(listed, listed)
     used = rows.each(one_each(f"{KEYS.last_used} * 1000"), 0)
     columns: list[Column] = [
+        NOTE,
         Text("key", "Key", 150, grows=True),
         PORTAL,
         CREATOR,
@@ -166,7 +173,7 @@ def _labelled(rows: Rows) -> str:
     return (
         f"{promql.titled(INFO)}\n* on (portal) group_left (url) {url}"
         f"\n* on (portal, key_id) group_left () ({made})"
-        + promql.sentences(GONE, "key", promql.LAST_RISING)
+        + promql.sentences(GONE, promql.LAST_RISING)
     )
 
 

@@ -8,9 +8,9 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql, shown
-from grafana.panels import LARGE, Frame, figure, linked
+from grafana.panels import LARGE, Frame, Query, figure, figures, leads, linked
 from grafana.promql import ALL, DAY, one_each
-from grafana.style import NOW, PLAIN, SOON, Steps, alarm
+from grafana.style import NOW, SOON, Steps, alarm
 from grafana.tables import KEPT
 
 MAIN_UID: Final = "docspace-api-keys"
@@ -23,41 +23,47 @@ EVERY_KEY: Final = 501
 
 def are_we_fine() -> list[Builder[Panel]]:
     """What asks for action in large, what only informs below."""
-    active = "Switched on and not past their expiry"
-    return [
-        failing(),
-        expiring(),
-        down(),
-        _tile("Portals", "Portals that are scraped.", promql.answered(f"count({promql.UP})")),
-        _keys("Keys", "All keys of the portals that answer.", "", shown.EVERY),
-        _keys("Active", f"{active}.", "_active", shown.ACTIVE),
-        _keys("Expired", "Past their expiry, and not deleted.", "_expired", shown.EXPIRED),
-        _keys(
-            "Creator gone",
-            "Active keys that the portal refuses since their creator was disabled or removed.",
-            "_orphaned",
-            shown.REFUSED,
-        ),
-        _keys(
-            "Full access",
-            "Active keys with which anybody can do all that their creator can.",
-            "_unrestricted",
-            shown.FULL_ACCESS,
-        ),
-        _keys(
-            "Never expire",
-            "Active keys without an expiry.",
-            "_never_expiring",
-            shown.NEVER_EXPIRES,
-        ),
-        _keys("Never used", "Active keys without a call.", "_never_used", shown.NEVER_USED),
-    ]
+    return [failing(), expiring(), down(), counts()]
+
+
+# What is counted: its name, the metric's suffix, and the kind of keys that it leads to.
+COUNTS: Final = (
+    ("keys", "", shown.EVERY),
+    ("active", "_active", shown.ACTIVE),
+    ("expired", "_expired", shown.EXPIRED),
+    ("creator gone", "_orphaned", shown.REFUSED),
+    ("full access", "_unrestricted", shown.FULL_ACCESS),
+    ("never expire", "_never_expiring", shown.NEVER_EXPIRES),
+    ("never used", "_never_used", shown.NEVER_USED),
+)
+
+
+def counts() -> stat.Panel:
+    """The exporter's own counts, each leading to the list of such keys."""
+    frame = Frame(
+        "Portals and keys",
+        "Portals that are scraped, and the keys of those that answer: all; active, which means "
+        "switched on and not expired; expired and not deleted; and of the active ones those that "
+        "the portal refuses since their creator was disabled or removed, that may do all their "
+        "creator may, that never expire, and that were never used. A click lists them.",
+        24,
+        4,
+    )
+    queries = [Query(promql.answered(f"count({promql.UP})"), "portals", "A")]
+    for ref, (name, suffix, _) in zip("BCDEFGH", COUNTS, strict=True):
+        queries.append(Query(promql.total(f"docspace_api_keys{suffix}"), name, ref))
+    panel = figures(frame, queries)
+    panel = panel.override_by_name("portals", [leads("Show them", page(PORTALS, ""))])
+    for name, _, kind in COUNTS:
+        url = page(EVERY_KEY, f"var-show={quote(kind)}")
+        panel = panel.override_by_name(name, [leads("List them", url)])
+    return panel
 
 
 def failing() -> stat.Panel:
     """Keys whose integrations are broken at this moment."""
     return _alarm(
-        "Keys that fail now",
+        "Failing now",
         "Keys that something calls with in vain: tried in the last day and refused since the "
         "creator is gone, or expired in the last 7 days and used until then.",
         promql.answered(f"count({one_each(ALL.failing)})"),
@@ -70,7 +76,7 @@ def expiring() -> stat.Panel:
     """Keys that fail within the chosen time."""
     near = one_each(f"{ALL.next_to_fail} < $within_days * {DAY}")
     return _alarm(
-        "Keys that expire within $within_days days",
+        "Expiring within $within_days days",
         "Active keys whose end comes within the chosen time. Left out are keys that were rotated, "
         "and keys made for a short life that have a quarter of it left.",
         promql.answered(f"count({near})"),
@@ -94,16 +100,6 @@ def down() -> stat.Panel:
 def _alarm(title: str, description: str, expr: str, steps: Steps, target: int) -> stat.Panel:
     panel = figure(Frame(title, description, 8, 4), expr, steps, size=LARGE)
     return linked(panel, "Show them", page(target, "${key:queryparam}"))
-
-
-def _keys(title: str, description: str, suffix: str, kind: str) -> stat.Panel:
-    """A count of the exporter's own, leading to the list of such keys."""
-    tile = _tile(title, description, promql.total(f"docspace_api_keys{suffix}"))
-    return linked(tile, "List them", page(EVERY_KEY, f"var-show={quote(kind)}"))
-
-
-def _tile(title: str, description: str, expr: str) -> stat.Panel:
-    return figure(Frame(title, description, 3, 3), expr, PLAIN)
 
 
 def page(panel: int, more: str) -> str:

@@ -52,7 +52,7 @@ LEAST_STEP: Final = "4m"
 
 
 # Where a panel has nothing to draw, as while its query fails: it says nothing of keys or portals.
-NO_DATA: Final = "No data"
+NO_DATA: Final = "No data at this range"
 
 
 @dataclass(frozen=True)
@@ -190,8 +190,13 @@ def sentence(frame: Frame, expr: str, legend: str, colors: Sequence[ValueMapping
 
 def linked(panel: stat.Panel, title: str, url: str) -> stat.Panel:
     """The same number, leading somewhere on a click."""
+    return panel.override_by_regexp(".*", [leads(title, url)])
+
+
+def leads(title: str, url: str) -> DynamicConfigValue:
+    """An override that makes a number a link."""
     links = [{"title": title, "url": url, "targetBlank": False}]
-    return panel.override_by_regexp(".*", [DynamicConfigValue(id_val="links", value=links)])
+    return DynamicConfigValue(id_val="links", value=links)
 
 
 def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
@@ -204,6 +209,7 @@ def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
         panel.reduce_options(last())
         .min(0)
         .decimals(0)
+        .mappings([*NO_NUMBER])
         .orientation(kinds.VizOrientation.HORIZONTAL)
         .display_mode(kinds.BarGaugeDisplayMode.BASIC)
         .value_mode(kinds.BarGaugeValueMode.COLOR)

@@ -44,6 +44,8 @@ NEAR_SHARE: Final = 0.25
 # shows that the key was needed.
 FAILING_DAYS: Final = 7
 
+# The label that holds the sentence of an expression without samples.
+NOTED: Final = "note"
 NO_ANSWER: Final = "No portal answers"
 NO_EXPORTER: Final = "No exporter is scraped"
 
@@ -77,7 +79,7 @@ def total(metric: str, more: str = "") -> str:
     return answered(f"sum({portal(metric, more)})")
 
 
-def sentences(calm: str, label: str, value: float) -> str:
+def sentences(calm: str, value: float, label: str = NOTED) -> str:
     """Ends an expression: one row with a sentence in `label` where the expression has no sample.
 
     The sentence `calm` stands where portals were read. The row has the value given, which decides
@@ -102,6 +104,12 @@ ID: Final = "(portal, key_id)"
 def one_each(keys: str) -> str:
     """One sample a key, labels `portal` and `key_id`, of a set of `Keys`."""
     return f"max by {ID} ({keys})"
+
+
+#: The numbers of `answered` that stand for none, where no portal was read.
+UNREAD: Final = (
+    f"(0 * count({UP}) + {UNKNOWN}\nor vector({NOT_SCRAPED})) unless on () count({UP} == 1)"
+)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,17 @@ from grafana.promql import DAY, ID, NAMED
 from grafana.rows import KeyRows
 from grafana.tables import (
     ACCESS_COLORS,
+    ACCESS_LEVEL,
     CREATOR,
     CREATOR_STATUS,
     KEY,
+    NEVER_USED,
+    PERMISSIONS,
     PORTAL,
     Column,
+    Number,
     duration,
+    expires,
     keys_table,
     last_used,
     limited,
@@ -35,9 +40,10 @@ def access_levels() -> piechart.Panel:
         "Full access, only reading, or limited to some scopes.",
         6,
         9,
+        "-",
     )
     counts = f"count by (access) ({info} and on {ID} {NAMED.active})"
-    expr = counts + promql.sentences("No active key", "access", 0)
+    expr = counts + promql.sentences("No active key", 0, "access")
     return share(frame, expr, "{{access}}", ACCESS_COLORS)
 
 
@@ -70,38 +76,42 @@ def unused() -> table.Panel:
         "Active but unused for $unused_days days",
         "Active keys without a call for the chosen number of days; for a key never used the days "
         f"count from its creation. {limited()}",
-        12,
-        9,
+        24,
+        7,
     )
     columns: list[Column] = [
         KEY,
         duration("idle", "Unused for", rows.named()),
         last_used(rows),
+        expires(rows),
         PORTAL,
+        CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
     ]
     return keys_table(frame, columns, ("Unused for", True))
 
 
 def orphaned() -> table.Panel:
     """Keys that outlived their creator's account."""
-    rows = KeyRows(
-        f"({NAMED.age} and on {ID} {NAMED.refused}) / {DAY}",
-        "No key has lost its creator",
-        falling=True,
-    )
+    used = f"1000 * (({NAMED.last_used} or {NAMED.every} * 0) and on {ID} {NAMED.refused})"
+    rows = KeyRows(used, "No key has lost its creator", falling=True)
     frame = Frame(
-        "Creator disabled or removed, oldest first",
-        "Keys that are switched on, and refused by the portal since a key acts as its creator. "
-        "Delete those that nothing calls with; replace the others by keys of a service account. "
-        f"{limited()}",
-        12,
-        9,
+        "Creator disabled or removed",
+        "Keys that are switched on, and refused by the portal since a key acts as its creator; "
+        "the last tried come first. Delete those that nothing calls with; replace the others by "
+        f"keys of a service account. {limited()}",
+        24,
+        7,
     )
     columns: list[Column] = [
         KEY,
-        duration("age", "Age", rows.named()),
+        Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145, mappings=NEVER_USED),
         CREATOR_STATUS,
-        last_used(rows),
+        expires(rows),
         PORTAL,
+        CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
     ]
-    return keys_table(frame, columns, ("Age", True))
+    return keys_table(frame, columns, ("Last tried", True))

@@ -55,9 +55,7 @@ class KeyRows:
         Where there are more keys than are listed a last row says so; where there is none the only
         row is a sentence.
         """
-        return f"{self._labelled()}\nor {self._more()}" + promql.sentences(
-            self.calm, "key", self.last
-        )
+        return f"{self._labelled()}\nor {self._more()}" + promql.sentences(self.calm, self.last)
 
     def _labelled(self) -> str:
         info = self.keys.of("info")

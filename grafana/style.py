@@ -30,7 +30,7 @@ NONE: Final = "transparent"
 QUIET: Final = "text"
 NOW: Final = "red"
 SOON: Final = "orange"
-SOME_DAY: Final = "yellow"
+SOME_DAY: Final = "dark-yellow"
 
 Steps = Sequence[tuple[float | None, str]]
 PLAIN: Final[Steps] = ((None, QUIET),)
@@ -66,7 +66,7 @@ def texts(by_value: dict[str, tuple[str, str]]) -> list[ValueMapping]:
 
 
 def patterns(by_pattern: dict[str, tuple[str, str]]) -> list[ValueMapping]:
-    """Words shown as other words: regular expression to (text, colour)."""
+    """Words shown as other words: regular expression of all of it to (text, colour)."""
     return [
         RegexMap(
             options=DashboardRegexMapOptions(
@@ -88,13 +88,13 @@ def between(
 # Why a key does not work, and what becomes of it: see `KeyRows.why`.
 CONDITIONS: Final = patterns(
     {
-        "^refused disabled$": ("creator disabled", NOW),
-        "^refused removed$": ("creator removed", NOW),
-        "^refused": ("creator gone", NOW),
-        "^expired": ("expired", QUIET),
-        "^disabled": ("disabled", QUIET),
-        "^rotated": ("rotated", QUIET),
-        "^active": ("active", QUIET),
+        "refused disabled": ("creator disabled", NOW),
+        "refused removed": ("creator removed", NOW),
+        "refused.*": ("creator gone", NOW),
+        "expired.*": ("expired", QUIET),
+        "disabled.*": ("disabled", QUIET),
+        "rotated.*": ("rotated", QUIET),
+        "active.*": ("active", QUIET),
     }
 )
 # The row of a sentence and that of the keys not listed show no number. A space, since Grafana takes

@@ -20,7 +20,7 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from grafana.panels import DATE, DAYS, Frame, Query, framed, instant
-from grafana.promql import ROW_LIMIT
+from grafana.promql import NOTED, ROW_LIMIT
 from grafana.rows import KeyRows
 from grafana.style import (
     BLANK,
@@ -30,7 +30,6 @@ from grafana.style import (
     PLAIN,
     QUIET,
     RUNNING_OUT,
-    SOME_DAY,
     SOON,
     UNTOLD,
     Steps,
@@ -134,6 +133,8 @@ def table_of(
     numbers = [column for column in columns if isinstance(column, Number)]
     queries = instant([Query(n.expr, n.title, n.ref) for n in numbers], PromQueryFormat.TABLE)
     panel = framed(table.Panel(), frame, "string", PLAIN, queries)
+    # Only the row of a sentence has empty cells; the panel's own text is for a failed query.
+    panel = panel.override_by_regexp(".*", [DynamicConfigValue(id_val="noValue", value=" ")])
     for column in columns:
         panel = panel.override_by_name(column.title, column.properties)
     for label in hidden:
@@ -193,25 +194,28 @@ LABELS: Final = (
     *("key_id", "key_name", "key_postfix", "creator", "creator_status", "access", "permissions"),
     *("url", "alertname", "severity"),
 )
-KEY: Final = Text("key", "Key", 150, KEY_PAGE, grows=True)
-PORTAL: Final = Text("portal", "Portal", 95, PORTAL_PAGE)
+# The sentence of a table without rows, alone in a column that leads nowhere. With rows there is no
+# such column.
+NOTE: Final = Text(NOTED, "Note", 1, grows=True)
+KEY: Final = Text("key", "Key", 180, KEY_PAGE, grows=True)
+PORTAL: Final = Text("portal", "Portal", 110, PORTAL_PAGE)
 PORTAL_NAME: Final = Text("portal", "Portal", 95)
-CREATOR: Final = Text("creator", "Creator", 105, grows=True)
-CREATOR_STATUS: Final = Text("creator_status", "Creator is", 100)
+CREATOR: Final = Text("creator", "Creator", 95, grows=True)
+CREATOR_STATUS: Final = Text("creator_status", "Creator is", 90)
 ALL_PERMISSIONS: Final = texts({"*": ("all", QUIET)})
-PERMISSIONS: Final = Text("permissions", "Permissions", 110, (), ALL_PERMISSIONS, grows=True)
-PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=240)
+PERMISSIONS: Final = Text("permissions", "Permissions", 90, (), ALL_PERMISSIONS, grows=True)
+PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=230)
 ACCESS_COLORS: Final = {"full": SOON, "limited": "blue", "read": "green"}
-ACCESS_LEVEL: Final = Text("access", "Access", 75, mappings=texts({"full": ("full", SOON)}))
+ACCESS_LEVEL: Final = Text("access", "Access", 75)
 
 
 def last_used(rows: KeyRows, title: str = "Last used") -> Number:
     """How long ago each key was used."""
     expr = rows.last_used()
-    return Number("used", title, expr, "dateTimeFromNow", 130, mappings=NEVER_USED)
+    return Number("used", title, expr, "dateTimeFromNow", 145, mappings=NEVER_USED)
 
 
-NEVER_USED: Final = texts({"0": ("never", SOME_DAY)})
+NEVER_USED: Final = texts({"0": ("never", QUIET)})
 
 
 def expires(rows: KeyRows) -> Number:
@@ -222,12 +226,12 @@ def expires(rows: KeyRows) -> Number:
 def time_left(ref: str, title: str, expr: str) -> Number:
     """Days that turn red as they run out."""
     words = [*HOURS, *NEVER, *UNTOLD]
-    return Number(ref, title, expr, DAYS, 125, RUNNING_OUT, words, "color-background")
+    return Number(ref, title, expr, DAYS, 125, RUNNING_OUT, words, "color-background", 1)
 
 
 def duration(ref: str, title: str, expr: str) -> Number:
     """Days that have passed."""
-    return Number(ref, title, expr, DAYS, 110, PLAIN, HOURS, decimals=0)
+    return Number(ref, title, expr, DAYS, 95, PLAIN, HOURS, decimals=0)
 
 
 def limited(things: str = "keys") -> str:
@@ -237,4 +241,4 @@ def limited(things: str = "keys") -> str:
 
 def keys_table(frame: Frame, columns: Sequence[Column], sort: tuple[str, bool]) -> table.Panel:
     """A table of keys: the first number column carries the labels."""
-    return table_of(frame, columns, ("key_id", "url"), sort)
+    return table_of(frame, [NOTE, *columns], ("key_id", "url"), sort)

@@ -37,7 +37,7 @@ from grafana.style import (
     between,
     texts,
 )
-from grafana.tables import PORTAL_PAGE, Column, Number, Text, table_of
+from grafana.tables import NOTE, PORTAL_PAGE, Column, Number, Text, table_of
 
 UP: Final = texts({"0": ("down", NOW), "1": ("up", QUIET)})
 NEVER_ANSWERED: Final = between(NEVER_SECONDS / 2, 1e11, "never", NOW)
@@ -85,7 +85,7 @@ def can_we_trust_this_page() -> list[Builder[Panel]]:
 def longest_silence() -> stat.Panel:
     """The portal that has been out of sight for longest."""
     frame = Frame(
-        "Longest without an answer",
+        "Longest silence",
         "Time since the last answer of the portal that has been out of sight for longest. Never "
         "means that a portal has not answered since the exporter started.",
         5,
@@ -98,7 +98,7 @@ def longest_silence() -> stat.Panel:
 def own_key() -> stat.Panel:
     """When the exporter goes blind."""
     frame = Frame(
-        "Exporter's own key expires in",
+        "Own key expires in",
         "Of the keys that the exporter itself uses, the first to expire. After that this page is "
         "blind for that portal.",
         5,
@@ -114,7 +114,7 @@ def own_key() -> stat.Panel:
 def seen_in_part() -> stat.Panel:
     """Portals where the exporter may miss keys."""
     frame = Frame(
-        "Portals that hide keys",
+        "Portals in part",
         "Portals where the exporter's key is not known to be an administrator's: keys of other "
         "people may be missing everywhere on this page.",
         5,
@@ -139,7 +139,7 @@ def malformed() -> stat.Panel:
 def configuration() -> stat.Panel:
     """Whether the running configuration is the one on disk."""
     frame = Frame(
-        "Configuration file",
+        "Configuration",
         "Whether the exporter could read its configuration when it was last told to. After a "
         "failure the former configuration stays.",
         4,
@@ -159,8 +159,10 @@ def portal_up() -> statetimeline.Panel:
     # Both are the same at each step, so Prometheus evaluates them once.
     lowest = f"min by (portal) (min_over_time({range_up}))"
     worst = f"bottomk({LINES}, avg by (portal) (avg_over_time({range_up})) and {lowest} == 0)"
-    # The lowest since the last step: a portal that was down between two steps was down.
-    course_ = f"max by (portal) (min_over_time(docspace_up{{{promql.PORTALS}}}[$__rate_interval]))"
+    # The lowest since the last step: a portal that was down between two steps was down. Where no
+    # scrape fell into the step, the last one.
+    up = f"docspace_up{{{promql.PORTALS}}}"
+    course_ = f"max by (portal) (min_over_time({up}[$__interval]) or {up})"
     others = f'count_values("all", count({promql.UP} unless on (portal) {worst})) * 0 + 1'
     frame = Frame(
         "Portals that were down",
@@ -173,7 +175,7 @@ def portal_up() -> statetimeline.Panel:
         Query(others, "{{all}} others", "A"),
         Query(f"{course_} and on (portal) {worst}", "{{portal}}", "B"),
     ]
-    return states(frame, queries, UP_COLORS).interval(LEAST_STEP)
+    return states(frame, queries, UP_COLORS).interval("1m")
 
 
 UP_COLORS: Final = texts({"0": ("down", NOW), "1": ("up", "green")})
@@ -214,6 +216,7 @@ def portals() -> table.Panel:
         9,
     )
     columns: list[Column] = [
+        NOTE,
         Text("portal", "Portal", 150, PORTAL_PAGE, grows=True),
         Number("up", "State", _labelled(rows.expr), WORD, 75, mappings=UP),
         *_portal_numbers(rows),
@@ -231,7 +234,7 @@ def _labelled(rows: str) -> str:
     info = promql.latest("docspace_portal_info", promql.PORTALS, "portal", labels)
     return (
         f"{rows} * on (portal) group_left ({labels}) {info}\nor on (portal) {rows}"
-        f'\nor on () label_replace(vector({number(promql.LAST_RISING)}), "portal",'
+        f'\nor on () label_replace(vector({number(promql.LAST_RISING)}), "{promql.NOTED}",'
         f' "{promql.NO_EXPORTER}", "", "")'
     )
 
@@ -248,7 +251,9 @@ def _portal_numbers(rows: Rows) -> list[Number]:
         Number("keys", "Keys", keys, COUNT, 75, mappings=UNTOLD, decimals=0),
         Number("age", "Last answer", told(SILENCE), "s", 110, AGE, NEVER_ANSWERED, decimals=0),
         Number("duration", "Scrape took", told(duration), "s", 110, mappings=UNTOLD),
-        Number("own", "Own key left", told(OWN_LEFT), DAYS, 120, TEXT_RUNNING_OUT, left),
+        Number(
+            "own", "Own key left", told(OWN_LEFT), DAYS, 120, TEXT_RUNNING_OUT, left, decimals=1
+        ),
         Number("skew", "Clock off by", skew, "s", 110, SKEW, NO_SKEW, decimals=1),
     ]
 

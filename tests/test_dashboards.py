@@ -356,20 +356,19 @@ def test_tiles_lead_to_the_table_that_lists_what_they_count() -> None:
     kinds = {option["text"] for option in show["options"]}
     led = {}
     for panel in dashboards.panels(main):
-        for links in named(panel, "links").values():
-            url = links[0]["url"]
-            if panel["type"] == "stat":
-                found = re.search(r"viewPanel=(\d+)$", url)
-                assert found
-                led[panel["title"]] = titles[int(found[1])]
-                assert {unquote(kind) for kind in re.findall(r"var-show=([^&]+)", url)} <= kinds
-    every = "Keys: ${show:text}"
-    counted = ["Keys", "Active", "Expired", "Creator gone", "Full access"]
+        for name, links in named(panel, "links").items():
+            found = re.search(r"viewPanel=(\d+)$", links[0]["url"])
+            if found:
+                led[panel["title"] if name == ".*" else name] = titles[int(found[1])]
+                chosen = re.findall(r"var-show=([^&]+)", links[0]["url"])
+                assert {unquote(kind) for kind in chosen} <= kinds
+    counted = ["keys", "active", "expired", "creator gone", "full access", "never expire"]
     assert led == {
-        "Keys that fail now": "Keys that fail now",
-        "Keys that expire within $within_days days": "Keys that expire next",
+        "Failing now": "Keys that fail now",
+        "Expiring within $within_days days": "Keys that expire next",
         "Portals that do not answer": "How well each portal is seen",
-        **dict.fromkeys([*counted, "Never expire", "Never used"], every),
+        "portals": "How well each portal is seen",
+        **dict.fromkeys([*counted, "never used"], "Keys: ${show:text}"),
     }
 
 

@@ -202,7 +202,7 @@ def test_a_portal_of_any_name_can_be_chosen(bench: Bench) -> None:
 
 def test_an_outage_between_two_steps_is_drawn(bench: Bench) -> None:
     series = {UP: "1x25 0x5 1x30"}
-    variables = {"__rate_interval": "20m", "__range": "3600s"}
+    variables = {"__interval": "20m", "__range": "3600s"}
     expr = _filled(MAIN, "Portals that were down", "B", **variables)
     bench.expect({'{portal="acme"}': 0}, expr, "40m", series)
 
@@ -213,7 +213,7 @@ def test_portals_that_were_never_down_are_counted_in_one_line(bench: Bench) -> N
     bench.expect({'{all="7"}': 1}, expr, "60m", {UP: "1x25 0x5 1x30", **others})
 
 
-TILES = ["Keys that fail now", "Keys that expire within $within_days days", "Expired"]
+TILES = ["Failing now", "Expiring within $within_days days"]
 
 
 @pytest.mark.parametrize("title", TILES)
@@ -245,7 +245,7 @@ def test_a_table_without_rows_says_what_that_means(
         for name, values in up.items()
     }
     expr = _filled(MAIN, "Keys that fail now", "used")
-    bench.expect({f'{{key="{sentence}"}}': -1e18}, expr, "5m", series)
+    bench.expect({f'{{note="{sentence}"}}': -1e18}, expr, "5m", series)
 
 
 NOW = 10 * 86400  # of the tests below, in seconds
@@ -286,7 +286,7 @@ def _one_key(**values: float | str) -> dict[str, str]:
 def test_a_key_fails_now_when_something_calls_with_it_in_vain(
     bench: Bench, why: str, fails: int, key: dict[str, float]
 ) -> None:
-    bench.expect({"{}": fails}, _filled(MAIN, "Keys that fail now"), "240h", _one_key(**key))
+    bench.expect({"{}": fails}, _filled(MAIN, "Failing now"), "240h", _one_key(**key))
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_a_key_fails_now_when_something_calls_with_it_in_vain(
 def test_a_key_expires_next_when_its_end_breaks_something(
     bench: Bench, why: str, expires: int, key: dict[str, float]
 ) -> None:
-    expr = _filled(MAIN, "Keys that expire within $within_days days")
+    expr = _filled(MAIN, "Expiring within $within_days days")
     bench.expect({"{}": expires}, expr, "240h", _one_key(**key))
 
 
@@ -332,7 +332,7 @@ def test_labels_of_the_configuration_change_nothing(bench: Bench) -> None:
     """A portal may have labels such as team on each of its series."""
     plain = _one_key(orphaned=1, creator_status="disabled", last_used=NOW - 60)
     series = {labels[:-1] + ',team="payments"}': values for labels, values in plain.items()}
-    bench.expect({"{}": 1}, _filled(MAIN, "Keys that fail now"), "240h", series)
+    bench.expect({"{}": 1}, _filled(MAIN, "Failing now"), "240h", series)
     count = f"count({_filled(MAIN, 'Keys that fail now', 'used')})"
     bench.expect({"{}": 1}, count, "240h", series)
 
@@ -355,7 +355,7 @@ def test_keys_of_each_state_can_be_listed(bench: Bench, kind: str, key: dict[str
     expr = _filled(MAIN, "Keys: ${show:text}", "age", show=chosen[kind])
     bench.expect({"{}": 1}, f"count({expr} != 1e18)", "240h", _one_key(**key))
     other = _filled(MAIN, "Keys: ${show:text}", "age", show=chosen["active with full access"])
-    bench.expect({'{key="No such key"}': 1e18}, other, "240h", _one_key(**key))
+    bench.expect({'{note="No such key"}': 1e18}, other, "240h", _one_key(**key))
 
 
 def test_a_last_use_by_a_clock_that_is_ahead_is_now(bench: Bench) -> None:
