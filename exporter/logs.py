@@ -1,7 +1,9 @@
 """Structured logs: one line an event, to one stream, as logfmt or JSON."""
 
 import contextlib
+import io
 import json
+import select
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -34,14 +36,22 @@ def make_log(stream: TextIO, level: Level, form: LogFormat) -> FilteringBoundLog
 
 
 class _Unfailing:
-    """A full disk or a closed pipe behind the stream costs lines, and never a scrape."""
+    """A full disk, or a pipe that is closed or full, costs lines, and never a scrape."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # ValueError where it is closed
-            self._stream.write(text)
+            if self._takes_more():
+                self._stream.write(text)
+
+    def _takes_more(self) -> bool:
+        """Whether a line can be written without waiting for whoever reads the other end."""
+        try:
+            return bool(select.select([], [self._stream.fileno()], [], 0)[1])
+        except io.UnsupportedOperation:  # a stream in memory
+            return True
 
     def flush(self) -> None:
         with contextlib.suppress(OSError, ValueError):
