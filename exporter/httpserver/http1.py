@@ -1,9 +1,9 @@
 """What the server adds to tornado: stricter requests, streams without delays, calls in threads."""
 
+import _thread
 import asyncio
 import contextlib
 import re
-import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
@@ -102,5 +102,6 @@ def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle, outcome)
 
-    threading.Thread(target=work, name="request", daemon=True).start()
+    # Thread.start() would have the event loop wait until the thread runs, behind all that do.
+    _thread.start_new_thread(work, ())
     return result
