@@ -9,7 +9,6 @@ deadline of ten seconds scrapes each half second, twenty times. All of it stays 
 
 import http.client
 import re
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
-from support.attackers import Target
+from support.attackers import Target, careless
 from support.certificates import issue
 from support.hostile import SHAPES
 
@@ -112,10 +111,8 @@ class Exporter:
         port = self.target.port
         connection: http.client.HTTPConnection
         if self.target.tls:
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             connection = http.client.HTTPSConnection(
-                "127.0.0.1", port, timeout=DEADLINE, context=context
+                "127.0.0.1", port, timeout=DEADLINE, context=careless()
             )
         else:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)

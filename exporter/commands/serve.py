@@ -164,7 +164,7 @@ def _start(
     portals = len(exporter.fleet.portals)
     server = Server(
         sockets,
-        Guard(_app(exporter, options), file, Clock().monotonic),
+        Guard(_app(exporter, options), file),
         log,
         threads=options.web_max_requests * WAITING + SPARE_THREADS,
         tls=None if tls is None else tls.current,

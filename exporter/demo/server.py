@@ -4,7 +4,6 @@ import ssl
 import sys
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import structlog
@@ -56,12 +55,7 @@ class DemoServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property

@@ -6,66 +6,21 @@ import hashlib
 import hmac
 import secrets
 import threading
-from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
+from exporter.httpserver.places import Places
 from exporter.httpserver.webconfig import cost
 from exporter.yamlfile import Secret
 
-#: Unproven passwords hashed or waiting at once. They wait in threads that scrapes need.
-MAX_WAITING = 8
+#: Different unproven passwords hashed or waiting at once, and those of one address among them.
+_MAX_WAITING, _MAX_EACH = 8, 3
 #: More bytes bcrypt does not look at, so a longer password proves nothing.
 _MAX_PASSWORD = 72
 
 
 class TooManyChecks(Exception):
     """As many passwords are being checked as may be at once; later it may work."""
-
-
-class Turns:
-    """Who may use the processor for a hash: one at a time, and the addresses take turns.
-
-    Where all places are taken, a newcomer gets that of the address which holds most.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._busy = False
-        # First the address whose turn is next; of each, first who came first.
-        self._queues: dict[str, deque[Future[None]]] = {}
-
-    def wait(self, address: str) -> None:
-        """Wait for one's turn. Raises TooManyChecks."""
-        with self._lock:
-            if not self._busy:
-                self._busy = True
-                return
-            self._make_room(address)
-            turn: Future[None] = Future()
-            self._queues.setdefault(address, deque()).append(turn)
-        turn.result()
-
-    def done(self) -> None:
-        """End one's turn."""
-        with self._lock:
-            self._busy = bool(self._queues)
-            if not self._busy:
-                return
-            address, queue = next(iter(self._queues.items()))
-            turn = queue.popleft()
-            del self._queues[address]
-            if queue:
-                self._queues[address] = queue
-        turn.set_result(None)
-
-    def _make_room(self, address: str) -> None:
-        if 1 + sum(map(len, self._queues.values())) < MAX_WAITING:
-            return
-        most = max(self._queues, key=lambda each: len(self._queues[each]))
-        if len(self._queues[most]) <= len(self._queues.get(address, ())) + 1:
-            raise TooManyChecks
-        self._queues[most].pop().set_exception(TooManyChecks())
 
 
 class BasicAuth:
@@ -88,13 +43,14 @@ class BasicAuth:
         self._lock = threading.Lock()
         self._proven: dict[bytes, bytes] = {}
         self._checking: dict[bytes, Future[bool]] = {}
-        # Hashing takes a whole core: one at a time leaves the others to scrapes.
-        self._turns = Turns()
+        # Hashing takes a whole core: one at a time, in turn, leaves the others to scrapes.
+        self._hashing = ThreadPoolExecutor(1, "password")
+        self._places = Places(_MAX_WAITING, _MAX_EACH)
 
     def accepts(self, authorization: str, address: str) -> bool:
         """Whether an Authorization header names a user and the password. Raises TooManyChecks.
 
-        ``address`` is the client's, which shares the places for checks with all others.
+        ``address`` is the client's. One address alone cannot take all places for checks.
         """
         given = _credentials(authorization)
         if given is None:
@@ -105,35 +61,31 @@ class BasicAuth:
             if hmac.compare_digest(self._proven.get(user, b""), digest):
                 return True
             # Clients that come at once with the same password, as at the start, wait for one check.
-            waiting = self._checking.get(digest)
-            if waiting is None:
-                mine = self._checking[digest] = Future[bool]()
-        if waiting is not None:
-            return waiting.result()
-        return self._settle(mine, user, password, digest, address)
+            checking = self._checking.get(digest)
+            if checking is None:
+                checking = self._checking[digest] = self._begin(user, password, digest, address)
+        return checking.result()
 
-    def _settle(
-        self, mine: "Future[bool]", user: bytes, password: bytes, digest: bytes, address: str
-    ) -> bool:
+    def _begin(self, user: bytes, password: bytes, digest: bytes, address: str) -> "Future[bool]":
+        if not self._places.take(address):
+            raise TooManyChecks
         try:
-            self._turns.wait(address)
-            try:
-                right = self._check(user, password)
-            finally:
-                self._turns.done()
-        except BaseException as exc:
-            self._end_check(digest)
-            mine.set_exception(exc)
-            raise
-        if right:
-            self._proven[user] = digest
-        self._end_check(digest)
-        mine.set_result(right)
-        return right
+            return self._hashing.submit(self._settle, user, password, digest, address)
+        except RuntimeError as exc:  # no thread is left
+            self._places.give_back(address)
+            raise TooManyChecks from exc
 
-    def _end_check(self, digest: bytes) -> None:
-        with self._lock:
-            del self._checking[digest]
+    def _settle(self, user: bytes, password: bytes, digest: bytes, address: str) -> bool:
+        right = False
+        try:
+            right = self._check(user, password)
+        finally:
+            with self._lock:
+                if right:
+                    self._proven[user] = digest
+                del self._checking[digest]
+            self._places.give_back(address)
+        return right
 
     def _check(self, user: bytes, password: bytes) -> bool:
         hashed = self._hashes.get(user)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Literal
 
@@ -66,7 +67,7 @@ class Clients:
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = self._allowed = limit
+        self.limit = limit
         # Of each host, first the one that has been in its state for longest.
         self._hosts: dict[str, dict[Client, None]] = {}
         self._count = 0
@@ -79,9 +80,7 @@ class Clients:
 
     def add(self, client: Client) -> bool:
         """Add a connection that waits for its client; whether another had to go for it."""
-        if self._count * 2 < self._allowed:
-            self._allowed = self.limit
-        full = self._count >= self._allowed and self.evict()
+        full = self._count >= self.limit and self.evict() > 0
         self._hosts.setdefault(client.host, {})[client] = None
         self._count += 1
         client.begin("waiting")
@@ -104,22 +103,18 @@ class Clients:
             if not held:
                 del self._hosts[client.host]
 
-    def evict(self) -> bool:
-        """Close one, if there is one that no handler works for; rather not one being answered."""
+    def evict(self, count: int = 1) -> int:
+        """Close some that no handler works for, first those that wait. Returns how many it was."""
+        chosen = list(itertools.islice(self._evictable(), count))
+        for client in chosen:
+            self._close(client)
+        return len(chosen)
+
+    def _evictable(self) -> Iterator[Client]:
         most_first = sorted(self._hosts.values(), key=len, reverse=True)
         for state in ("waiting", "answering"):
             for held in most_first:
-                for client in held:
-                    if client.state == state:
-                        self._close(client)
-                        return True
-        return False
-
-    def shrink(self) -> None:
-        """Have fewer of them for a while: the system has no descriptor left for another."""
-        self._allowed = max(self._count - 4, 1)
-        while self._count > self._allowed and self.evict():
-            pass
+                yield from (client for client in held if client.state == state)
 
     def bound_unsent(self) -> int:
         """Close those that have been slowest to take their answer while all are too large.

@@ -1,35 +1,32 @@
-"""What stands before the handler: the web configuration's users, headers and rate limit.
+"""What stands before the handler: the web configuration's users and headers.
 
 In this the exporter does what the exporter-toolkit does: every path asks for a password, those
 under ``/-/`` too, and the file counts as it is at the moment of the request.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from exporter.httpserver.auth import BasicAuth, TooManyChecks
 from exporter.httpserver.message import Handler, Reply, Request
-from exporter.httpserver.ratelimit import TokenBucket
 from exporter.httpserver.webconfig import WebConfig
 from exporter.httpserver.webfile import WebConfigFile
 from exporter.yamlfile import ConfigError
 
 
 class Guard:
-    """A handler around another. ``clock`` gives seconds that never go back.
+    """A handler around another.
 
     While the file cannot be used every answer is 500: nobody gets in by an old or a broken one.
     """
 
-    def __init__(self, handler: Handler, file: WebConfigFile, clock: Callable[[], float]) -> None:
+    def __init__(self, handler: Handler, file: WebConfigFile) -> None:
         self._handler = handler
         self._file = file
-        self._clock = clock
         self._lock = threading.Lock()
         self._config = WebConfig()
         self._auth: BasicAuth | None = None
-        self._bucket: TokenBucket | None = None
 
     def __call__(self, request: Request) -> Reply:
         """Let a request through, or answer it."""
@@ -37,22 +34,17 @@ class Guard:
             config = self._file.current()
         except ConfigError:
             return Reply.text("the web configuration cannot be used, see the log", 500)
-        auth, bucket = self._follow(config)
-        if bucket is not None and not bucket.take():
-            return Reply.text("too many requests", 429)
+        auth = self._authenticator(config)
         refused = _refusal(auth, request) if auth is not None else None
         return _with_headers(refused or self._handler(request), config.headers)
 
-    def _follow(self, config: WebConfig) -> tuple[BasicAuth | None, TokenBucket | None]:
-        """What goes with this configuration. Parts that stay the same keep what they know."""
+    def _authenticator(self, config: WebConfig) -> BasicAuth | None:
+        """What checks these users. It keeps what it knows while they stay the same."""
         with self._lock:
             old, self._config = self._config, config
             if config.users != old.users:
                 self._auth = BasicAuth(config.users) if config.users else None
-            if config.rate_limit != old.rate_limit:
-                limit = config.rate_limit
-                self._bucket = TokenBucket(limit, self._clock) if limit else None
-            return self._auth, self._bucket
+            return self._auth
 
 
 def _refusal(auth: BasicAuth, request: Request) -> Reply | None:

@@ -4,11 +4,11 @@ import asyncio
 import socket
 from collections.abc import Callable
 
+from structlog.typing import FilteringBoundLogger
 from tornado.iostream import StreamClosedError
 
 from exporter.httpserver.clients import Client
-from exporter.httpserver.http1 import TLSStream
-from exporter.httpserver.loopthreads import LogThread, in_thread
+from exporter.httpserver.http1 import TLSStream, in_thread
 from exporter.httpserver.tls import ServerContext
 from exporter.yamlfile import ConfigError
 
@@ -23,53 +23,45 @@ _PLAIN_HTTP = (
 
 
 class Handshakes:
-    """Makes the handshakes of a server. Files are looked at before each, beside the event loop."""
+    """Makes the handshakes of a server. ``current`` looks at files, so it runs in a thread."""
 
-    def __init__(self, tls: Callable[[], ServerContext], log: LogThread) -> None:
-        self._tls = tls
+    def __init__(self, current: Callable[[], ServerContext], log: FilteringBoundLogger) -> None:
+        self._current = current
         self._log = log
         self._looking: asyncio.Future[ServerContext] | None = None
 
     async def make(self, client: Client, sock: socket.socket) -> TLSStream | None:
-        """The stream after a handshake; None where the client is not let in, and is gone.
+        """The stream after a handshake; None where the client is not let in.
 
-        Nothing but a lack of threads ends in an exception. Why a handshake failed lies with the
-        client or its network; what is wrong with our own files is logged where they are read.
+        Why it failed lies with the client or its network, and is no news; what is wrong with our
+        own files is logged where they are read. Raises RuntimeError where no thread is left.
         """
         try:
-            return await self._make(client, sock)
+            if not await _speaks_tls(sock):
+                return None
+            if self._looking is None or self._looking.done():
+                self._looking = in_thread(self._current)
+            # Handshakes that begin meanwhile share the answer.
+            server = await asyncio.shield(self._looking)
+            wrapped = server.context.wrap_socket(
+                sock, server_side=True, do_handshake_on_connect=False
+            )
+            stream = TLSStream(wrapped, ssl_options=server.context)
+            client.close = stream.close
+            await stream.wait_for_handshake()
         except (OSError, ValueError, ConfigError, StreamClosedError) as exc:  # ValueError: a name
             reason = getattr(exc, "reason", None) or type(exc).__name__
             self._log.debug("TLS connection ended", client=client.address, reason=reason)
-        client.close()
+            return None
+        if server.accepts(wrapped.getpeercert()):
+            return stream
+        self._log.debug("TLS client is not in client_allowed_sans", client=client.address)
+        stream.close()
         return None
 
-    async def _make(self, client: Client, sock: socket.socket) -> TLSStream | None:
-        first = await _first_byte(sock)
-        if first != _HANDSHAKE:
-            _answer_plainly(sock, first)
-            client.close()
-            return None
-        server = await self._context()
-        wrapped = server.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        stream = TLSStream(wrapped, ssl_options=server.context)
-        client.close = stream.close
-        await stream.wait_for_handshake()
-        if not server.accepts(wrapped.getpeercert()):
-            self._log.debug("TLS client is not in client_allowed_sans", client=client.address)
-            client.close()
-            return None
-        return stream
 
-    async def _context(self) -> ServerContext:
-        """The context in force; handshakes that begin while it is looked for share the answer."""
-        if self._looking is None or self._looking.done():
-            self._looking = in_thread(self._tls)
-        return await asyncio.shield(self._looking)
-
-
-async def _first_byte(sock: socket.socket) -> bytes:
-    """The first byte that a client sends, which stays unread."""
+async def _speaks_tls(sock: socket.socket) -> bool:
+    """Whether a client begins with a handshake; plain HTTP is told that this is not the port."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(sock, readable.set)
@@ -77,11 +69,9 @@ async def _first_byte(sock: socket.socket) -> bytes:
         await readable.wait()
     finally:
         loop.remove_reader(sock)
-    return sock.recv(1, socket.MSG_PEEK)
-
-
-def _answer_plainly(sock: socket.socket, first: bytes) -> None:
-    if first:
+    first = sock.recv(1, socket.MSG_PEEK)
+    if first not in {_HANDSHAKE, b""}:
         # What a client sent and nobody read would make the kernel drop our answer to it.
         sock.recv(64 * 1024)
         sock.send(_PLAIN_HTTP)
+    return first == _HANDSHAKE

@@ -10,19 +10,21 @@ RESERVE = 8
 class Places:
     """``total`` places for whoever comes first, and a few more for addresses that hold none.
 
-    So whatever one address does, another one still gets a place. Any thread may call it.
+    One address holds at most ``each``. So whatever it does, another one still gets a place. Any
+    thread may call it.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, each: int | None = None) -> None:
         self._total = total
+        self._each = total if each is None else each
         self._lock = threading.Lock()
         self._held: Counter[str] = Counter()
 
     def take(self, address: str) -> bool:
         """Take a place, if there is one for this address."""
         with self._lock:
-            free = self._total - self._held.total()
-            if free <= (-RESERVE if self._held[address] == 0 else 0):
+            held, taken = self._held[address], self._held.total()
+            if held >= self._each or taken >= self._total + (0 if held else RESERVE):
                 return False
             self._held[address] += 1
             return True
@@ -31,5 +33,4 @@ class Places:
         """Give back a place that was taken."""
         with self._lock:
             self._held[address] -= 1
-            if not self._held[address]:
-                del self._held[address]
+            self._held += Counter()  # without those that hold none

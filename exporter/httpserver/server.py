@@ -11,41 +11,32 @@ import resource
 import socket
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from structlog.typing import FilteringBoundLogger
-from tornado.http1connection import (
-    HTTP1Connection,
-    HTTP1ConnectionParameters,
-    HTTP1ServerConnection,
-)
-from tornado.httputil import (
-    HTTPHeaders,
-    HTTPMessageDelegate,
-    HTTPServerConnectionDelegate,
-    RequestStartLine,
-)
+from tornado import http1connection, httputil
 from tornado.iostream import IOStream
 
 from exporter.httpserver.clients import Client, Clients
 from exporter.httpserver.handshake import Handshakes
-from exporter.httpserver.http1 import Answer, PlainStream, answer_of, request_of
-from exporter.httpserver.loopthreads import LogThread, in_thread
+from exporter.httpserver.http1 import Answer, PlainStream, answer_of, in_thread, request_of
 from exporter.httpserver.message import Handler, Reply, Request
 from exporter.httpserver.places import Places
 from exporter.httpserver.tls import ServerContext
 
-MAX_HEAD = 64 * 1024
+_MAX_HEAD = 64 * 1024
 #: No request to an exporter needs a body.
 MAX_BODY = 8 * 1024
 #: Seconds that requests may still take once the end is asked for.
 _GRACE = 1.0
-#: accept() fails with these where descriptors or memory run out, which others may give back.
+#: accept() fails with these where descriptors or memory run out; then some connections are closed.
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_EVICTED = 8
 
 _BUSY = Reply.text("too many requests at once, try again later", 503, Retry_After="1")
 _FAULT = Reply.text("internal error, see the exporter's log", 500)
@@ -83,22 +74,25 @@ class Server:
         self._sockets = sockets
         self._handler = handler
         self._log = log
-        self._lines = LogThread(log)
-        self._handshakes = None if tls is None else Handshakes(tls, self._lines)
-        self._limits = HTTP1ConnectionParameters(max_header_size=MAX_HEAD, max_body_size=max_body)
+        self._handshakes = None if tls is None else Handshakes(tls, log)
+        self._limits = http1connection.HTTP1ConnectionParameters(
+            max_header_size=_MAX_HEAD, max_body_size=max_body
+        )
         self._on_fault = on_fault
         self._on_end = on_end
         self._threads = Places(threads)
-        descriptors = descriptor_limit()
-        wanted = max(2 * threads, min(1000, descriptors // 2))
-        self._clients = Clients(max(min(wanted, descriptors - reserved), 8))
+        wanted = max(2 * threads, min(1000, descriptor_limit() // 2))
+        self._clients = Clients(max(min(wanted, descriptor_limit() - reserved), 8))
+        self._events: Counter[str] = Counter()
+        self._quiet_until: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name="serve", daemon=True)
         self._started: Future[None] = Future()
         self._ending = asyncio.Event()
 
     def start(self) -> None:
         """Accept connections, in a thread. Raises OSError or RuntimeError where it cannot."""
-        self._lines.start()
+        # tornado's lines are about clients, and quote what they sent. Faults come to `fault`.
+        logging.getLogger("tornado").addHandler(logging.NullHandler())
         self._thread.start()
         self._started.result()
 
@@ -112,22 +106,20 @@ class Server:
         with contextlib.suppress(RuntimeError):  # it has ended already
             self._loop.call_soon_threadsafe(self._ending.set)
         self._thread.join(_GRACE + 0.5)
-        self._lines.stop()
 
     def _run(self) -> None:
-        with _faults_of_tornado(self._fault):
-            try:
-                asyncio.run(self._serve())
-            except BaseException as exc:  # noqa: BLE001, of no use to this thread; raised in start()
-                if self._started.done():
-                    self._fault(exc)
-                else:
-                    self._started.set_exception(exc)
+        try:
+            asyncio.run(self._serve())
+        except BaseException as exc:  # noqa: BLE001, of no use to this thread; raised in start()
+            if self._started.done():
+                self.fault(exc)
+            else:
+                self._started.set_exception(exc)
         self._on_end()
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(lambda _, context: self._fault(context.get("exception")))
+        self._loop.set_exception_handler(lambda _, context: self.fault(context.get("exception")))
         for listening in self._sockets:
             listening.setblocking(False)  # noqa: FBT003, its only parameter
         accepting = [self._loop.create_task(self._accept(each)) for each in self._sockets]
@@ -139,9 +131,7 @@ class Server:
         for listening in self._sockets:
             listening.close()
         end = self._loop.time() + _GRACE
-        while any(client.state != "waiting" for client in self._clients):
-            if self._loop.time() > end:
-                break
+        while self._loop.time() < end and any(it.state != "waiting" for it in self._clients):
             await asyncio.sleep(0.01)
         for client in self._clients:
             client.close()
@@ -152,15 +142,18 @@ class Server:
             try:
                 sock, address = await self._loop.sock_accept(listening)
             except OSError as exc:
-                if exc.errno in _EXHAUSTED:
-                    self._clients.shrink()
+                exhausted = exc.errno in _EXHAUSTED
+                if exhausted:
+                    self._clients.evict(_EVICTED)
                     self._warn("no descriptor is left for a connection")
-                await asyncio.sleep(0.05 if exc.errno in _EXHAUSTED else 0.001)
+                await asyncio.sleep(0.05 if exhausted else 0.001)
                 continue
             try:
                 self._welcome(sock, str(address[0]))
-            except OSError:  # it is gone already
+            except Exception as exc:  # noqa: BLE001, the boundary: the others must get in
                 sock.close()
+                if not isinstance(exc, OSError):  # which is a client that is gone already
+                    self.fault(exc)
             # A backlog without end must not keep those that are connected waiting.
             await asyncio.sleep(0)
 
@@ -170,10 +163,9 @@ class Server:
         if self._clients.add(client):
             self._warn("connections are at their limit, the oldest was closed")
         if self._handshakes is None:
-            self._converse(client, PlainStream(sock, max_buffer_size=2 * MAX_HEAD), "http")
+            self._converse(client, PlainStream(sock, max_buffer_size=2 * _MAX_HEAD), "http")
         else:
-            opening = self._loop.create_task(self._open(self._handshakes, client, sock))
-            client.close = opening.cancel
+            client.close = self._loop.create_task(self._open(self._handshakes, client, sock)).cancel
 
     async def _open(self, handshakes: Handshakes, client: Client, sock: socket.socket) -> None:
         stream = None
@@ -183,6 +175,7 @@ class Server:
             self._warn("no thread is left for a handshake")
         finally:
             if stream is None:
+                client.close()
                 sock.close()
                 self._clients.remove(client)
         if stream is not None:
@@ -190,137 +183,109 @@ class Server:
 
     def _converse(self, client: Client, stream: IOStream, scheme: str) -> None:
         client.close = stream.close
-        conversation = _Conversation(self, client, scheme)
-        HTTP1ServerConnection(stream, self._limits).start_serving(conversation)
+        conversation = _Conversation(self, self._clients, client, scheme)
+        http1connection.HTTP1ServerConnection(stream, self._limits).start_serving(conversation)
 
-    def wait_for(self, client: Client) -> None:
-        """Begin to wait for a client: for a request, or for the body of one."""
-        if self._ending.is_set():
-            client.close()
-        self._clients.begin(client, "waiting")
-
-    def forget(self, client: Client) -> None:
-        """Forget a connection that has ended."""
-        self._clients.remove(client)
-
-    def begin(self, exchange: "_Exchange", request: Request) -> None:
+    def begin(self, conversation: "_Conversation", request: Request) -> None:
         """Handle a request in a thread of its own, or refuse it."""
         if not self._threads.take(request.client):
-            self._send(exchange, answer_of(_BUSY, request))
+            conversation.send(answer_of(_BUSY, request))
             return
         try:
             handled = in_thread(partial(self._answer, request))
         except (RuntimeError, MemoryError):
             self._threads.give_back(request.client)
             self._warn("no thread is left for a request")
-            self._send(exchange, answer_of(_BUSY, request))
+            conversation.send(answer_of(_BUSY, request))
             return
-        self._clients.begin(exchange.client, "working")
-        handled.add_done_callback(partial(self._handled, exchange, request))
+        self._clients.begin(conversation.client, "working")
+        handled.add_done_callback(partial(self._handled, conversation, request))
 
     def _answer(self, request: Request) -> Answer:
         try:
             return answer_of(self._handler(request), request)
         except BaseException as exc:  # noqa: BLE001, the boundary: a fault is a 500 and counted
-            self._fault(exc, path=request.path)
+            self.fault(exc, path=request.path)
             return answer_of(_FAULT, request)
 
     def _handled(
-        self, exchange: "_Exchange", request: Request, handled: "asyncio.Future[Answer]"
+        self, conversation: "_Conversation", request: Request, handled: "asyncio.Future[Answer]"
     ) -> None:
         self._threads.give_back(request.client)
-        self._send(exchange, handled.result())
-
-    def _send(self, exchange: "_Exchange", answer: Answer) -> None:
-        line, headers, body = answer
-        connection, stream = exchange.connection, exchange.connection.stream
-        if stream.closed():
-            return
-        self._clients.begin(exchange.client, "answering", body)
-        # Not in one: joined, head and body would be copied.
-        connection.write_headers(line, headers)
-        if body:
-            connection.write(body)
-        connection.finish()
-        if not stream.closed() and stream.writing() and self._clients.bound_unsent():
+        conversation.send(handled.result())
+        if self._clients.bound_unsent():
             self._warn("clients take their answers too slowly, the slowest was closed")
 
-    def _warn(self, event: str) -> None:
-        self._lines.warn_at_times(event, self._loop.time(), limit=self._clients.limit)
+    @property
+    def ending(self) -> bool:
+        """Whether no more requests are taken."""
+        return self._ending.is_set()
 
-    def _fault(self, exc: BaseException | None, **fields: object) -> None:
+    def fault(self, exc: BaseException | None, **fields: object) -> None:
         """Count a fault, and log its kind and place; its arguments may hold a secret."""
         if exc is None:
             return
         self._on_fault()
         last = traceback.extract_tb(exc.__traceback__)[-1:]
         place = "".join(f"{frame.filename}:{frame.lineno}" for frame in last)
-        kind = type(exc).__name__
-        self._log.error("request failed", **fields, error=kind, place=place)
+        self._log.error("request failed", **fields, error=type(exc).__name__, place=place)
+
+    def _warn(self, event: str) -> None:
+        """Warn of what may happen often: a line a minute, with how many times it was."""
+        self._events[event] += 1
+        now = self._loop.time()
+        if now >= self._quiet_until.get(event, now):
+            self._quiet_until[event] = now + 60
+            times = self._events.pop(event)
+            self._log.warning(event, times=times, limit=self._clients.limit)
 
 
-class _Conversation(HTTPServerConnectionDelegate):
-    """The requests of one connection, one after the other."""
+class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageDelegate):
+    """The requests of one connection, one after the other; tornado calls what is public."""
 
-    def __init__(self, server: Server, client: Client, scheme: str) -> None:
-        self._server = server
-        self._client = client
-        self._scheme = scheme
-
-    def start_request(self, _: object, request_conn: Any) -> "_Exchange":
-        self._server.wait_for(self._client)
-        return _Exchange(self._server, self._client, self._scheme, request_conn)
-
-    def on_close(self, _: object) -> None:
-        self._server.forget(self._client)
-
-
-class _Exchange(HTTPMessageDelegate):
-    """A request and its answer."""
-
-    def __init__(
-        self, server: Server, client: Client, scheme: str, connection: HTTP1Connection
-    ) -> None:
+    def __init__(self, server: Server, clients: Clients, client: Client, scheme: str) -> None:
         self.client = client
-        self.connection = connection
         self._server = server
+        self._clients = clients
         self._scheme = scheme
-        self._body = bytearray()
 
-    def headers_received(self, start_line: Any, headers: HTTPHeaders) -> None:
-        line: RequestStartLine = start_line
-        self._request = request_of(line, headers, self.client.host, self._scheme)
-        self._server.wait_for(self.client)
+    def start_request(self, _: object, request_conn: Any) -> "_Conversation":
+        self._connection: http1connection.HTTP1Connection = request_conn
+        self._body = bytearray()
+        self._wait()
+        return self
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        self._request = request_of(start_line, headers, self.client.host, self._scheme)
+        self._wait()
 
     def data_received(self, chunk: bytes) -> None:
         self._body += chunk
 
     def finish(self) -> None:
-        self._server.begin(self, replace(self._request, body=bytes(self._body)))
+        try:
+            self._server.begin(self, replace(self._request, body=bytes(self._body)))
+        except Exception as exc:  # noqa: BLE001, the boundary: tornado would only log it
+            self._server.fault(exc, path=self._request.path)
+            self.client.close()
 
+    def on_close(self, _: object) -> None:
+        self._clients.remove(self.client)
 
-class _Faults(logging.Handler):
-    """Takes what tornado logs in this thread: an exception that it caught is a fault.
+    def send(self, answer: Answer) -> None:
+        """Send the answer, if the client is still there."""
+        line, headers, body = answer
+        connection = self._connection
+        if connection.stream.closed():
+            return
+        self._clients.begin(self.client, "answering", body)
+        # Not in one: joined, head and body would be copied.
+        connection.write_headers(line, headers)
+        if body:
+            connection.write(body)
+        connection.finish()
 
-    The rest is about clients, and quotes what they sent.
-    """
-
-    def __init__(self, report: Callable[[BaseException | None], None]) -> None:
-        super().__init__(logging.ERROR)
-        self._report = report
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        exc = record.exc_info[1] if record.exc_info else None
-        if record.thread == self._thread and not isinstance(exc, OSError):
-            self._report(exc)
-
-
-@contextlib.contextmanager
-def _faults_of_tornado(report: Callable[[BaseException | None], None]) -> Iterator[None]:
-    logger, handler = logging.getLogger("tornado"), _Faults(report)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
+    def _wait(self) -> None:
+        if self._server.ending:
+            self.client.close()
+        self._clients.begin(self.client, "waiting")

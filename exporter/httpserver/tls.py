@@ -1,10 +1,8 @@
 """TLS contexts for clients' connections, built again when settings or files change."""
 
 import contextlib
-import os
 import ssl
 import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -13,7 +11,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.httpserver.tlssettings import Pem, TLSServerSettings
+from exporter.httpserver.tlssettings import TLSServerSettings
 from exporter.httpserver.webfile import WebConfigFile
 from exporter.yamlfile import ConfigError
 from exporter.yamlfile.stamp import Stamp, stamp
@@ -94,108 +92,48 @@ def build(settings: TLSServerSettings) -> ServerContext:
     """A context with these settings. Raises ConfigError with one line that names the file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION
-    if not settings.prefer_server_order:
-        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.set_alpn_protocols(["http/1.1"])
-    _set_versions(context, settings)
-    _set_suites(context, settings)
-    if settings.curve is not None:
-        context.set_ecdh_curve(settings.curve)
-    _load_client_ca(context, settings)
-    _load_pair(context, settings)
+    context.minimum_version, context.maximum_version = settings.min_version, settings.max_version
+    context.verify_mode = settings.verify
+    # A certificate in the client CA counts even where its own issuer is not in it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if settings.client_ca is not None:
+        try:
+            context.load_verify_locations(cadata=_text(settings.client_ca))
+        except (ssl.SSLError, ValueError) as exc:
+            raise ConfigError([f"{settings.client_ca}: expected certificates in PEM form"]) from exc
+    elif settings.verify != ssl.CERT_NONE:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    _load_pair(context, settings.cert, settings.key)
     return ServerContext(context, settings.allowed_sans)
 
 
-def _set_versions(context: ssl.SSLContext, settings: TLSServerSettings) -> None:
-    if settings.min_version < ssl.TLSVersion.TLSv1_2:
-        # OpenSSL's levels above 0 have no signature left that these versions know.
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    with warnings.catch_warnings():
-        # Python calls TLS 1.0 and 1.1 deprecated; the file asks for them all the same.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = settings.min_version
-        context.maximum_version = settings.max_version
-
-
-def _set_suites(context: ssl.SSLContext, settings: TLSServerSettings) -> None:
-    if not settings.suites:
-        return
+def _load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
+    for file in (cert, key):
+        _text(file)
     try:
-        context.set_ciphers(":".join(settings.suites))
-    except ssl.SSLError:
-        missing = set(settings.suites)
-    else:
-        missing = set(settings.suites) - {suite["name"] for suite in context.get_ciphers()}
-    if missing:
-        names = ", ".join(sorted(missing))
-        raise ConfigError([f"cipher_suites: expected suites that this OpenSSL has; not {names}"])
-
-
-def _load_client_ca(context: ssl.SSLContext, settings: TLSServerSettings) -> None:
-    """Trust the client CA; a certificate in it counts even where its own issuer is not in it."""
-    context.verify_mode = settings.verify
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    ca = settings.client_ca
-    if ca is None:
-        if settings.verify != ssl.CERT_NONE:
-            context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
-        return
-    try:
-        context.load_verify_locations(cadata=_text(ca, "client_ca"))
-    except (ssl.SSLError, ValueError) as exc:
-        raise ConfigError(
-            [f"{_place(ca, 'client_ca')}: expected certificates in PEM form"]
-        ) from exc
-
-
-def _load_pair(context: ssl.SSLContext, settings: TLSServerSettings) -> None:
-    cert, key = settings.cert, settings.key
-    _text(cert, "cert")
-    _text(key, "key")
-    try:
-        with _as_file(cert) as cert_file, _as_file(key) as key_file:
-            # An empty password, or OpenSSL would ask for one on the terminal.
-            context.load_cert_chain(cert_file, key_file, password="")
+        # An empty password, or OpenSSL would ask for one on the terminal.
+        context.load_cert_chain(cert, key, password="")
     except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
         reason = getattr(exc, "reason", None) or type(exc).__name__
         problem = (
-            f"{_place(cert, 'cert')}: expected a certificate in PEM form with the key in "
-            f"{_place(key, 'key')} that belongs to it, not encrypted ({reason})"
+            f"{cert}: expected a certificate in PEM form with the key in {key} that belongs to it, "
+            f"not encrypted ({reason})"
         )
         raise ConfigError([problem]) from exc
 
 
-def _text(pem: Pem, field: str) -> str:
-    if not isinstance(pem, Path):
-        return pem.reveal()
+def _text(file: Path) -> str:
     try:
         # Notes between the certificates may be in any language; ssl takes ASCII.
-        return pem.read_text("ascii", errors="ignore")
+        return file.read_text("ascii", errors="ignore")
     except OSError as exc:
-        raise ConfigError([f"{_place(pem, field)}: cannot be read: {exc.strerror}"]) from exc
-
-
-def _place(pem: Pem, field: str) -> str:
-    return str(pem) if isinstance(pem, Path) else f"tls_server_config.{field}"
-
-
-@contextlib.contextmanager
-def _as_file(pem: Pem) -> Iterator[Path]:
-    """A path for OpenSSL, which loads keys from files only; inline text is kept in memory."""
-    if isinstance(pem, Path):
-        yield pem
-        return
-    descriptor = os.memfd_create("pem")
-    try:
-        os.write(descriptor, pem.reveal().encode())
-        yield Path(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
+        raise ConfigError([f"{file}: cannot be read: {exc.strerror}"]) from exc
 
 
 def _stamps(settings: TLSServerSettings) -> dict[Path, Stamp | None]:
-    pems = (settings.cert, settings.key, settings.client_ca)
-    return {pem: stamp(pem) for pem in pems if isinstance(pem, Path)}
+    files = (settings.cert, settings.key, settings.client_ca)
+    return {file: stamp(file) for file in files if file is not None}
 
 
 def _names(certificate: dict[str, Any]) -> Iterator[str]:

@@ -22,24 +22,16 @@ HEADERS: Mapping[str, tuple[str, ...]] = {
     "X-XSS-Protection": (),
 }
 
+_RATE_LIMIT = (
+    "expected no such section: it counts over all clients, so that any of them could shut out "
+    "the others; the server shares itself out by address"
+)
 _USER = re.compile(r"[^:\x00-\x1f\x7f]+")
 #: Names that an error may repeat: no hash looks like this.
 _HARMLESS = re.compile(r"[\w.@-]{1,60}")
 _BCRYPT = re.compile(
     r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}", re.ASCII
 )
-# As Go writes durations, without its units below a millisecond.
-_DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h))+", re.ASCII)
-_PART = re.compile(r"([\d.]+)(ms|s|m|h)", re.ASCII)
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """One request each ``interval`` seconds on average, ``burst`` of them at once."""
-
-    interval: float
-    burst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,6 @@ class WebConfig:
     tls: TLSServerSettings | None = None
     users: Mapping[str, Secret] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    rate_limit: RateLimit | None = None
 
 
 def load(path: Path) -> WebConfig:
@@ -62,11 +53,11 @@ def load(path: Path) -> WebConfig:
     """
     context = Context(str(path))
     top = Section(document.read(path, may_be_empty=True), "", context)
+    top.refuse("rate_limit", _RATE_LIMIT)
     config = WebConfig(
         tls=tls_settings(top.section("tls_server_config"), path.parent),
         users=_users(top.section("basic_auth_users")),
         headers=_http(top.section("http_server_config")),
-        rate_limit=_rate_limit(top.section("rate_limit")),
     )
     top.close()
     context.end()
@@ -121,31 +112,3 @@ def _header(name: str, value: object) -> str:
     if HEADERS[name] and line not in HEADERS[name]:
         raise ValueError(f"expected {' or '.join(HEADERS[name])}")
     return line
-
-
-def _rate_limit(section: Section) -> RateLimit | None:
-    interval = section.take("interval", _seconds, 0.0)
-    burst = section.take("burst", _burst, 0)
-    section.close()
-    if section.has("burst") and not section.has("interval"):
-        section.problem("interval", "expected a duration: `burst` alone limits nothing")
-    if not interval:
-        return None
-    if not burst:
-        section.problem("burst", "expected at least 1: otherwise every request is refused")
-    return RateLimit(interval, burst)
-
-
-def _seconds(value: object) -> float:
-    """Seconds of a duration as Go writes it; a plain 0 needs no unit."""
-    if value == 0 and not isinstance(value, bool):
-        return 0.0
-    if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        raise ValueError("expected a duration such as 500ms, 1s or 1m30s")
-    return sum(float(count) * _UNIT_SECONDS[unit] for count, unit in _PART.findall(value))
-
-
-def _burst(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 1_000_000:
-        raise ValueError("expected a whole number from 0 to 1000000")
-    return value

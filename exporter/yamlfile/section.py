@@ -92,6 +92,11 @@ class Section:
         """Note what is wrong with a field."""
         self._context.problem(self._name(field), text)
 
+    def refuse(self, field: str, instead: str) -> None:
+        """Note a field that others take and that is of no use here; ``instead`` says what is."""
+        if self._raw(field) is not None:
+            self.problem(field, instead)
+
     def close(self) -> None:
         """Note every field that nobody took."""
         for number, field in enumerate(self._mapping, 1):

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +64,7 @@ class Web:
         self.url = self.address.url("http" if tls is None else "https")
         self.server = Server(
             [listening],
-            Guard(handler, file, time.monotonic),
+            Guard(handler, file),
             self.log.log,
             threads=8,
             tls=None if tls is None else tls.current,
