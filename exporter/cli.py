@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         flags.complete(options, COMMANDS[options.command][0], os.environ)
+        _import_structlog()
         # Imported here, so that one command does not pay for the libraries of the others.
         command = importlib.import_module(f"exporter.commands.{options.command}")
         code: int = command.run(options)
@@ -44,6 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             complain(problem)
         return 2
     return code
+
+
+def _import_structlog() -> None:
+    """Import structlog as if rich were not there.
+
+    It would import rich to draw tracebacks for developers, which takes longer than all else that
+    it imports. For the commands that use rich themselves it is there again.
+    """
+    hidden = "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # so import raises ImportError
+    try:
+        importlib.import_module("structlog")
+    finally:
+        if hidden:
+            del sys.modules["rich"]
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -154,7 +154,7 @@ def test_row_that_yields_the_wrong_number_of_label_values_fails(
     if len(values) == len(labels):
         assert table.lines(None)[0].startswith(b"docspace_x")
         return
-    with pytest.raises(ValueError, match=f"docspace_x: expected {len(labels) or 'no'} label"):
+    with pytest.raises(ValueError, match=f"docspace_x: expected {len(labels)} label"):
         table.lines(None)
 
 

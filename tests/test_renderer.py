@@ -196,7 +196,7 @@ class World:
         return up(self.portals[name], name=name, facts=facts, settings=self.settings[name])
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32))
 def test_any_history(seed: int) -> None:
     world = World(seed)

@@ -12,6 +12,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
+from exporter.commands.allocator import use_one_arena
 from exporter.commands.signals import Signals
 from exporter.commands.terminal import emit, shown
 from exporter.config import ConfigError, Settings, load
@@ -67,6 +68,7 @@ def serve(
 
     ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
     """
+    use_one_arena(os.environ)
     sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)

@@ -60,14 +60,21 @@ class Row(Generic[V]):
     kind: Literal["gauge", "counter", "info"] = "gauge"
 
 
-def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
+@dataclass(frozen=True, slots=True)
+class One(Generic[V]):
     """Samples of a row without labels of its own: one value, or none where it is None."""
 
-    def samples(view: V) -> Iterable[Sample]:
-        number = value(view)
+    value: Callable[[V], float | None]
+
+    def __call__(self, view: V) -> Iterable[Sample]:
+        """The sample, if there is one."""
+        number = self.value(view)
         return () if number is None else (((), number),)
 
-    return samples
+
+def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
+    """Samples of a row without labels of its own."""
+    return One(value)
 
 
 def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:

@@ -8,7 +8,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic
 
-from exporter.metrics.catalogue import Row, V
+from exporter.metrics.catalogue import One, Row, V
 
 #: From what a row looks at, and its shared labels as text and as values, to the row's lines.
 _RowLines = Callable[[V, str, tuple[str, ...]], bytes]
@@ -46,31 +46,57 @@ class Table(Generic[V]):
 def _row_lines(
     row: Row[V], constant: Mapping[str, str], varying: tuple[str, ...]
 ) -> "_RowLines[V]":
-    name, samples, own = row.name, row.samples, len(row.labels)
+    if row.labels:
+        return _with_own_labels(row, constant, varying)
+    if isinstance(row.samples, One):
+        return _with_one_value(row.name, row.samples.value)
+    return _with_shared_labels(row)
 
-    def with_shared_labels(subject: V, labels: str, _: tuple[str, ...]) -> bytes:
+
+def _with_one_value(name: str, value: Callable[[V], float | None]) -> "_RowLines[V]":
+    """What nearly all rows are, by the shortest way."""
+
+    def lines(subject: V, labels: str, _: tuple[str, ...]) -> bytes:
+        number = value(subject)
+        return b"" if number is None else f"{name}{labels} {go_number(number)}\n".encode()
+
+    return lines
+
+
+def _with_shared_labels(row: Row[V]) -> "_RowLines[V]":
+    name, samples = row.name, row.samples
+
+    def lines(subject: V, labels: str, _: tuple[str, ...]) -> bytes:
         text = ""
         for values, number in samples(subject):
-            if values:
-                raise ValueError(f"{name}: expected no label values, got {len(values)}")
+            _check(name, 0, values)
             text += f"{name}{labels} {go_number(number)}\n"
         return text.encode()
 
-    if not own:
-        return with_shared_labels
-    template, order = _template(constant, varying + row.labels)
-    template = f"{name}{template} %s\n"
+    return lines
 
-    def with_own_labels(subject: V, _: str, shared: tuple[str, ...]) -> bytes:
+
+def _with_own_labels(
+    row: Row[V], constant: Mapping[str, str], varying: tuple[str, ...]
+) -> "_RowLines[V]":
+    name, samples, count = row.name, row.samples, len(row.labels)
+    labels, order = _template(constant, varying + row.labels)
+    template = f"{name}{labels} %s\n"
+
+    def lines(subject: V, _: str, shared: tuple[str, ...]) -> bytes:
         text = ""
         for values, number in samples(subject):
-            if len(values) != own:
-                raise ValueError(f"{name}: expected {own} label values, got {len(values)}")
+            _check(name, count, values)
             known = (*shared, *[_escaped(value) for value in values])
             text += template % (*[known[at] for at in order], go_number(number))
         return text.encode()
 
-    return with_own_labels
+    return lines
+
+
+def _check(name: str, count: int, values: tuple[str, ...]) -> None:
+    if len(values) != count:
+        raise ValueError(f"{name}: expected {count} label values, got {len(values)}")
 
 
 def go_number(value: float | bool) -> str:  # noqa: FBT001, a number like any other
