@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.clock import Clock
 from exporter.config import ConfigError, PortalSettings, Settings
 from exporter.docspace.deadline import Alarm
+from exporter.docspace.errors import InternalError
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.portal import Portal, Shared
@@ -67,8 +68,8 @@ class Exporter:
         self._shared = Shared(
             clock=clock,
             log=log,
-            workers=Workers(settings.concurrency),
-            alarm=Alarm(),
+            workers=Workers(settings.concurrency, self._fault),
+            alarm=Alarm(self._fault),
             coalesced=self._coalesced.raise_by_one,
             fault=self.faults.raise_by_one,
         )
@@ -113,7 +114,9 @@ class Exporter:
             kept = [self._kept(known.pop(_identity(new), None), new) for new in settings.portals]
             self._shared.workers.resize(settings.concurrency)
             self.fleet = Fleet(kept, self._clock)
-            self._renderer.keep(portal.settings.name for portal in kept)
+            names = frozenset(portal.settings.name for portal in kept)
+            self._renderer.keep(names)
+            self._contexts.keep(frozenset(portal.settings.tls for portal in kept))
             self._reload_successful = True
             self._reload_time = self._clock.now()
             self._log.info("configuration reloaded", portals=len(kept))
@@ -125,6 +128,12 @@ class Exporter:
         for portal in self.fleet.portals:
             portal.close()
         self._shared.workers.close()
+
+    def _fault(self, exc: BaseException) -> None:
+        """Count and log an internal error of a thread that goes on."""
+        self.faults.raise_by_one()
+        error = InternalError(exc)
+        self._log.error("internal error", error=error.fault, place=error.place)
 
     def _kept(self, portal: Portal | None, settings: PortalSettings) -> Portal:
         """The portal that was known, with these settings; else a new one."""

@@ -73,8 +73,10 @@ class BackgroundStream:
                 return
             self._waiting.append(text)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="log", daemon=True)
+                with contextlib.suppress(RuntimeError):  # no thread now: the next text tries again
+                    thread.start()
+                    self._thread = thread
             self._changed.notify_all()
 
     def flush(self) -> None:

@@ -55,7 +55,7 @@ def counts() -> stat.Panel:
     panel = figures(frame, queries)
     panel = panel.override_by_name("portals", [leads("Show them", page(PORTALS, ""))])
     for name, _, kind in COUNTS:
-        url = page(EVERY_KEY, f"var-show={quote(kind)}")
+        url = page(EVERY_KEY, f"var-show={quote(shown.value(kind))}")
         panel = panel.override_by_name(name, [leads("List them", url)])
     return panel
 

@@ -10,7 +10,7 @@ from grafana.promql import Keys
 class Choice:
     """One kind of key.
 
-    The name is shown, and stands in links; the value is PromQL, so that no query evaluates every
+    The name is shown; the value is PromQL, so that no query evaluates every
     kind. Grafana reads `name : value` on one line with commas escaped.
     """
 
@@ -43,6 +43,12 @@ CHOICES: Final = (
     Choice(NEVER_EXPIRES, ANY.endless),
     Choice(NEVER_USED, ANY.never_used),
 )
+
+
+def value(name: str) -> str:
+    """The value of a choice, for links: Grafana takes a name for PromQL there."""
+    (found,) = (choice.expr for choice in CHOICES if choice.name == name)
+    return found
 
 
 #: How queries take the choice in.

@@ -15,6 +15,7 @@ from prometheus.promql import (
     RATIO,
     REFUSED,
     SEEN,
+    SUPERSEDED,
     USED,
     indent,
 )
@@ -55,7 +56,7 @@ def hygiene(settings: Settings) -> Group:
                 links=portal_links(settings, listed(kind.show)),
             ),
         ]
-    return Group("docspace-hygiene", tuple(rules))
+    return Group("docspace-hygiene", tuple(rules), interval="3m")
 
 
 def _counted(record: str, count: str, settings: Settings) -> str:
@@ -132,7 +133,7 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             f"count by (portal) (\n"
             f"  {NEAR} > time()\n"
             f"  unless on ({ID}) {USED} >= time() - {settings.in_use.promql}\n"
-            f"  unless on ({ID}) ({OFF} or on ({ID}) docspace_api_key_superseded == 1)\n"
+            f"  unless on ({ID}) ({OFF} or on ({ID}) {SUPERSEDED})\n"
             f"  unless on ({ID}) {ORPHANED}\n"
             f"  unless on ({ID}) {RATIO} >= {settings.warn_share:g}\n"
             f"  unless on ({ID}) {OWN}\n"

@@ -36,6 +36,7 @@ class Group:
 
     name: str
     rules: tuple[Record | Alert, ...]
+    interval: str = "1m"
 
 
 @dataclass(frozen=True, slots=True)

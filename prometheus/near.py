@@ -20,6 +20,7 @@ from prometheus.promql import (
     RATIO,
     REFUSED,
     SEEN,
+    SUPERSEDED,
     USED,
     indent,
     one_per_key,
@@ -87,6 +88,11 @@ def _near(settings: Settings) -> tuple[Record, ...]:
             f"group by ({ID}) (\n  docspace_api_key_active == 0\n"
             f"  and on ({ID}) ({NEAR} or on ({ID}) {_refusable('disabled|removed')})\n)",
             "Switched off, by a person or after its expiry by the portal.",
+        ),
+        Record(
+            SUPERSEDED,
+            f"group by ({ID}) (docspace_api_key_superseded == 1 and on ({ID}) {NEAR})",
+            "Rotated: a newer active key of the same creator and name outlives it.",
         ),
     )
 
@@ -178,7 +184,7 @@ def _conditions(settings: Settings) -> tuple[Record, ...]:
             f" - {settings.in_use.promql}\n"
             f"    or on ({ID}) {OWN}\n  )\n)\n"
             f"{alive}\n"
-            f"unless on ({ID}) (docspace_api_key_superseded == 1 unless on ({ID}) {OWN})\n"
+            f"unless on ({ID}) ({SUPERSEDED} unless on ({ID}) {OWN})\n"
             f"unless on ({ID}) {ORPHANED}\n"
             f"unless on ({ID}) {RATIO} >= {settings.warn_share:g}",
             "Expiry of the keys that alert: in use until now or until their expiry, or the exporter's\n"

@@ -70,7 +70,7 @@ def _groups(groups: tuple[Group, ...], settings: Settings) -> Iterator[str]:
     for place, group in enumerate(groups):
         if place:
             yield ""
-        yield f"  - name: {group.name}\n    interval: 1m\n    rules:"
+        yield f"  - name: {group.name}\n    interval: {group.interval}\n    rules:"
         for number, rule in enumerate(group.rules):
             if number:
                 yield ""

@@ -80,7 +80,7 @@ class Settings:
     expired: Span = Span(7 * 86_400)
     #: A refused key counts as failing now for this long after it was tried.
     tried: Span = Span(86_400)
-    #: Hygiene.
+    #: A key counts as forgotten after this time without use.
     stale: Span = Span(90 * 86_400)
     created: Span = Span(3 * 3_600)
     #: How long what was last seen of a portal counts while it cannot be read.

@@ -353,7 +353,7 @@ def test_tiles_lead_to_the_table_that_lists_what_they_count() -> None:
     main = dashboards.load(MAIN)
     titles = {panel["id"]: panel["title"] for panel in dashboards.panels(main)}
     (show,) = (v for v in main["templating"]["list"] if v["name"] == "show")
-    kinds = {option["text"] for option in show["options"]}
+    kinds = {option["value"] for option in show["options"]}
     led = {}
     for panel in dashboards.panels(main):
         for name, links in named(panel, "links").items():

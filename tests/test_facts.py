@@ -1,6 +1,7 @@
 """What a portal says beside its keys: asked when, by whom, and at what cost to the key list."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from observations import up
@@ -118,6 +119,21 @@ def test_a_new_credential_starts_from_nothing(scene: Scene) -> None:
     scene.portal.faults[PEOPLE] = Fault(403)
     scene.use_key_of(OWNER)
     assert scene.facts().disabled is None
+
+
+def test_a_list_read_with_another_credential_comes_without_the_facts_of_the_one_before(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Whoever cannot wait for the facts gets the list at once."""
+    file, early = tmp_path / "key", list[Observation]()
+    settings = PortalSettings("acme", scene.server.url, api_key_file=file)
+    transport = Transport(settings, TLSContexts(), Clock(), Alarm())
+    fetcher = Fetcher(settings, transport, scene.standing.clock)
+    for person in (ADMIN, CARLA):
+        file.write_text(scene.portal.add_key("exporter", creator=person).secret)
+        fetcher.fetch(5.0, early.append)
+    fetcher.close()
+    assert early[1].facts == PortalFacts()
 
 
 def test_thousands_of_disabled_people_are_read_over_several_fetches(scene: Scene) -> None:

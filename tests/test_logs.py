@@ -113,6 +113,22 @@ def test_lines_over_the_limit_are_counted() -> None:
     ]  # fmt: skip
 
 
+def test_a_log_whose_thread_cannot_start_fails_nobody_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    stream = io.StringIO()
+    background = BackgroundStream(stream)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        background.write("first\n")
+    background.write("second\n")
+    background.drain(10)
+    assert stream.getvalue() == "first\nsecond\n"
+
+
 def test_the_end_does_not_wait_for_ever() -> None:
     stream = Blocked()
     background = BackgroundStream(stream)

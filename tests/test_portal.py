@@ -7,11 +7,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.faults import FaultServer, Peer, Script, answer
 from support.standing import Log, StandingClock
 
@@ -28,6 +30,7 @@ from exporter.docspace.errors import (
     Crowded,
     CutShort,
     InternalError,
+    InvalidResponse,
     PortalError,
     RateLimited,
     Timeout,
@@ -39,7 +42,7 @@ from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.wire import KeyList
-from exporter.docspace.workers import Workers
+from exporter.docspace.workers import Job, Workers
 from exporter.logs import make_log
 
 EMPTY = Observation(
@@ -221,6 +224,19 @@ def test_within_min_interval_a_failure_is_served_again(stage: Stage, demo: DemoS
     stage.standing.time += 60
     assert observe(portal).errors["unauthorized"] == 2
     assert demo.portal.requests[KEYS] == 2
+
+
+def test_min_interval_does_not_count_from_a_fetch_that_never_began(stage: Stage) -> None:
+    """Where all threads were busy, the portal was not asked, and is at the next scrape."""
+    fetcher, going_on = slow()
+    stage.workers = Workers(1)
+    hanging = stage.portal(fetcher=fetcher, clock=Clock())
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock(), min_interval=60.0)
+    fetch = hanging.begin()
+    assert isinstance(observe(portal, 0.05).error, Crowded)
+    going_on.set()
+    hanging.finish(fetch, time.monotonic() + 10)
+    assert observe(portal).error is None
 
 
 # Back-off
@@ -469,7 +485,134 @@ def test_many_threads_with_any_deadline_leave_the_workers_as_they_were(stage: St
     assert capacity(stage.workers, 2) == 2
 
 
+def test_who_joins_while_the_last_waiting_scrape_leaves_is_not_turned_away(stage: Stage) -> None:
+    """The fetch is withdrawn and no longer joined in one step: the newcomer gets one of its own."""
+    joined: list[Future[Observation]] = []
+
+    class Meddling(Workers):
+        def withdraw(self, job: Job) -> bool:
+            joined.append(pool.submit(observe, second, 10.0))
+            time.sleep(0.2)
+            return super().withdraw(job)
+
+    fetcher, going_on = slow()
+    stage.workers = Meddling(1)
+    first = stage.portal(fetcher=fetcher, clock=Clock())
+    second = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(observe, first, 10.0)
+        while first._fetch is None or first._fetch.started is None:
+            time.sleep(0.005)
+        assert isinstance(observe(second, 0.05).error, Crowded)
+        going_on.set()
+        assert joined[0].result(10).error is None
+        assert waiting.result(10).error is None
+
+
+def test_a_fetch_given_up_before_its_job_is_known_frees_its_thread(stage: Stage) -> None:
+    class Late(Workers):
+        def submit(self, priority: object, call: Callable[[], None]) -> Job:
+            job = super().submit(priority, call)
+            while portal._fetch is not None:
+                time.sleep(0.005)
+            return job
+
+    fetcher, going_on = slow()
+    stage.workers = Late(1)
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    assert isinstance(observe(portal).error, Timeout)
+    assert stage.workers._threads == 0
+    going_on.set()
+    landed(portal)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_any_mix_of_scrapes_reloads_and_faults_leaves_everything_usable(
+    data: st.DataObject,
+) -> None:
+    """Nothing is lost, whatever hangs, fails, expires, joins, leaves and changes at once."""
+    seed = data.draw(st.integers(0, 2**32))
+    size = data.draw(st.integers(1, 3))
+    chance = random.Random(seed)  # noqa: S311, no secret
+    stage = Stage()
+    stage.workers, going_on = Workers(size), threading.Event()
+
+    def fetch(_: float) -> Observation:
+        fate = chance.random()
+        if fate < 0.05:
+            going_on.wait(10)
+        if fate < 0.1:
+            raise chance.choice([LookupError, MemoryError, SystemExit])
+        time.sleep(chance.random() / 100)
+        return EMPTY
+
+    portals = [
+        stage.portal(fetcher=FakeFetcher(fetch), clock=Clock(), timeout=0.03) for _ in range(4)
+    ]
+
+    def act(number: int) -> Observation | None:
+        portal = portals[number % len(portals)]
+        if chance.random() < 0.1:
+            portal.reconfigure(replace(portal.settings, timeout=chance.choice([0.01, 0.03])))
+            return None
+        return observe(portal, chance.random() / 20)
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = list(pool.map(act, range(80)))
+    going_on.set()
+    for portal in portals:
+        landed(portal)
+        assert portal._fetch is None
+        assert portal._hanging == set()
+    assert all((each.error is None) != (each.listing is None) for each in seen if each)
+    for portal in portals:
+        portal.reconfigure(replace(portal.settings, timeout=10.0))
+        portal._fetcher.result = lambda _: EMPTY  # type: ignore[attr-defined]  # a fake
+        assert observe(portal, 10.0).error is None
+    assert capacity(stage.workers, size) == size
+    assert stage.workers._queue == []
+    stage.close()
+
+
 # Internal errors
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
+def test_a_fetch_that_could_not_be_submitted_pins_nothing(
+    stage: Stage, kind: type[Exception]
+) -> None:
+    class Failing(Workers):
+        def submit(self, priority: object, call: Callable[[], None]) -> Job:
+            raise kind
+
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY))
+    working, portal._shared = portal._shared, replace(portal._shared, workers=Failing(1))
+    assert isinstance(observe(portal).error, InternalError)
+    portal._shared = working
+    assert observe(portal).error is None
+
+
+def test_an_internal_error_that_cannot_be_logged_pins_nothing(stage: Stage) -> None:
+    fetcher = FakeFetcher(lambda _: EMPTY)
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    working, portal._log = portal._log, Unusable()  # type: ignore[assignment]  # on purpose
+    fetcher.result = lambda _: raising(LookupError)
+    assert isinstance(observe(portal, 0.5).error, InternalError)
+    portal._log, fetcher.result = working, lambda _: EMPTY
+    assert observe(portal).error is None
+    assert capacity(stage.workers, 4) == 4
+
+
+class Unusable:
+    """A log that nothing can be written to."""
+
+    def __getattr__(self, level: str) -> None:
+        raise RuntimeError("no log")
+
+
+def raising(kind: type[BaseException]) -> Observation:
+    raise kind
 
 
 def test_system_without_threads_costs_one_scrape_of_the_portal(
@@ -561,6 +704,65 @@ def test_new_settings_count_from_the_next_fetch_on(stage: Stage, demo: DemoServe
     assert observe(portal).error is None
 
 
+def test_what_is_withheld_from_now_on_is_withheld_from_the_last_observation(stage: Stage) -> None:
+    """The status page shows that one, and scrapes within min_interval get it again."""
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), min_interval=60.0)
+    observe(portal)
+    new = replace(portal.settings, withhold=frozenset({"creator"}))
+    portal.reconfigure(new)
+    assert portal.last is not None
+    assert portal.last.portal is new
+    assert observe(portal).portal is new
+
+
+def test_a_fetch_under_way_has_the_settings_that_hold_when_it_ends(stage: Stage) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    fetch = portal.begin()
+    new = replace(portal.settings, withhold=frozenset({"creator"}))
+    portal.reconfigure(new)
+    going_on.set()
+    assert portal.finish(fetch, time.monotonic() + 10).portal is new
+
+
+def test_a_fetch_keeps_the_timeout_that_it_began_with(stage: Stage) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.3)
+    fetch = portal.begin()
+    portal.reconfigure(replace(portal.settings, timeout=50.0))
+    seen = portal.finish(fetch, time.monotonic() + 10)
+    assert (str(seen.error), seen.duration) == ("no complete answer within 0.3 s", 0.3)
+    going_on.set()
+    landed(portal)
+
+
+def test_new_settings_free_a_portal_whose_fetches_hang(stage: Stage) -> None:
+    """Such as a key file elsewhere, where the old one's mount never answers again."""
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    for _ in range(3):
+        assert isinstance(observe(portal).error, Timeout)
+    fetcher.result = lambda _: EMPTY
+    portal.reconfigure(replace(portal.settings, timeout=10.0))
+    assert observe(portal).error is None
+    going_on.set()
+    landed(portal)
+
+
+def test_a_fetcher_that_hangs_is_closed_when_it_ends_and_not_while_it_is_used(
+    stage: Stage,
+) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    observe(portal)
+    portal.close()
+    assert fetcher.closed == 0
+    going_on.set()
+    landed(portal)
+    assert capacity(stage.workers, 4) == 4  # so the thread that hung is at its end
+    assert fetcher.closed == 1
+
+
 def test_closing_waits_for_the_fetch_under_way(stage: Stage) -> None:
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock())
@@ -569,6 +771,7 @@ def test_closing_waits_for_the_fetch_under_way(stage: Stage) -> None:
     assert fetcher.closed == 0
     going_on.set()
     assert portal.finish(fetch, time.monotonic() + 5).error is None
+    assert capacity(stage.workers, 4) == 4  # so its thread is at its end
     assert fetcher.closed == 1
 
 
@@ -711,6 +914,14 @@ def test_observation_keeps_the_counts_it_was_made_with(stage: Stage, demo: DemoS
     first = observe(portal)
     observe(portal)
     assert first.errors["unauthorized"] == 1
+
+
+def test_an_error_that_is_remembered_holds_no_answer(stage: Stage) -> None:
+    """Its traceback would: 64 MiB a portal for as long as it answers with something else."""
+    with FaultServer(lambda peer: [peer.request(), peer.send(answer(b"[" * 9999))]) as server:
+        error = observe(stage.portal(server.url)).error
+    assert isinstance(error, InvalidResponse)
+    assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
 
 
 def test_last_success_stays_through_an_outage(stage: Stage, demo: DemoServer) -> None:

@@ -351,7 +351,17 @@ def test_portals_that_are_gone_are_forgotten() -> None:
     renderer = Renderer()
     for number in range(10):
         renderer.expose(shots(up(LISTED, name=f"portal {number}")), None, "text")
-    renderer.keep(["portal 3", "never seen"])
+    renderer.keep(frozenset({"portal 3", "never seen"}))
+    assert alive(blocks.PortalBlocks) == before + 1
+
+
+def test_a_scrape_that_ends_after_its_portal_was_removed_keeps_nothing() -> None:
+    before = alive(blocks.PortalBlocks)
+    renderer = Renderer()
+    renderer.keep(frozenset({"kept"}))
+    check(renderer, shots(up(LISTED, name="gone")))
+    check(renderer, shots(up(LISTED, name="kept")))
+    gc.collect()
     assert alive(blocks.PortalBlocks) == before + 1
 
 

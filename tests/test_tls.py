@@ -1,9 +1,14 @@
 """TLS to a portal and to a proxy: whom the exporter trusts, what it shows, when files change."""
 
+import gc
+import os
 import ssl
+import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -271,6 +276,43 @@ def test_portals_with_the_same_settings_share_a_context(authority: Issued) -> No
 
 
 # Proxies
+
+
+def test_a_file_that_hangs_holds_up_the_portals_with_these_settings_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: Issued
+) -> None:
+    """Such as a CA file on a mount that does not answer."""
+    hanging, going_on, reached = tmp_path / "ca.pem", threading.Event(), threading.Event()
+    ask = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path == hanging:
+            reached.set()
+            assert going_on.wait(10)
+        return ask(path, **options)
+
+    contexts = TLSContexts()
+    with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(Path, "stat", stat)
+        stuck = pool.submit(contexts.get, TLSSettings(ca_file=hanging))
+        assert reached.wait(10)
+        other = pool.submit(contexts.get, TLSSettings(ca_file=authority.cert_file))
+        try:
+            assert other.result(5) is contexts.get(TLSSettings(ca_file=authority.cert_file))
+        finally:
+            going_on.set()
+        with pytest.raises(TLSFailed):
+            stuck.result(10)
+
+
+def test_contexts_of_settings_that_a_reload_removed_are_forgotten(authority: Issued) -> None:
+    contexts, wanted = TLSContexts(), TLSSettings(ca_file=authority.cert_file)
+    kept = contexts.get(wanted)
+    gone = weakref.ref(contexts.get(TLSSettings()))
+    contexts.keep(frozenset({wanted}))
+    gc.collect()
+    assert gone() is None
+    assert contexts.get(wanted) is kept
 
 
 def test_portal_is_reached_through_a_tunnel(make: Make, authority: Issued, served: Issued) -> None:

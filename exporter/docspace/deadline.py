@@ -32,13 +32,14 @@ class Entry:
 class Alarm:
     """Makes calls at their moments, in one thread that starts with the first of them.
 
-    A call must not block: the others wait for it.
+    A call must not block: the others wait for it. ``failed`` gets what one raises.
     """
 
     #: Calls that were cancelled stay in the heap until their moment, but no more than these.
     _MAX_CANCELLED = 1000
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[BaseException], None] = lambda _: None) -> None:
+        self._failed = failed
         self._changed = threading.Condition()
         self._heap: list[Entry] = []
         self._numbers = itertools.count()
@@ -71,7 +72,10 @@ class Alarm:
 
     def _run(self) -> None:
         while True:
-            self._next()()
+            try:
+                self._next()()
+            except BaseException as exc:  # noqa: BLE001, the boundary: it ends every other request
+                self._failed(exc)
 
     def _next(self) -> Callable[[], None]:
         """Wait for the next moment and return the call that is due."""

@@ -26,8 +26,9 @@
 what happened, ``hint`` what to do about it; neither ever holds a key or a stack trace.
 """
 
+import traceback
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 #: What a 403 is about, as far as the shape of its body shows: the permissions of the key, the
 #: address of the caller, the state of the portal, a proxy that answered in its place.
@@ -71,6 +72,18 @@ class PortalError(Exception):
             self.hint = hint
 
 
+Error = TypeVar("Error", bound=PortalError)
+
+
+def detached(error: Error) -> Error:
+    """The error without its traceback and causes, to be kept.
+
+    Their frames hold the answer that was read, which may have many megabytes.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 class Timeout(PortalError):
     """The answer was not complete when the deadline passed."""
 
@@ -97,13 +110,19 @@ class CutShort(Timeout):
 
 
 class InternalError(PortalError):
-    """A fault of the exporter itself, while it fetched this portal."""
+    """A fault of the exporter itself, while it fetched this portal.
+
+    ``fault`` is its kind and ``place`` its file and line; its arguments may hold a key.
+    """
 
     reason = "internal"
     hint = "the exporter's log names the place; please report it"
 
     def __init__(self, fault: BaseException) -> None:
         super().__init__(f"internal error ({type(fault).__name__})")
+        self.fault = type(fault).__name__
+        places = traceback.extract_tb(fault.__traceback__)
+        self.place = f"{places[-1].filename}:{places[-1].lineno}" if places else "-"
 
 
 class ConnectionFailed(PortalError):

@@ -8,7 +8,7 @@ from exporter.clock import Clock
 from exporter.config import PortalSettings
 from exporter.docspace import credential
 from exporter.docspace.credential import Credential
-from exporter.docspace.errors import PortalError, Timeout
+from exporter.docspace.errors import PortalError, Timeout, detached
 from exporter.docspace.facts import FactFinder
 from exporter.docspace.headers import http_date
 from exporter.docspace.masking import mask_key
@@ -51,7 +51,7 @@ class Fetcher:
             listing = self._reader_for(caller).read(response.body, self._checker(started + seconds))
         except PortalError as exc:
             observation = self._observation(started, clock_skew)
-            return replace(observation, error=exc)
+            return replace(observation, error=detached(exc))
         own_key = find_own_key(listing.keys, caller.key_postfix, self._clock.now())
         observation = replace(
             self._observation(started, clock_skew), listing=listing, own_key=own_key
@@ -75,10 +75,14 @@ class Fetcher:
         self._transport.close()
 
     def _reader_for(self, caller: Credential) -> KeyListReader:
-        """The reader of this caller's lists: it masks the credential in the names of keys."""
+        """The reader of this caller's lists: it masks the credential in the names of keys.
+
+        With another caller, what was known of the one before is worth nothing.
+        """
         if caller != self._caller:
             mask = partial(mask_key, mask=caller.mask())
             self._caller, self._reader = caller, KeyListReader(self._settings.max_keys, mask)
+            self._facts = PortalFacts()
         return self._reader
 
     def _checker(self, deadline: float) -> Callable[[], None]:

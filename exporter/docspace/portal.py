@@ -14,7 +14,6 @@ the next fetch gets another.
 """
 
 import threading
-import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -49,9 +48,11 @@ _MAX_HANGING = 2
 class Fetch:
     """A fetch that waits for a thread, is under way, or is done.
 
-    ``waiting`` counts scrapes. ``early`` is a success without what is asked after the key list.
+    ``settings`` are the portal's when it began. ``waiting`` counts scrapes. ``early`` is a success
+    without what is asked after the key list.
     """
 
+    settings: PortalSettings
     fetcher: Fetcher | None = None
     began: float = 0.0
     started: float | None = None
@@ -63,7 +64,7 @@ class Fetch:
     @classmethod
     def done(cls, observation: Observation) -> "Fetch":
         """One whose result is there already."""
-        fetch = cls()
+        fetch = cls(observation.portal)
         fetch.result.set_result(observation)
         return fetch
 
@@ -127,8 +128,10 @@ class Portal:
         with self._lock:
             old, self._fetcher = self._fetcher, self._make_fetcher(settings)
             self.settings = settings
-            idle = self._fetch is None
-        if idle:
+            if self._last is not None:  # new labels, and what is withheld now, hold at once
+                self._last = replace(self._last, portal=settings)
+            unused = self._is_unused(old)
+        if unused:
             old.close()
 
     def begin(self) -> Fetch:
@@ -156,9 +159,10 @@ class Portal:
         """Close the connections: now, or when the fetch under way ends."""
         with self._lock:
             self._closing = True
-            idle = self._fetch is None
-        if idle:
-            self._fetcher.close()
+            fetcher = self._fetcher
+            unused = self._is_unused(fetcher)
+        if unused:
+            fetcher.close()
 
     def _joined(self) -> Fetch | None:
         """The fetch of another scrape that serves this one as well, if there is one."""
@@ -177,46 +181,52 @@ class Portal:
         if self._resume_at > now:
             wait = self._resume_at - now
             error = RateLimited(f"left alone for {wait:.0f} s more, as it asked", 429, wait)
-        elif len(self._hanging) >= _MAX_HANGING:
+        elif sum(fetch.settings is self.settings for fetch in self._hanging) >= _MAX_HANGING:
             error = Timeout(f"{_MAX_HANGING} earlier fetches hang in DNS or on the key file")
         if error is not None:
             observation, lines = self._record(self._failure(error))
             return Fetch.done(observation), lines
         if any(fetch.fetcher is self._fetcher for fetch in self._hanging):
             self._fetcher = self._make_fetcher(self.settings)
-        self._fetch = Fetch(self._fetcher, began=now)
+        self._fetch = Fetch(self.settings, self._fetcher, began=now)
         return self._fetch, ()
 
     def _submit(self, fetch: Fetch) -> None:
         try:
             fetch.job = self._shared.workers.submit(self._priority, partial(self._run, fetch))
-        except RuntimeError as exc:  # no thread can start
-            self._settle(fetch, self._fault(exc))
+        except (RuntimeError, MemoryError) as exc:  # no thread can start
+            self._fault(fetch, exc)
+            return
+        if fetch in self._hanging:  # given up before its job was known here
+            self._shared.workers.abandon(fetch.job)
 
     def _run(self, fetch: Fetch) -> None:
         """Fetch, in a thread of the workers. Whatever goes wrong costs this portal alone."""
         assert fetch.fetcher is not None  # noqa: S101, for the type checker
         try:
             fetch.started = self._clock.monotonic()
-            timeout = self.settings.timeout
+            timeout = fetch.settings.timeout
             entry = self._shared.alarm.call_in(timeout, partial(self._expire, fetch))
             try:
                 observation = fetch.fetcher.fetch(timeout, partial(setattr, fetch, "early"))
             finally:
                 self._shared.alarm.cancel(entry)
         except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and bugs of ours
-            observation = self._fault(exc)
-        self._settle(fetch, observation)
+            self._fault(fetch, exc)
+        else:
+            self._settle(fetch, observation)
         with self._lock:
             self._hanging.discard(fetch)
-            unused = fetch.fetcher is not self._fetcher or self._closing
+            surplus = fetch.fetcher is not self._fetcher or self._closing
+            unused = surplus and self._is_unused(fetch.fetcher)
         if unused:
             fetch.fetcher.close()
 
     def _expire(self, fetch: Fetch) -> None:
         """Give up a fetch that has not ended at its deadline; its thread may hang for ever."""
-        error = Timeout(f"no complete answer within {self.settings.timeout:.3g} s")
-        failed = replace(self._failure(error), duration=self.settings.timeout)
+        timeout = fetch.settings.timeout
+        error = Timeout(f"no complete answer within {timeout:.3g} s")
+        failed = replace(self._failure(error), duration=timeout)
         if self._settle(fetch, fetch.early or failed, hangs=True) and fetch.job is not None:
             self._shared.workers.abandon(fetch.job)
 
@@ -227,15 +237,20 @@ class Portal:
                 return False
             if hangs:
                 self._hanging.add(fetch)
-            if self._fetch is fetch:
-                self._fetch = None
-            if fetch.started is not None:
-                hung = isinstance(observation.error, Timeout)
-                self._priority = hung, fetch.started if hung else observation.duration
-            recorded, lines = self._record(observation)
-            fetch.result.set_result(recorded)
+            lines = self._end(fetch, observation)
         self._write(lines)
         return True
+
+    def _end(self, fetch: Fetch, observation: Observation) -> Sequence[Line]:
+        """Make this the result of a fetch; what to log. The lock is held."""
+        if self._fetch is fetch:
+            self._fetch = None
+        if fetch.started is not None:
+            hung = isinstance(observation.error, Timeout)
+            self._priority = hung, fetch.started if hung else observation.duration
+        recorded, lines = self._record(observation)
+        fetch.result.set_result(recorded)
+        return lines
 
     def _leave(self, fetch: Fetch) -> Observation:
         """Answer a scrape whose time is over. The fetch goes on, if it has begun."""
@@ -248,18 +263,19 @@ class Portal:
             waited = self._clock.monotonic() - fetch.began
             error: Timeout = Crowded() if fetch.started is None else CutShort()
             answer = self._kept(replace(self._failure(error), duration=waited))
-            warn = fetch.started is not None and not self._warned_of_cut
-            self._warned_of_cut |= warn
+            lines: list[Line] = []
             if fetch.started is not None:
                 self._priority = True, fetch.started
-            unwanted = fetch.waiting == 0 and fetch.job is not None
-        if warn:
-            Line("warning", str(error), {"hint": error.hint}).write(self._log)
-        if unwanted and fetch.job is not None:
-            if self._shared.workers.withdraw(fetch.job):
-                self._settle(fetch, answer)
-            else:  # under way: it must not keep other portals from being fetched
-                self._shared.workers.abandon(fetch.job)
+                if not self._warned_of_cut:
+                    lines.append(Line("warning", str(error), {"hint": error.hint}))
+                    self._warned_of_cut = True
+            unwanted = fetch.job if fetch.waiting == 0 else None
+            if unwanted is not None and self._shared.workers.withdraw(unwanted):
+                lines += self._end(fetch, answer)
+                unwanted = None
+        self._write(lines)
+        if unwanted is not None:  # under way: it must not keep other portals from being fetched
+            self._shared.workers.abandon(unwanted)
         return answer
 
     def _failure(self, error: PortalError) -> Observation:
@@ -267,13 +283,19 @@ class Portal:
         facts = self._last.facts if self._last else PortalFacts()
         return Observation(self.settings, self._clock.now(), 0.0, error=error, facts=facts)
 
-    def _fault(self, exc: BaseException) -> Observation:
-        """Count and log an internal error by its kind and place; its arguments may hold a key."""
-        self._shared.fault()
-        places = traceback.extract_tb(exc.__traceback__)
-        place = f"{places[-1].filename}:{places[-1].lineno}" if places else "-"
-        self._log.error("internal error in a fetch", error=type(exc).__name__, place=place)
-        return self._failure(InternalError(exc))
+    def _fault(self, fetch: Fetch, exc: BaseException) -> None:
+        """Count and log an internal error, and make it the result of the fetch in any case."""
+        error = InternalError(exc)
+        try:
+            self._shared.fault()
+            self._log.error("internal error in a fetch", error=error.fault, place=error.place)
+        finally:
+            self._settle(fetch, self._failure(error))
+
+    def _is_unused(self, fetcher: Fetcher) -> bool:
+        """Whether no fetch under way has this fetcher; one that hangs is under way as well."""
+        under_way = [*self._hanging, *([self._fetch] if self._fetch else [])]
+        return all(fetch.fetcher is not fetcher for fetch in under_way)
 
     def _record(self, observation: Observation) -> tuple[Observation, Sequence[Line]]:
         """Remember what outlives an observation; the observation complete, and what to log."""
@@ -285,12 +307,18 @@ class Portal:
         if isinstance(error, RateLimited):
             self._resume_at = self._clock.monotonic() + error.retry_after
         self._last = self._kept(observation)
-        self._last_at = self._clock.monotonic()
+        if not isinstance(error, Crowded):  # the portal was not asked, so it may be at once
+            self._last_at = self._clock.monotonic()
         return self._last, self._outages.lines(self._last, last)
 
     def _kept(self, observation: Observation) -> Observation:
-        """The observation with what the portal remembers."""
-        return replace(observation, last_success=self._last_success, errors=dict(self._errors))
+        """The observation with what the portal remembers, and the settings that hold now."""
+        return replace(
+            observation,
+            portal=self.settings,
+            last_success=self._last_success,
+            errors=dict(self._errors),
+        )
 
     def _write(self, lines: Sequence[Line]) -> None:
         for line in lines:

@@ -18,12 +18,20 @@ _LOCAL_FILE = (
 )
 
 
+class _Shared:
+    """The context of equal settings. A file of theirs on a mount that hangs holds up them alone."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.built: tuple[Stamps, ssl.SSLContext] | None = None
+
+
 class TLSContexts:
     """Contexts by settings. A context holds the trusted certificates, so hundreds share one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._contexts: dict[TLSSettings, tuple[Stamps, ssl.SSLContext]] = {}
+        self._shared: dict[TLSSettings, _Shared] = {}
 
     def get(self, settings: TLSSettings) -> ssl.SSLContext:
         """The context for these settings, the same object until one of their files changes.
@@ -31,12 +39,17 @@ class TLSContexts:
         Raises TLSFailed where a file cannot be read or does not hold what it should.
         """
         with self._lock:
+            shared = self._shared.setdefault(settings, _Shared())
+        with shared.lock:
             stamps = _stamps(settings)
-            known = self._contexts.get(settings)
-            if known is None or known[0] != stamps:
-                known = stamps, _build(settings)
-                self._contexts[settings] = known
-            return known[1]
+            if shared.built is None or shared.built[0] != stamps:
+                shared.built = stamps, _build(settings)
+            return shared.built[1]
+
+    def keep(self, settings: frozenset[TLSSettings]) -> None:
+        """Forget the contexts of all other settings."""
+        with self._lock:
+            self._shared = {each: self._shared[each] for each in self._shared if each in settings}
 
 
 def _stamps(settings: TLSSettings) -> Stamps:

@@ -89,9 +89,9 @@ class Transport:
 
     def close(self) -> None:
         """Close the pooled connections."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def _request(self, path: str, authorization: Secret) -> requests.PreparedRequest:
         """The request, prepared once for as long as it stays the same."""

@@ -21,15 +21,21 @@ class Job:
     )
 
 
+def _nothing(*_: object) -> None:
+    """Stands for a call that is over: whoever still has its job keeps nothing else alive."""
+
+
 class Workers:
     """At most ``size`` threads at work, reused, started when they are needed.
 
     A thread that hangs can be abandoned: another takes its place, and it ends with its call.
+    ``failed`` gets what a call raises; the thread goes on.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, failed: Callable[[BaseException], None] = _nothing) -> None:
         self._changed = threading.Condition()
         self._size = size
+        self._failed = failed
         self._threads = 0
         self._idle = 0
         self._queue: list[Job] = []
@@ -40,21 +46,21 @@ class Workers:
         """Have so many threads from now on; surplus ones end with the call they are at."""
         with self._changed:
             self._size = size
-            with contextlib.suppress(RuntimeError):  # as in abandon
+            with contextlib.suppress(RuntimeError, MemoryError):  # as in abandon
                 self._start_missing()
             self._changed.notify_all()
 
     def submit(self, priority: Any, call: Callable[[], None]) -> Job:
-        """Do this when a thread is free. ``call`` must not raise.
+        """Do this when a thread is free.
 
-        Raises RuntimeError where no thread can start and none is there.
+        Raises RuntimeError or MemoryError where no thread can start and none is there.
         """
         with self._changed:
             job = Job(priority, next(self._numbers), call)
             heapq.heappush(self._queue, job)
             try:
                 self._start_missing()
-            except RuntimeError:
+            except (RuntimeError, MemoryError):
                 if not self._threads:
                     self._remove(job)
                     raise
@@ -75,7 +81,8 @@ class Workers:
             if job.state == "running":
                 job.state = "abandoned"
                 self._threads -= 1
-                with contextlib.suppress(RuntimeError):  # no thread to be had: those left go on
+                # Where no thread is to be had, those left go on, or the next job tries again.
+                with contextlib.suppress(RuntimeError, MemoryError):
                     self._start_missing()
 
     def close(self) -> None:
@@ -85,7 +92,7 @@ class Workers:
             self._changed.notify_all()
 
     def _remove(self, job: Job) -> None:
-        job.state = "done"
+        job.state, job.call = "done", _nothing
         self._queue.remove(job)
         heapq.heapify(self._queue)
 
@@ -98,8 +105,12 @@ class Workers:
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
-            job.call()
+            try:
+                job.call()
+            except BaseException as exc:  # noqa: BLE001, the boundary: a lost thread stays lost
+                self._failed(exc)
             with self._changed:
+                job.call = _nothing
                 if job.state == "abandoned":
                     return
                 job.state = "done"

@@ -32,6 +32,8 @@ from exporter.httpserver.tls import ServerContext
 _MAX_HEAD = 64 * 1024
 #: No request to an exporter needs a body.
 MAX_BODY = 8 * 1024
+#: Bytes of a body that is sent in one piece with its head.
+_SMALL = 16 * 1024
 #: Seconds that requests may still take once the end is asked for.
 _GRACE = 1.0
 #: accept() fails with these where descriptors or memory run out; then some connections are closed.
@@ -122,13 +124,11 @@ class Server:
         self._loop.set_exception_handler(lambda _, context: self.fault(context.get("exception")))
         for listening in self._sockets:
             listening.setblocking(False)  # noqa: FBT003, its only parameter
-        accepting = [self._loop.create_task(self._accept(each)) for each in self._sockets]
+            self._listen(listening)
         self._started.set_result(None)
         await self._ending.wait()
-        for task in accepting:
-            task.cancel()
-        await asyncio.gather(*accepting, return_exceptions=True)
         for listening in self._sockets:
+            self._loop.remove_reader(listening)
             listening.close()
         end = self._loop.time() + _GRACE
         while self._loop.time() < end and any(it.state != "waiting" for it in self._clients):
@@ -136,28 +136,33 @@ class Server:
         for client in self._clients:
             client.close()
 
-    async def _accept(self, listening: socket.socket) -> None:
-        """Accept connections for ever, whatever goes wrong with one of them."""
-        while True:
-            try:
-                sock, address = await self._loop.sock_accept(listening)
-            except OSError as exc:
-                exhausted = exc.errno in _EXHAUSTED
-                if exhausted:
-                    self._clients.evict(_EVICTED)
-                    self._warn("no descriptor is left for a connection")
-                await asyncio.sleep(0.05 if exhausted else 0.001)
-                continue
-            try:
-                self._welcome(sock, str(address[0]))
-            except Exception as exc:  # noqa: BLE001, the boundary: the others must get in
-                sock.close()
-                if not isinstance(exc, OSError):  # which is a client that is gone already
-                    self.fault(exc)
-            # A backlog without end must not keep those that are connected waiting.
-            await asyncio.sleep(0)
+    def _listen(self, listening: socket.socket) -> None:
+        if not self.ending:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Accept one connection. A backlog without end must not keep the others waiting."""
+        try:
+            sock, address = listening.accept()
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            exhausted = exc.errno in _EXHAUSTED
+            if exhausted:
+                self._clients.evict(_EVICTED)
+                self._warn("no descriptor is left for a connection")
+            self._loop.remove_reader(listening)
+            self._loop.call_later(0.05 if exhausted else 0.001, self._listen, listening)
+            return
+        try:
+            self._welcome(sock, str(address[0]))
+        except Exception as exc:  # noqa: BLE001, the boundary: the others must get in
+            sock.close()
+            if not isinstance(exc, OSError):  # which is a client that is gone already
+                self.fault(exc)
 
     def _welcome(self, sock: socket.socket, address: str) -> None:
+        sock.setblocking(False)  # noqa: FBT003, its only parameter
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = Client(address, sock.close)
         if self._clients.add(client):
@@ -279,9 +284,11 @@ class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageD
         if connection.stream.closed():
             return
         self._clients.begin(self.client, "answering", body)
-        # Not in one: joined, head and body would be copied.
-        connection.write_headers(line, headers)
-        if body:
+        if len(body) <= _SMALL:
+            connection.write_headers(line, headers, body)
+        else:
+            # Joined, head and body would be copied.
+            connection.write_headers(line, headers)
             connection.write(body)
         connection.finish()
 

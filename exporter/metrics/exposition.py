@@ -36,6 +36,7 @@ class Renderer:
         self._exporter = Table(EXPORTER_ROWS, {})
         self._lock = Lock()
         self._blocks: dict[str, PortalBlocks] = {}
+        self._names: frozenset[str] | None = None
 
     def expose(
         self,
@@ -63,10 +64,11 @@ class Renderer:
             body.write([_EOF])
         return body.finish()
 
-    def keep(self, names: Iterable[str]) -> None:
-        """Forget what is kept of portals with any other name."""
+    def keep(self, names: frozenset[str]) -> None:
+        """Forget what is kept of portals with any other name, and keep nothing of them."""
         with self._lock:
-            self._blocks = {name: self._blocks[name] for name in names if name in self._blocks}
+            self._names = names
+            self._blocks = {name: each for name, each in self._blocks.items() if name in names}
 
     def _blocks_of(self, snapshot: Snapshot) -> PortalBlocks:
         """What is kept of the snapshot's portal; anew where its settings are others."""
@@ -74,7 +76,9 @@ class Renderer:
         with self._lock:
             blocks = self._blocks.get(settings.name)
             if blocks is None or blocks.settings != settings:
-                blocks = self._blocks[settings.name] = PortalBlocks(settings)
+                blocks = PortalBlocks(settings)
+                if self._names is None or settings.name in self._names:
+                    self._blocks[settings.name] = blocks
             return blocks
 
 
