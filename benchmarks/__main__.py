@@ -4,6 +4,7 @@ The parts are those of `PARTS`. With ``--full`` the list grows to 100,000 keys a
 for 5,000 scrapes; without it all takes some minutes. ``--write`` puts table and plot into docs/.
 """
 
+import os
 import platform
 import statistics
 import sys
@@ -20,6 +21,9 @@ from benchmarks.portal import SECRET
 from benchmarks.processes import PROMETHEUS, Client, Process
 
 DOCS = Path(__file__).parent.parent / "docs"
+
+#: Where the table stands in docs/performance.md.
+_TABLE_STARTS, _TABLE_ENDS = "<!-- table -->", "<!-- end of table -->"
 
 #: What was measured, the value, and what it is to be compared with.
 Line = tuple[str, str, str]
@@ -118,7 +122,7 @@ def start(_: Extent) -> Iterator[Line]:
         processes.exporter(portal.ports) as exporter,
     ):
         file = processes.configuration(folder, portal.ports)
-        for form in ("json", "table"):
+        for form in ("json", "csv"):
             keys = ["keys", f"--config.file={file}", f"--format={form}"]
             yield _command(f"keys --format={form}, 10,000 keys", keys, 3)
         _metrics(exporter)()
@@ -170,10 +174,30 @@ PARTS: dict[str, Callable[[Extent], Iterator[Line]]] = {
 def main(arguments: Sequence[str]) -> None:
     """Print the lines of each part as soon as they are there."""
     chosen = [name for name in PARTS if name in arguments] or list(PARTS)
-    print(f"{platform.machine()}, Python {platform.python_version()}")
+    extent: Extent = "full" if "--full" in arguments else "short"
+    lines = []
     for name in chosen:
-        for what, value, beside in PARTS[name]("full" if "--full" in arguments else "short"):
-            print(f"| {what} | {value} | {beside} |", flush=True)
+        for line in PARTS[name](extent):
+            lines.append("| " + " | ".join(line) + " |")
+            print(lines[-1], flush=True)
+    if "--write" in arguments:
+        _write(lines, arguments)
+
+
+def _write(lines: Sequence[str], arguments: Sequence[str]) -> None:
+    """Put the table into the documentation, in the place of the last one."""
+    page = DOCS / "performance.md"
+    before, _, after = page.read_text(encoding="utf-8").partition(_TABLE_STARTS)
+    load = os.getloadavg()[1]
+    made = (
+        f'Made by `make bench ARGS="{" ".join(arguments)}"` on {platform.machine()} with '
+        f"{os.cpu_count()} processors and Python {platform.python_version()}; load {load:.1f}."
+    )
+    table = "\n".join([made, "", "| what | measured | beside |", "|---|---|---|", *lines])
+    page.write_text(
+        f"{before}{_TABLE_STARTS}\n{table}\n{_TABLE_ENDS}{after.partition(_TABLE_ENDS)[2]}",
+        encoding="utf-8",
+    )
 
 
 def _metrics(process: Process) -> Client:
