@@ -4,24 +4,25 @@ Every sample line is real: one portal and one key, collected and exposed as a sc
 """
 
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from exporter.config import PortalSettings
 from exporter.docspace.errors import REASONS, PortalError
-from exporter.docspace.keys import ApiKey, Creator
-from exporter.docspace.observation import Answer, Observation, RateLimit
+from exporter.docspace.model import ApiKey, Creator
+from exporter.docspace.observation import Observation, PortalFacts
+from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import KeyList
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row
-from exporter.metrics.collector import (
+from exporter.metrics.catalogue import (
+    EXPORTER_ROWS,
     KEY_LABELS,
+    KEY_ROWS,
     PORTAL_LABELS,
-    exporter_metrics,
-    portal_metrics,
+    PORTAL_ROWS,
+    ExporterView,
+    Row,
 )
-from exporter.metrics.exposition import expose
-from exporter.metrics.views import ExporterView, PortalView
+from exporter.metrics.exposition import Renderer
 from exporter.version import VERSION
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -32,14 +33,16 @@ INTRODUCTION = """\
 Written by `python docs/metrics.py` from the catalogue in `exporter/metrics/catalogue.py`; a test
 fails when this page is out of date.
 
-- **What is unknown is absent**, never 0. A key without an expiry has no expiry series, a portal
-  that names no rate limit has no such series.
+- **What is unknown is absent**, never 0. A key without an expiry has no expiry series, and where
+  the exporter may not see who is disabled, no key has a 0 in `docspace_api_key_orphaned`.
 - **A portal that fails is data**: `docspace_up` is 0, a reason is counted, and there is no series
   of its keys and no count until it answers again. Bridge gaps with a bounded `last_over_time`.
-- **Times** are Unix seconds, by the clock of whoever set them: the portal for keys, the exporter
-  for scrapes. The seconds left are `docspace_api_key_expiry_timestamp_seconds - time()`.
-- **Labels**: `portal` is the portal's name in the configuration. `key_id` alone tells keys apart;
-  names and postfixes may be doubled. `key_name` changes when somebody renames the key.
+- **Times** are Unix seconds, by the portal's clock for keys and by the exporter's for scrapes. The
+  seconds left are `docspace_api_key_expiry_timestamp_seconds - time()`.
+- **Labels**: those of `labels` in the configuration are on each series of a portal. `portal` is
+  the portal's name in the configuration. `key_id` alone tells keys apart; names and postfixes may
+  be doubled. `key_name` changes when somebody renames the key. A label that `withhold` names is
+  empty.
 - **An info metric** is always 1 and carries labels to join with:
   `… * on (portal, key_id) group_left (creator) docspace_api_key_info`.
 - Text format and OpenMetrics hold the same series; an info metric is a gauge in the text format.
@@ -57,6 +60,12 @@ KEYS = """\
 Served by `/metrics` and `/probe`, with the labels `portal`, `key_id` and `key_name`, for each key
 of each portal that answered. A key is *active* when it is switched on and not past its expiry,
 *expired* from the moment of its expiry, and *disabled* when somebody switched it off before.
+
+An active key does not always work. A key acts as its creator, and the portal refuses it with 401
+once that person is disabled or removed, while its list goes on showing the key as active. Such a
+key is *orphaned*. `creator_status` is `active`, `disabled`, `removed`, or `unknown` where the
+portal does not say: only an admin's key sees who is disabled. The portal counts a refused call as
+a use: `docspace_api_key_last_used_timestamp_seconds` of an orphaned key is its last attempt.
 """
 
 EXPORTER = """\
@@ -114,19 +123,17 @@ def _entry(row: Row[Any], labels: tuple[str, ...], sample: str) -> str:
 
 
 def _reasons() -> Iterator[str]:
-    leaves = {leaf.reason: leaf for leaf in _leaves(PortalError)}
+    errors = {error.reason: error for error in _errors(PortalError) if "reason" in vars(error)}
     for reason in REASONS:
-        leaf = leaves[reason]
-        meaning = (leaf.__doc__ or "").partition("\n\n")[0]
-        yield f"| `{reason}` | {meaning} | {leaf.hint[:1].upper()}{leaf.hint[1:]} |\n"
+        error = errors[reason]
+        meaning = (error.__doc__ or "").partition("\n\n")[0]
+        yield f"| `{reason}` | {meaning} | {error.hint[:1].upper()}{error.hint[1:]} |\n"
 
 
-def _leaves(kind: type[PortalError]) -> Iterator[type[PortalError]]:
-    children = kind.__subclasses__()
-    if not children:
-        yield kind
-    for child in children:
-        yield from _leaves(child)
+def _errors(kind: type[PortalError]) -> Iterator[type[PortalError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _errors(child)
 
 
 def _samples() -> dict[str, str]:
@@ -138,8 +145,8 @@ def _samples() -> dict[str, str]:
         listing=KeyList((KEY,), ()),
         error=None,
         own_key=KEY,
-        answer=Answer(clock_skew=-1.0, rate_limit=RateLimit(limit=1500.0, remaining=1498.0)),
-        visibility="all",
+        clock_skew=-1.0,
+        facts=PortalFacts("all", "3.7.2.1234", frozenset()),
         last_success=NOW,
         errors=dict.fromkeys(REASONS, 0),
     )
@@ -153,9 +160,9 @@ def _samples() -> dict[str, str]:
         faults=0,
         rejected=0,
     )
-    families = chain(portal_metrics([PortalView.at(observation, NOW)]), exporter_metrics(exporter))
+    snapshots = [Snapshot.at(observation, NOW)]
     samples: dict[str, str] = {}
-    for line in expose(families, "text").decode().splitlines():
+    for line in Renderer().expose(snapshots, exporter, "text").decode().splitlines():
         if not line.startswith("#"):
             samples.setdefault(line.partition(" ")[0].partition("{")[0], line)
     return samples

@@ -185,7 +185,7 @@ KEYS = (
         "keys in this state only; repeatable",
         "",
         str,
-        choices=("active", "disabled", "expired"),
+        choices=("active", "orphaned", "rotated", "disabled", "expired"),
         repeatable=True,
     ),
     Flag(

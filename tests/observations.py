@@ -5,8 +5,8 @@ from typing import Any
 
 from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import REASONS, PortalError
-from exporter.docspace.keys import FULL_ACCESS, ApiKey, Creator
-from exporter.docspace.observation import Answer, Observation
+from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
+from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.wire import KeyList, Malformed
 
 #: The moment at which these tests look, 2026-09-21T14:13:20Z.
@@ -42,6 +42,10 @@ def up(
     return _observation(name, listing=KeyList(tuple(keys), tuple(malformed)), **fields)
 
 
+#: What a portal says to an admin's key, of which nobody is disabled.
+FACTS = PortalFacts("all", "3.7.2.1234", frozenset())
+
+
 def down(error: PortalError, name: str = "globex", **fields: Any) -> Observation:
     """A look at a portal that failed, for the first time."""
     errors = dict.fromkeys(REASONS, 0) | {error.reason: 1}
@@ -49,7 +53,8 @@ def down(error: PortalError, name: str = "globex", **fields: Any) -> Observation
 
 
 def _observation(name: str, **fields: Any) -> Observation:
-    portal = PortalSettings(name, f"https://{name}.example", Secret("sk-hunter2"))
+    settings = fields.pop("settings", {})
+    portal = PortalSettings(name, f"https://{name}.example", Secret("sk-hunter2"), **settings)
     known: dict[str, Any] = {
         "portal": portal,
         "time": NOW,
@@ -57,8 +62,8 @@ def _observation(name: str, **fields: Any) -> Observation:
         "listing": None,
         "error": None,
         "own_key": None,
-        "answer": Answer(),
-        "visibility": "unknown",
+        "clock_skew": None,
+        "facts": PortalFacts(),
         "last_success": NOW if "listing" in fields else None,
         "errors": dict.fromkeys(REASONS, 0),
     }

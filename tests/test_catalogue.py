@@ -2,20 +2,21 @@
 
 import runpy
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
-from observations import NOW, down, key, up
+from observations import ANNA, FACTS, NOW, down, key, up
 from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read
 
 from exporter.docspace.errors import REASONS, NotFound, Timeout
-from exporter.docspace.observation import Answer, Observation, RateLimit
-from exporter.metrics import collector
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row
-from exporter.metrics.collector import KEY_LABELS, PORTAL_LABELS, exporter_metrics, portal_metrics
-from exporter.metrics.views import ExporterView, PortalView
+from exporter.docspace.model import REMOVED_CREATOR, Creator
+from exporter.docspace.observation import Observation, PortalFacts
+from exporter.docspace.snapshot import Snapshot
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
+from exporter.metrics.exposition import Renderer
+from exporter.metrics.lines import Table
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -33,21 +34,24 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "docspace_api_keys_unrestricted": ("gauge", PORTAL),
     "docspace_api_keys_never_used": ("gauge", PORTAL),
     "docspace_api_keys_orphaned": ("gauge", PORTAL),
+    "docspace_api_keys_superseded": ("gauge", PORTAL),
     "docspace_api_keys_malformed": ("gauge", PORTAL),
-    "docspace_portal_info": ("info", PORTAL | {"url", "visibility"}),
+    "docspace_portal_info": ("info", PORTAL | {"url", "visibility", "version"}),
     "docspace_scrape_duration_seconds": ("gauge", PORTAL),
     "docspace_scrape_errors_total": ("counter", PORTAL | {"reason"}),
     "docspace_scrape_last_success_timestamp_seconds": ("gauge", PORTAL),
     "docspace_exporter_key_info": ("info", PORTAL | {"key_id"}),
     "docspace_exporter_key_expiry_timestamp_seconds": ("gauge", PORTAL),
     "docspace_clock_skew_seconds": ("gauge", PORTAL),
-    "docspace_rate_limit_remaining": ("gauge", PORTAL),
-    "docspace_rate_limit": ("gauge", PORTAL),
-    "docspace_api_key_info": ("info", KEY | {"key_postfix", "creator", "access", "permissions"}),
+    "docspace_api_key_info": (
+        "info",
+        KEY | {"key_postfix", "creator", "creator_status", "access", "permissions"},
+    ),
     "docspace_api_key_active": ("gauge", KEY),
     "docspace_api_key_expiry_timestamp_seconds": ("gauge", KEY),
     "docspace_api_key_created_timestamp_seconds": ("gauge", KEY),
     "docspace_api_key_last_used_timestamp_seconds": ("gauge", KEY),
+    "docspace_api_key_orphaned": ("gauge", KEY),
     "docspace_api_key_superseded": ("gauge", KEY),
     "docspace_exporter_build_info": ("info", {"version", "revision", "python_version"}),
     "docspace_exporter_config_last_reload_successful": ("gauge", set()),
@@ -61,26 +65,25 @@ EXPORTER = ExporterView("1.2.3", "0a1b2c3", "3.13.0", False, NOW, 4, 1, 2)  # no
 ROWS: list[Row[Any]] = [*PORTAL_ROWS, *KEY_ROWS, *EXPORTER_ROWS]
 UNKNOWN = (
     "docspace_clock_skew_seconds",
-    "docspace_rate_limit",
-    "docspace_rate_limit_remaining",
     "docspace_exporter_key_info",
     "docspace_exporter_key_expiry_timestamp_seconds",
     "docspace_api_key_expiry_timestamp_seconds",
     "docspace_api_key_created_timestamp_seconds",
     "docspace_api_key_last_used_timestamp_seconds",
+    "docspace_api_key_orphaned",
 )
 
 
 def everything() -> Observation:
-    """A look at a portal that tells all there is to tell."""
+    """A look at a portal of which everything is known."""
     full = key(1, last_used=NOW, expires=NOW + 1)
-    answer = Answer(clock_skew=0.0, rate_limit=RateLimit(limit=0.0, remaining=0.0))
-    return up([full], own_key=full, answer=answer)
+    return up([full], own_key=full, clock_skew=0.0, facts=FACTS)
 
 
 def families(*observations: Observation) -> list[Metric]:
-    views = [PortalView.at(observation, NOW) for observation in observations]
-    return list(chain(portal_metrics(views), exporter_metrics(EXPORTER)))
+    views = [Snapshot.at(observation, NOW) for observation in observations]
+    text = Renderer().expose(views, EXPORTER, "openmetrics").decode()
+    return [family for family in read(text) if family.name.startswith("docspace_")]
 
 
 def samples(found: Iterable[Metric], name: str) -> dict[tuple[str, ...], float]:
@@ -109,8 +112,8 @@ def test_rows_declare_what_they_yield() -> None:
     declared = {
         row.name: (row.kind, {*common, *row.labels})
         for rows, common in (
-            (PORTAL_ROWS, PORTAL_LABELS),
-            (KEY_ROWS, KEY_LABELS),
+            (PORTAL_ROWS, PORTAL),
+            (KEY_ROWS, KEY),
             (EXPORTER_ROWS, ()),
         )
         for row in rows
@@ -141,14 +144,18 @@ def test_each_family_is_made_once_across_portals() -> None:
     assert len(names) == len(set(names)) == len(CONTRACT)
 
 
-@pytest.mark.parametrize("values", [(), ("a", "b")])
+@pytest.mark.parametrize("labels", [(), ("one",), ("one", "two")])
+@pytest.mark.parametrize("values", [(), ("a",), ("a", "b")])
 def test_row_that_yields_the_wrong_number_of_label_values_fails(
-    values: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    values: tuple[str, ...], labels: tuple[str, ...]
 ) -> None:
-    row: Row[PortalView] = Row("docspace_x", "X.", ("one",), lambda _: [(values, 1.0)])
-    monkeypatch.setattr(collector, "PORTAL_ROWS", (row,))
-    with pytest.raises(ValueError, match=r"zip\(\) argument 2 is (shorter|longer)"):
-        families(up())
+    row: Row[None] = Row("docspace_x", "X.", labels, lambda _: [(values, 1.0)])
+    table = Table([row], {})
+    if len(values) == len(labels):
+        assert table.lines(None)[0].startswith(b"docspace_x")
+        return
+    with pytest.raises(ValueError, match=f"docspace_x: expected {len(labels)} label"):
+        table.lines(None)
 
 
 # Unknown is absent, failure is data
@@ -169,9 +176,9 @@ def test_unknown_is_absent(name: str) -> None:
     assert samples(families(up([key(created=None)])), name) == {}
 
 
-@pytest.mark.parametrize("name", UNKNOWN[:3])
+@pytest.mark.parametrize("name", ["docspace_clock_skew_seconds", "docspace_api_key_orphaned"])
 def test_known_zero_is_a_zero(name: str) -> None:
-    assert samples(families(everything()), name) == {("acme",): 0}
+    assert list(samples(families(everything()), name).values()) == [0]
 
 
 def test_own_key_without_expiry_has_no_expiry() -> None:
@@ -221,6 +228,73 @@ def test_key_that_cannot_be_used_any_more_still_has_its_series() -> None:
 
 def test_failed_reload_is_a_zero() -> None:
     assert samples(families(), "docspace_exporter_config_last_reload_successful") == {(): 0}
+
+
+# Creators
+
+
+def orphans(**facts: Any) -> dict[tuple[str, ...], float]:
+    """docspace_api_key_orphaned by creator, for a removed, a disabled and another creator."""
+    creators = {"1": Creator(REMOVED_CREATOR, "any name"), "2": Creator("2", "B"), "3": ANNA}
+    keys = [key(1, id=name, creator=creator) for name, creator in creators.items()]
+    found = samples(families(up(keys, facts=PortalFacts(**facts))), "docspace_api_key_orphaned")
+    return {labels[:1]: value for labels, value in found.items()}
+
+
+def test_removed_and_disabled_creators_orphan_their_keys() -> None:
+    facts = {"visibility": "all", "disabled": frozenset({"2"})}
+    assert orphans(**facts) == {("1",): 1, ("2",): 1, ("3",): 0}
+
+
+def test_removed_goes_by_the_id_also_where_nobody_is_known_to_be_disabled() -> None:
+    assert orphans() == {("1",): 1}
+
+
+def test_creator_of_a_key_without_one_is_unknown() -> None:
+    found = samples(families(up([key(creator=None)], facts=FACTS)), "docspace_api_key_orphaned")
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [(PortalFacts(), 1), (PortalFacts("all", "", frozenset({ANNA.id})), 3)],
+    ids=["not known", "known"],
+)
+def test_orphaned_keys_are_the_active_ones_known_to_be(facts: PortalFacts, expected: int) -> None:
+    removed = Creator(REMOVED_CREATOR, "")
+    keys = [key(1, creator=removed), key(2), key(3), key(4, is_active=False)]
+    found = samples(families(up(keys, facts=facts)), "docspace_api_keys_orphaned")
+    assert found == {("acme",): expected}
+
+
+# Labels of the configuration
+
+
+def test_labels_are_on_each_series_of_the_portal_and_on_no_other() -> None:
+    settings = {"labels": (("env", "prod"), ("team", "payments"))}
+    found = families(up([key(1)], facts=FACTS, settings=settings), up(name="plain"))
+    labelled = {
+        (each.labels.get("portal"), each.labels.get("env"), each.labels.get("team"))
+        for family in found
+        for each in family.samples
+    }
+    assert labelled == {("acme", "prod", "payments"), ("plain", None, None), (None, None, None)}
+
+
+def test_withheld_values_are_empty_and_the_rest_stays() -> None:
+    settings = {"withhold": frozenset({"creator", "key_name", "permissions"})}
+    (info,) = (
+        each.labels
+        for family in families(up([key(1, permissions=("a:read",))], settings=settings))
+        for each in family.samples
+        if each.name == "docspace_api_key_info"
+    )
+    assert {name for name, value in info.items() if not value} == {
+        "creator",
+        "key_name",
+        "permissions",
+    }
+    assert (info["access"], info["key_postfix"]) == ("read", "0001")
 
 
 # The reference

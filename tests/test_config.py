@@ -13,7 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import process
 
-from exporter.config import ConfigError, PortalSettings, Secret, Settings, TLSSettings, Window, load
+from exporter.config import (
+    ConfigError,
+    PortalSettings,
+    Secret,
+    Settings,
+    TLSSettings,
+    Window,
+    labels,
+    load,
+)
+from exporter.metrics import catalogue
+from exporter.yamlfile import document
 
 ROOT = Path(__file__).parent.parent
 INVALID = Path(__file__).parent / "fixtures" / "invalid"
@@ -61,8 +72,16 @@ def test_shipped_file_says_the_defaults(tmp_path: Path) -> None:
 
 def test_every_field_is_read(tmp_path: Path) -> None:
     text = """
-scrape: {timeout: 20s, concurrency: 8, min_interval: 30s, max_response_size: 1MiB}
+scrape:
+  timeout: 20s
+  concurrency: 8
+  min_interval: 30s
+  people_interval: 1h
+  max_keys: 500
+  max_response_size: 1MiB
 expiring_within: [30d, 1d12h]
+labels: {env: prod}
+withhold: [creator]
 portals:
   - name: acme
     url: https://acme.example/
@@ -71,9 +90,16 @@ portals:
     expiring_within: [14d]
     tls: {ca_file: /ca.pem, cert_file: c.pem, key_file: c.key, insecure_skip_verify: true}
     proxy_url: http://user:hunter2@proxy.example:3128
+    labels: {team: payments}
+    withhold: [key_name, permissions]
   - {name: globex, url: http://globex.example:8080/docspace, api_key: sk-2}
 """
-    common: dict[str, Any] = {"min_interval": 30.0, "max_response_size": 1024 * 1024}
+    common: dict[str, Any] = {
+        "min_interval": 30.0,
+        "people_interval": 3600.0,
+        "max_keys": 500,
+        "max_response_size": 1024 * 1024,
+    }
     acme = PortalSettings(
         name="acme",
         url="https://acme.example",
@@ -82,6 +108,8 @@ portals:
         expiring_within=(Window("14d", 14 * 86400.0),),
         tls=TLSSettings(Path("/ca.pem"), tmp_path / "c.pem", tmp_path / "c.key", True),  # noqa: FBT003, the field says it
         proxy_url=Secret("http://user:hunter2@proxy.example:3128"),
+        labels=(("env", "prod"), ("team", "payments")),
+        withhold=frozenset({"creator", "key_name", "permissions"}),
         **common,
     )
     globex = PortalSettings(
@@ -90,6 +118,8 @@ portals:
         api_key=Secret("sk-2"),
         timeout=20.0,
         expiring_within=(Window("1d12h", 1.5 * 86400), Window("30d", 30 * 86400.0)),
+        labels=(("env", "prod"),),
+        withhold=frozenset({"creator"}),
         **common,
     )
     assert load_text(tmp_path, text) == Settings(portals=(acme, globex), concurrency=8)
@@ -154,6 +184,68 @@ def test_variables_expand_where_no_string_is_meant(tmp_path: Path) -> None:
     assert (portal.timeout, settings.concurrency, portal.max_response_size) == (3.0, 5, 1024)
     assert portal.expiring_within == (Window("2d", 2 * 86400.0),)
     assert portal.tls.insecure_skip_verify
+
+
+def test_portal_withholds_what_all_withhold_and_more(tmp_path: Path) -> None:
+    """There is no way to show in one portal what is withheld for all."""
+    text = "withhold: ['${A}']\n" + SMALLEST[:-3] + ", withhold: [permissions]}]\n"
+    (portal,) = load_text(tmp_path, text, A="creator").portals
+    assert portal.withhold == {"creator", "permissions"}
+    (portal,) = load_text(tmp_path, text.replace("[permissions]", "[]"), A="creator").portals
+    assert portal.withhold == {"creator"}
+
+
+def test_largest_answer_by_default_has_room_for_the_most_keys() -> None:
+    """900 bytes of JSON a key, as in a list of 10,000 of them that is 9 MB large."""
+    defaults = PortalSettings(name="", url="")
+    assert defaults.max_response_size >= 1.4 * 900 * defaults.max_keys
+
+
+# Labels
+
+
+def test_labels_of_a_portal_win_over_those_of_all(tmp_path: Path) -> None:
+    text = """
+labels: {team: platform, env: prod}
+portals:
+  - {name: acme, url: https://acme.example, api_key: sk-1, labels: {team: payments, zone: "1"}}
+  - {name: globex, url: https://globex.example, api_key: sk-2}
+"""
+    acme, globex = load_text(tmp_path, text).portals
+    assert acme.labels == (("env", "prod"), ("team", "payments"), ("zone", "1"))
+    assert globex.labels == (("env", "prod"), ("team", "platform"))
+
+
+def test_variables_expand_in_the_value_of_a_label_not_in_its_name(tmp_path: Path) -> None:
+    portal = one_portal(tmp_path, "labels: {team: 'x-${TEAM}', env: '${E:-prod}'}", TEAM="payments")
+    assert portal.labels == (("env", "prod"), ("team", "x-payments"))
+    with pytest.raises(ConfigError, match=r"expected a label name of letters, digits and _"):
+        one_portal(tmp_path, "labels: {'${TEAM}': payments}", TEAM="team")
+
+
+@pytest.mark.parametrize("name", ["a", "Z", "_", "_9", "exported_team", "le_", "Portal"])
+def test_label_may_have_any_name_that_nothing_else_uses(tmp_path: Path, name: str) -> None:
+    assert one_portal(tmp_path, f"labels: {{{name}: payments}}").labels == ((name, "payments"),)
+
+
+def test_value_of_a_label_is_at_most_256_characters(tmp_path: Path) -> None:
+    assert one_portal(tmp_path, f"labels: {{team: {'ä' * 256}}}").labels
+    with pytest.raises(ConfigError, match=r"labels\.team: expected at most 256 characters"):
+        one_portal(tmp_path, f"labels: {{team: {'ä' * 257}}}")
+
+
+def test_no_label_may_have_the_name_of_one_of_the_catalogue() -> None:
+    rows = (*catalogue.PORTAL_ROWS, *catalogue.KEY_ROWS, *catalogue.EXPORTER_ROWS)
+    used = {label for row in rows for label in row.labels} | {"portal", "key_id", "key_name"}
+    assert used <= labels.OWN
+
+
+def test_no_label_may_have_the_name_of_one_that_the_bundled_rules_set() -> None:
+    text = (ROOT / "prometheus" / "rules" / "docspace.yml").read_text()
+    groups = yaml.safe_load(text)["groups"]
+    assert {
+        label for group in groups for rule in group["rules"] for label in rule.get("labels", ())
+    } <= labels.RESERVED
 
 
 @pytest.mark.parametrize(
@@ -272,6 +364,21 @@ def test_every_problem_is_on_a_line_of_its_own(tmp_path: Path) -> None:
         assert problem.isprintable()
 
 
+def test_no_problem_turns_the_direction_of_writing() -> None:
+    error = ConfigError(["a\u202eb: c\u2066d\ne", "ä: plain"])
+    assert error.problems == ("a\\u202eb: c\\u2066d\\ne", "ä: plain")
+    assert str(error) == "\n".join(error.problems)
+
+
+def test_alias_that_was_meant_to_be_a_password_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyYAML's own parser names it, libyaml does not."""
+    monkeypatch.setattr(document, "_Loader", type("_", (yaml.SafeLoader,), {}))
+    for text in (b"api_key: *hunter2", b"a: &hunter2 1\nb: &hunter2 2"):
+        assert not [problem for problem in problems(tmp_path, text) if "hunter2" in problem]
+
+
 # --config.check
 
 
@@ -279,6 +386,29 @@ def test_check_of_a_right_file_exits_with_0(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(SMALLEST)
     done = process.run("--config.check", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "config.yaml: OK, portals: acme\n")
+
+
+def test_check_shows_a_name_as_what_it_is(tmp_path: Path) -> None:
+    text = SMALLEST.replace("name: acme", 'name: "ac\\u202eme"')
+    (tmp_path / "config.yaml").write_text(text)
+    done = process.run("--config.check", cwd=tmp_path)
+    assert done.stdout == "config.yaml: OK, portals: ac\\u202eme\n"
+
+
+def test_command_that_lists_the_names_shows_them_as_what_they_are(tmp_path: Path) -> None:
+    text = SMALLEST.replace("name: acme", 'name: "ac\\u202eme"')
+    (tmp_path / "config.yaml").write_text(text)
+    done = process.run("keys", "--portal=globex", cwd=tmp_path)
+    message = "docspace-exporter keys: --portal: expected one of ac\\u202eme\n"
+    assert (done.returncode, done.stderr) == (2, message)
+
+
+def test_check_shows_a_path_as_what_it_is(tmp_path: Path) -> None:
+    text = SMALLEST.replace("api_key: sk-1", 'api_key_file: "ac\\u202eme"')
+    (tmp_path / "config.yaml").write_text(text)
+    done = process.run("--config.check", cwd=tmp_path)
+    assert (done.returncode, "\u202e" in done.stderr) == (2, False)
+    assert r"ac\u202eme: cannot be read" in done.stderr
 
 
 def test_check_of_a_wrong_file_exits_with_2_and_tells_all() -> None:

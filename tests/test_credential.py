@@ -1,5 +1,6 @@
 """Where a portal's credential comes from, and how it is spelled in the header."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,10 @@ def read_file(folder: Path, content: bytes) -> Credential:
         (KEY, f"Bearer {KEY}", "cdef"),
         (f"Bearer {KEY}", f"Bearer {KEY}", "cdef"),
         (JWT, f"Bearer {JWT}", None),
+        (f"bearer  {KEY}", f"Bearer {KEY}", "cdef"),
+        (f"BEARER {KEY}", f"Bearer {KEY}", "cdef"),
         (f"Bearer {JWT}", f"Bearer {JWT}", None),
+        (f"bearer {JWT}", f"Bearer {JWT}", None),
         ("Basic dXNlcjpwYXNz", "Basic dXNlcjpwYXNz", None),
         ("0a1b2c3d4e5f", "0a1b2c3d4e5f", None),
         ("Abc/De+f==", "Abc/De+f==", None),
@@ -37,7 +41,7 @@ def read_file(folder: Path, content: bytes) -> Credential:
 def test_header_is_spelled_as_the_server_wants_it(
     token: str, header: str, postfix: str | None
 ) -> None:
-    """The server takes a header without ``Bearer`` for a session token."""
+    """``Bearer `` in exactly this spelling; the server takes all else for a session token."""
     assert Credential.of(token) == Credential(Secret(header), postfix)
 
 
@@ -52,6 +56,31 @@ def test_key_of_the_configuration() -> None:
 def test_key_of_a_file(tmp_path: Path, content: str) -> None:
     found = read_file(tmp_path, content.encode())
     assert found.header.reveal() == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("fifo", "expected a regular file"),
+        ("/dev/zero", "expected a regular file"),
+        ("", "cannot be read: Is a directory"),
+    ],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, problem: str) -> None:
+    """Reading a FIFO would wait for somebody who writes into it."""
+    os.mkfifo(tmp_path / "fifo")
+    path = tmp_path / name
+    with pytest.raises(CredentialUnusable) as caught:
+        credential.read(PortalSettings("acme", "https://acme.example", api_key_file=path))
+    assert str(caught.value) == f"{path}: {problem}"
+
+
+def test_link_to_a_file_is_a_file(tmp_path: Path) -> None:
+    """Kubernetes mounts each secret as a link to a link."""
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "link").symlink_to(tmp_path / "key")
+    portal = PortalSettings("acme", "https://acme.example", api_key_file=tmp_path / "link")
+    assert credential.read(portal) == Credential.of(KEY)
 
 
 def test_file_is_read_again_each_time(tmp_path: Path) -> None:
@@ -92,6 +121,52 @@ def test_unfit_key_of_the_configuration_is_named_and_not_shown() -> None:
     assert str(caught.value) == "`api_key`: expected an API key of plain letters on one line"
 
 
+# What the portal would write into its own log
+
+
+MISPLACED = {
+    "behind Basic": f"Basic {KEY}",
+    "behind a scheme of another product": f"ApiKey {KEY}",
+    "behind a field name": f"api_key={KEY}",
+    "behind the name of the header": f"Authorization: Bearer {KEY}",
+    "in quotes": f'"{KEY}"',
+    "glued to its scheme": f"Bearer{KEY}",
+    "twice": f"{KEY} {KEY}",
+    "twice behind Bearer": f"Bearer {KEY} {KEY}",
+    "with a comment": f"{KEY} # read only",
+    "in upper case": KEY.upper(),
+    "less its beginning": KEY[3:],
+    "short": "Token sk-x",
+}
+
+
+@pytest.mark.parametrize("content", MISPLACED.values(), ids=list(MISPLACED))
+def test_api_key_that_the_portal_would_log_is_not_sent(content: str) -> None:
+    """What is taken for a session token is refused, and written in full into the portal's log."""
+    portal = PortalSettings("acme", "https://acme.example", api_key=Secret(content))
+    with pytest.raises(CredentialUnusable) as caught:
+        credential.read(portal)
+    assert str(caught.value) == "`api_key`: expected an API key alone, as DocSpace showed it"
+    assert "in full into its own log" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Basic dXNlcjpwYXNz",
+        JWT,
+        f"Bearer {JWT}",
+        "Abc/De+f==",
+        "0a1b2c3d4e5f",
+        "x.risk-0a.y",
+        "disk-1",
+    ],
+)
+def test_header_of_another_kind_is_sent_as_it_is(content: str) -> None:
+    portal = PortalSettings("acme", "https://acme.example", api_key=Secret(content))
+    assert credential.read(portal).header.reveal().removeprefix("Bearer ") in content
+
+
 @given(content=st.binary())
 def test_any_file_is_a_header_value_or_unusable(
     content: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -108,8 +183,13 @@ def test_any_file_is_a_header_value_or_unusable(
 
 
 def test_credential_is_masked_with_and_without_its_scheme() -> None:
-    told = Credential.of(KEY).redact(f"got 'Bearer {KEY}', that is {KEY}")
-    assert told == "got '***', that is ***"
+    masked = Credential.of(KEY).redact(f"got 'Bearer {KEY}', that is {KEY}")
+    assert masked == "got 'Bearer ***', that is ***"
+
+
+def test_each_value_of_a_header_is_masked() -> None:
+    credential = Credential.of("Digest username=reader, response=0a1b2c3d")
+    assert credential.redact("no such user: username=reader") == "no such user: ***"
 
 
 def test_repr_does_not_show_it() -> None:

@@ -28,6 +28,14 @@ def test_each_portal_is_a_target_group_that_leads_to_probe(tmp_path: Path) -> No
         ]
 
 
+def test_a_target_group_has_the_labels_of_its_portal(tmp_path: Path) -> None:
+    config = "labels: {env: prod}\n" + CONFIG.replace("sk-x", "sk-x, labels: {team: payments}")
+    with ExporterProcess(tmp_path, config) as exporter:
+        (group,) = json.loads(exporter.get("/sd"))
+        own = {name: group["labels"][name] for name in group["labels"] if name[0] != "_"}
+        assert own == {"instance": "a b/c", "env": "prod", "team": "payments"}
+
+
 def test_the_external_url_comes_before_the_host_header(tmp_path: Path) -> None:
     flag = "--web.external-url=https://metrics.example/docspace/"
     with ExporterProcess(tmp_path, CONFIG, flag) as exporter:
@@ -70,3 +78,22 @@ def test_a_real_prometheus_discovers_and_scrapes_every_portal(
                 lambda: server.values("docspace_up", "instance", "portal"), lambda v: len(v) == 3
             )
             assert up == {(name, name): 1.0 for name in demo.portals}
+
+
+def test_the_labels_of_a_portal_are_on_the_series_of_its_target(
+    prometheus: Path, demo: Demo, tmp_path: Path
+) -> None:
+    """`up`, which Prometheus itself writes, has them from the target."""
+    with ExporterProcess(tmp_path, "labels: {team: payments}\n" + demo.config()) as exporter:
+        config = (
+            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+            "scrape_configs:\n  - job_name: docspace\n    honor_labels: true\n"
+            f"    http_sd_configs: [{{url: '{exporter.url}/sd', refresh_interval: 1s}}]\n"
+        )
+        with Prometheus(prometheus, tmp_path, config) as server:
+            for metric in ("up", "docspace_up"):
+                labels = eventually(
+                    lambda metric=metric: server.values(metric, "team", "exported_team"),
+                    lambda v: len(v) == 1,
+                )
+                assert labels == {("payments", ""): 1.0}

@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,13 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from exporter.docspace import wire
 from exporter.docspace.errors import Timeout
-from exporter.docspace.keys import REMOVED_CREATOR, ApiKey, Creator
-from exporter.docspace.observation import Answer, Observation, RateLimit
+from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
+from exporter.docspace.observation import Observation, PortalFacts
+from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import Malformed
-from exporter.metrics.collector import exporter_metrics, portal_metrics
-from exporter.metrics.exposition import CONTENT_TYPES, Format, expose
+from exporter.metrics.catalogue import ExporterView
+from exporter.metrics.exposition import Format, Renderer
 from exporter.metrics.runtime import Runtime
-from exporter.metrics.views import ExporterView, PortalView
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES: dict[Format, Path] = {
@@ -39,11 +38,12 @@ READERS: dict[Format, Callable[[str], Iterable[Metric]]] = {
     "openmetrics": read_openmetrics,
 }
 FORMATS = list(FILES)
+DISABLED = Creator("5a1e7c1e-0000-4000-8000-000000000002", "Bruno")
 EXPORTER = ExporterView("1.2.3", "0a1b2c3", "3.13.0", True, NOW - 60, 4, 1, 2)  # noqa: FBT003, reload_successful
 
 
 def sample() -> list[Observation]:
-    """A portal with awkward keys, one that is down, one without keys."""
+    """A portal with awkward keys and labels, one that is down, one that withholds."""
     own = key(
         1,
         name="docspace-exporter",
@@ -63,34 +63,39 @@ def sample() -> list[Observation]:
         key(3, name="two\nlines,\tand=more{}", expires=NOW + 20 * DAY, is_active=False),
         key(4, name="備份 🚀 café", permissions=("files:read", "rooms:write"), expires=NOW - 1),
         key(5, name="", postfix="", creator=None, created=None),
-        key(6, creator=Creator(REMOVED_CREATOR, "Unknown Unknown")),
+        key(6, creator=Creator(REMOVED_CREATOR, "profile removed")),
         key(7, name="nightly", created=NOW - 9 * DAY, expires=NOW + DAY),
         key(8, name="nightly", created=NOW - DAY, expires=NOW + 29 * DAY),
+        key(10, name="payroll", creator=DISABLED, last_used=NOW - 180),
     ]
     return [
         up(
             keys,
             own_key=own,
             malformed=[Malformed("record 3", "Expected `object`, got `null`")],
-            answer=Answer(clock_skew=-2.0, rate_limit=RateLimit(limit=1500, remaining=1498)),
-            visibility="all",
+            clock_skew=-2.0,
+            facts=PortalFacts("all", "3.7.2.1234", frozenset({DISABLED.id})),
+            settings={"labels": (("env", "prod"), ("team", "payments"))},
         ),
         down(Timeout("no complete answer"), last_success=NOW - 3600),
-        up(name="initech", visibility="own"),
+        up(
+            [key(9, name="hidden", permissions=("rooms:read",))],
+            name="initech",
+            facts=PortalFacts("own"),
+            settings={"withhold": frozenset({"creator", "key_name", "permissions"})},
+        ),
     ]
 
 
 def exposition(form: Format, observations: Iterable[Observation], now: float = NOW) -> bytes:
-    views = [PortalView.at(observation, now) for observation in observations]
-    return expose(chain(portal_metrics(views), exporter_metrics(EXPORTER)), form)
+    views = [Snapshot.at(observation, now) for observation in observations]
+    return Renderer().expose(views, EXPORTER, form)
 
 
 def with_runtime(form: Format) -> bytes:
     """The full answer of /metrics: golden portals, and the process that runs this test."""
-    views = [PortalView.at(observation, NOW) for observation in sample()]
-    return expose(
-        chain(portal_metrics(views), exporter_metrics(EXPORTER), Runtime().collect()), form
-    )
+    views = [Snapshot.at(observation, NOW) for observation in sample()]
+    return Renderer(Runtime().collect).expose(views, EXPORTER, form)
 
 
 def update() -> None:
@@ -171,13 +176,6 @@ def test_openmetrics_ends_with_eof() -> None:
     assert with_runtime("openmetrics").endswith(b"\n# EOF\n")
 
 
-def test_content_types_name_format_version_and_charset() -> None:
-    assert CONTENT_TYPES == {
-        "text": "text/plain; version=0.0.4; charset=utf-8",
-        "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
-    }
-
-
 @pytest.mark.parametrize("form", FORMATS)
 def test_no_secret_is_in_it(form: Format) -> None:
     assert b"hunter2" not in with_runtime(form)
@@ -224,6 +222,7 @@ def test_any_name_is_read_back_as_it_was(form: Format, names: list[str]) -> None
             "portal": "acme",
             "key_id": each.id,
             "key_name": each.name,
+            "creator_status": "unknown",
             "key_postfix": each.postfix,
             "creator": each.creator.name if each.creator else "",
             "access": each.access,

@@ -19,13 +19,13 @@ from support.demo import Demo
 from support.process import run
 from support.terminal import Screen, on_terminal
 
-from exporter.demo.model import DemoKey
-from exporter.words import moment
+from exporter.demo.key import DemoKey
+from exporter.formatting import moment
 
 DAY = 86400.0
 FIELDS = [
     "portal", "id", "name", "postfix", "state", "active", "access", "permissions", "creator",
-    "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
+    "creator_status", "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
 ]  # fmt: skip
 
 
@@ -76,9 +76,9 @@ def test_a_record_says_what_the_portal_knows(demo: Demo, tmp_path: Path) -> None
 
 def test_what_is_not_known_is_null(demo: Demo, tmp_path: Path) -> None:
     listed = {key["name"]: key for key in records(tmp_path, demo.config("acme"))}
-    assert listed["🚀 launch 🔑"]["last_used"] is None
-    assert listed["🚀 launch 🔑"]["expires"] is None
-    assert listed["🚀 launch 🔑"]["seconds_left"] is None
+    assert listed["★ launch $1 ✓"]["last_used"] is None
+    assert listed["★ launch $1 ✓"]["expires"] is None
+    assert listed["★ launch $1 ✓"]["seconds_left"] is None
 
 
 def test_portals_are_told_with_what_can_be_seen_of_them(demo: Demo, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_states_filter(demo: Demo, tmp_path: Path) -> None:
 def test_expiring_within_is_about_active_keys(demo: Demo, tmp_path: Path) -> None:
     listed = records(tmp_path, demo.config(), "--expiring-within=7d")
     assert listed
-    assert {key["state"] for key in listed} == {"active"}
+    assert {key["state"] for key in listed} == {"active", "rotated"}
     assert all(0 < key["seconds_left"] <= 7 * DAY for key in listed)
 
 
@@ -190,7 +190,7 @@ def test_a_window_that_is_none_is_refused(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_a_pipe_gets_each_key_on_one_whole_line(demo: Demo, tmp_path: Path) -> None:
-    name = "x" * 300
+    name = "x" * 256
     add(demo, name)
     result = keys(tmp_path, demo.config("acme"))
     assert len(result.stdout.splitlines()) == 1 + len(demo.keys("acme"))
@@ -238,6 +238,26 @@ def test_a_closed_pipe_is_no_error(demo: Demo, tmp_path: Path) -> None:
         ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_a_closed_standard_output_is_told(demo: Demo, tmp_path: Path, form: str) -> None:
+    (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
+    command = f"{shlex.quote(sys.executable)} -m exporter keys --format={form} >&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False
+    )
+    message = "docspace-exporter: cannot write to standard output: it is closed\n"
+    assert (done.returncode, done.stderr) == (1, message)
+
+
+def test_a_closed_standard_error_costs_its_messages_only(demo: Demo, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
+    command = f"{shlex.quote(sys.executable)} -m exporter keys --format=csv 2>&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.startswith("portal,")) == (0, True)
 
 
 def test_a_full_disk_is_told(demo: Demo, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""DocSpace's official client and ours read the same answers, and find the same in them."""
+"""DocSpace's official SDK and the exporter read the same responses, and find the same in them."""
 
 import html
 import urllib.request
@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from support.demo import Demo
 
+from exporter.demo.key import PERMISSIONS
 from exporter.docspace import wire
-from exporter.docspace.keys import FULL_ACCESS, ApiKey
+from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
 
 PORTALS = ["acme", "globex", "initech"]
 
@@ -44,20 +45,20 @@ def body(demo: Demo, name: str, path: str) -> bytes:
 
 
 def seconds(date: Any) -> float | None:
-    """Unix seconds of the SDK's date; its year 1 is the server's way to say never."""
+    """Unix seconds of the SDK's date; None for its year 1, which stands for never."""
     when = date.utc_time if date else None
     return when.timestamp() if when and when.year > 1 else None
 
 
-def theirs(key: Any) -> ApiKey:
-    """The SDK's key as one of ours: what it leaves to its user is done here."""
+def as_api_key(key: Any) -> ApiKey:
+    """The SDK's key as the exporter's type: what the SDK leaves to its user is done here."""
     return ApiKey(
         id=str(key.id),
         name=key.name,
         postfix=key.key_postfix,
         is_active=key.is_active,
         permissions=tuple(sorted(key.permissions or FULL_ACCESS)),
-        creator=wire.Creator(str(key.create_by.id), html.unescape(key.create_by.display_name)),
+        creator=Creator(str(key.create_by.id), html.unescape(key.create_by.display_name)),
         created=seconds(key.create_on),
         last_used=seconds(key.last_used),
         expires=seconds(key.expires_at),
@@ -76,7 +77,7 @@ def settled(key: ApiKey) -> dict[str, object]:
 @pytest.mark.parametrize("name", PORTALS)
 def test_both_find_the_same_keys(vendor: ModuleType, demo: Demo, name: str) -> None:
     with client(vendor, demo, name) as opened:
-        read = [theirs(key) for key in vendor.ApiKeysApi(opened).get_api_keys().response]
+        read = [as_api_key(key) for key in vendor.ApiKeysApi(opened).get_api_keys().response]
     ours = wire.parse_keys(body(demo, name, "/api/2.0/keys"))
     assert ours.malformed == ()
     assert [settled(key) for key in ours.keys] == [settled(key) for key in read]
@@ -86,7 +87,9 @@ def test_both_find_the_same_keys(vendor: ModuleType, demo: Demo, name: str) -> N
 def test_both_read_the_same_dates(vendor: ModuleType, demo: Demo, name: str) -> None:
     """To the microsecond; but for the keys in use, whose last use moves."""
     with client(vendor, demo, name) as opened:
-        read = {key.id: theirs(key) for key in vendor.ApiKeysApi(opened).get_api_keys().response}
+        read = {
+            key.id: as_api_key(key) for key in vendor.ApiKeysApi(opened).get_api_keys().response
+        }
     keys = wire.parse_keys(body(demo, name, "/api/2.0/keys")).keys
     dates = {str(each.id): each for each in read.values()}
     for key in keys:
@@ -107,6 +110,32 @@ def test_both_read_the_same_profile(vendor: ModuleType, demo: Demo, name: str) -
 @pytest.mark.parametrize("name", PORTALS)
 def test_both_read_the_same_own_key(vendor: ModuleType, demo: Demo, name: str) -> None:
     with client(vendor, demo, name) as opened:
-        read = theirs(vendor.ApiKeysApi(opened).get_api_key().response)
+        read = as_api_key(vendor.ApiKeysApi(opened).get_api_key().response)
     ours = wire.parse_own_key(body(demo, name, "/api/2.0/keys/@self"))
     assert settled(ours) == settled(read)
+
+
+@pytest.mark.parametrize("name", PORTALS)
+def test_sdk_reads_the_list_as_the_portal_has_it(vendor: ModuleType, demo: Demo, name: str) -> None:
+    with client(vendor, demo, name) as opened:
+        read = vendor.ApiKeysApi(opened).get_api_keys().response
+    portal = demo.portals[name].portal
+    assert [
+        (str(key.id), key.name, key.key, key.key_postfix, str(key.create_by.id)) for key in read
+    ] == [
+        (key.id, key.name, key.masked, key.postfix, portal.creator(key).id)
+        for key in demo.keys(name)
+    ]
+
+
+def test_sdk_reads_every_permission_of_the_demo(vendor: ModuleType, demo: Demo) -> None:
+    with client(vendor, demo, "acme") as opened:
+        assert vendor.ApiKeysApi(opened).get_all_permissions().response == list(PERMISSIONS)
+
+
+def test_sdk_reads_who_is_disabled(vendor: ModuleType, demo: Demo) -> None:
+    with client(vendor, demo, "acme") as opened:
+        found = vendor.SearchApi(opened).search_users_by_extended_filter(
+            employee_status=vendor.EmployeeStatus.Terminated, count=100, start_index=0
+        )
+    assert [person.display_name for person in found.response] == ["John Doe"]

@@ -22,6 +22,9 @@ from support.faults import FaultServer, never_answers
 from support.process import ExporterProcess, Process, run
 from support.prometheus import eventually
 
+from exporter.commands import serve
+from exporter.config import PortalSettings, Secret, Settings, TLSSettings
+from exporter.docspace import tls
 from exporter.version import VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -88,17 +91,53 @@ def test_signal_ends_it_with_scrapes_in_flight_on_every_address(
 
 
 def test_scrape_in_flight_is_still_answered_if_it_ends_soon(tmp_path: Path, demo: Demo) -> None:
-    demo.portals["acme"].portal.delay = 0.4
+    portal = demo.portals["acme"].portal
     answers: list[str] = []
-    with ExporterProcess(tmp_path, demo.config("acme")) as exporter:
+    config = "scrape: {min_interval: 0s}\n" + demo.config("acme")
+    with ExporterProcess(tmp_path, config) as exporter:
+        exporter.get()  # also asks what is asked once an hour
+        asked, portal.delay = portal.requests["/api/2.0/keys"], 0.4
         scrape = threading.Thread(target=lambda: answers.append(exporter.get()))
         scrape.start()
-        while not demo.portals["acme"].portal.requests:
+        while portal.requests["/api/2.0/keys"] == asked:
             time.sleep(0.01)
         exporter.send(signal.SIGTERM)
         scrape.join(10)
         assert exporter.wait() == 0
     assert 'docspace_up{portal="acme"} 1.0' in answers[0]
+
+
+def test_a_log_that_nobody_reads_keeps_no_scrape_waiting(tmp_path: Path, demo: Demo) -> None:
+    """Standard error is a pipe, and full."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 65536)
+    os.set_blocking(writing, True)
+    (tmp_path / "config.yaml").write_text(demo.config("acme"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{port}"],
+        cwd=tmp_path,
+        stderr=writing,
+    )
+    try:
+        eventually(lambda: connects(("127.0.0.1", port)), bool)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/metrics",
+            headers={"X-Prometheus-Scrape-Timeout-Seconds": "5"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert b'docspace_up{portal="acme"} 1.0' in answer.read()
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+        os.close(writing)
 
 
 def test_many_signals_at_once_end_it_too(tmp_path: Path) -> None:
@@ -315,14 +354,34 @@ def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path, demo: Demo) ->
             "api_key: sk-x, tls: {ca_file: none}",
             "portals[0].tls: {folder}/none: cannot be read: No such file",
         ),
+        ("api_key_file: fifo", "portals[0].api_key_file: {folder}/fifo: expected a regular file"),
+        (
+            "api_key: sk-x, tls: {ca_file: fifo}",
+            "portals[0].tls: {folder}/fifo: expected a regular file",
+        ),
     ],
 )
 def test_config_check_opens_the_files(tmp_path: Path, fields: str, problem: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
     file = tmp_path / "config.yaml"
     file.write_text(f"portals: [{{name: a, url: 'https://a.example', {fields}}}]\n")
     ended = run("--config.check", f"--config.file={file}", cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{file}: {problem.format(folder=tmp_path)}")
+
+
+def test_config_check_makes_one_tls_context_for_portals_that_trust_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One holds all certificates of the system, and takes its time to read them."""
+    made = []
+    build = tls._build
+    monkeypatch.setattr(tls, "_build", lambda settings: made.append(settings) or build(settings))
+    portals = tuple(
+        PortalSettings(f"portal-{n}", "https://a.example", Secret("sk-x")) for n in range(400)
+    )
+    serve._check_files(tmp_path / "config.yaml", Settings(portals))
+    assert made == [TLSSettings()]
 
 
 def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path, demo: Demo) -> None:

@@ -16,10 +16,10 @@ from support.demo import Demo
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
+from exporter.exporter import Exporter
 from exporter.httpserver.listen import ListenAddress
 from exporter.httpserver.server import Server
 from exporter.logs import make_log
-from exporter.service import Exporter
 from exporter.web.page.overview import FULL_PORTALS, PAGE_KEYS
 from exporter.web.page.status import StatusPage
 from exporter.web.page.timeline import DAYS, Mark, draw
@@ -72,9 +72,9 @@ class Site:
 
 
 def settings(demo: Demo, which: str, name: str = "") -> PortalSettings:
-    """One of the demo's portals, under its own or another name."""
+    """One of the demo's portals, under its own or another name; each scrape fetches it anew."""
     secret = Secret(demo.portals[which].exporter_key)
-    return PortalSettings(name or which, demo.servers[which].url, secret)
+    return PortalSettings(name or which, demo.servers[which].url, secret, min_interval=0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -363,7 +363,7 @@ def test_urgent_lists_are_open_and_others_closed(window: Browser, site: Site) ->
     opened = window.evaluate(
         "[...document.querySelectorAll('.groups > details[open] .swatch')].map(s => s.className)"
     )
-    assert set(opened) == {"swatch week", "swatch month"}
+    assert set(opened) == {"swatch orphaned", "swatch week", "swatch month"}
 
 
 #: Each text with its contrast to what is behind it, by the formula of WCAG 2.

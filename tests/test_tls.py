@@ -1,9 +1,14 @@
 """TLS to a portal and to a proxy: whom the exporter trusts, what it shows, when files change."""
 
+import gc
+import os
 import ssl
+import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +16,9 @@ from support import faults
 from support.certificates import Issued, issue
 from support.faults import FaultServer, answer, says
 
+from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, TLSSettings
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import ConnectionFailed, PortalError, Timeout, TLSFailed
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -35,7 +42,7 @@ def make() -> Iterator[Make]:
     def transport(url: str, proxy: str | None = None, **tls: object) -> Transport:
         secret = Secret(proxy) if proxy else None
         portal = PortalSettings("portal", url, tls=TLSSettings(**tls), proxy_url=secret)
-        made.append(Transport(portal, TLSContexts()))
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         return made[-1]
 
     yield transport
@@ -47,7 +54,7 @@ def status(transport: Transport, seconds: float = 5.0) -> int:
     return transport.get("/api/2.0/keys", KEY, seconds).status
 
 
-def refusal(transport: Transport) -> str:
+def status_error(transport: Transport) -> str:
     with pytest.raises(TLSFailed) as caught:
         status(transport)
     return str(caught.value)
@@ -74,12 +81,14 @@ def test_private_ca_that_does_not_say_what_its_key_is_for_is_trusted(
 
 def test_private_ca_is_refused_without_its_file(make: Make, served: Issued) -> None:
     with FaultServer(SPEAKS, served.context()) as server:
-        assert "certificate verify failed: unable to get local issuer" in refusal(make(server.url))
+        assert "certificate verify failed: unable to get local issuer" in status_error(
+            make(server.url)
+        )
 
 
 def test_key_is_not_sent_to_whom_is_not_trusted(make: Make, served: Issued) -> None:
     with FaultServer(SPEAKS, served.context()) as server:
-        refusal(make(server.url))
+        status_error(make(server.url))
         assert server.heads == []
 
 
@@ -88,14 +97,14 @@ def test_certificate_of_another_host_is_refused(
 ) -> None:
     elsewhere = issue(tmp_path, "elsewhere", authority, host="127.0.0.2")
     with FaultServer(SPEAKS, elsewhere.context()) as server:
-        told = refusal(make(server.url, ca_file=authority.cert_file))
+        told = status_error(make(server.url, ca_file=authority.cert_file))
     assert told.startswith("certificate verify failed: IP address mismatch")
 
 
 def test_expired_certificate_is_refused(make: Make, tmp_path: Path, authority: Issued) -> None:
     expired = issue(tmp_path, "expired", authority, valid_hours=-1)
     with FaultServer(SPEAKS, expired.context()) as server:
-        told = refusal(make(server.url, ca_file=authority.cert_file))
+        told = status_error(make(server.url, ca_file=authority.cert_file))
     assert told == "certificate verify failed: certificate has expired"
 
 
@@ -125,8 +134,8 @@ def test_server_without_tls_is_a_tls_failure(make: Make, *, speaks_first: bool) 
         peer.sock.recv(4096)
 
     with FaultServer(script) as server:
-        told = refusal(make(f"https://127.0.0.1:{server.port}"))
-    assert told == "this port does not speak TLS: use http:// or another port"
+        message = status_error(make(f"https://127.0.0.1:{server.port}"))
+    assert message == "the port does not speak TLS"
 
 
 def test_server_with_tls_only_is_a_failed_connection_without_it(make: Make, served: Issued) -> None:
@@ -170,7 +179,7 @@ def test_missing_client_certificate_is_in_the_tree(
 
 
 def test_missing_file_is_named(make: Make, tmp_path: Path) -> None:
-    told = refusal(make("https://127.0.0.1:1", ca_file=tmp_path / "gone.pem"))
+    told = status_error(make("https://127.0.0.1:1", ca_file=tmp_path / "gone.pem"))
     assert told == f"{tmp_path / 'gone.pem'}: cannot be read: No such file or directory"
 
 
@@ -178,17 +187,17 @@ def test_missing_file_is_named(make: Make, tmp_path: Path) -> None:
 def test_ca_file_without_certificates_is_named(make: Make, tmp_path: Path, content: str) -> None:
     file = tmp_path / "ca.pem"
     file.write_text(content)
-    told = refusal(make("https://127.0.0.1:1", ca_file=file))
+    told = status_error(make("https://127.0.0.1:1", ca_file=file))
     assert told == f"{file}: expected certificates in PEM form"
 
 
 def test_folder_in_place_of_a_ca_file_is_named(make: Make, tmp_path: Path) -> None:
-    assert str(tmp_path) in refusal(make("https://127.0.0.1:1", ca_file=tmp_path))
+    assert str(tmp_path) in status_error(make("https://127.0.0.1:1", ca_file=tmp_path))
 
 
 def test_key_of_another_certificate_is_named(make: Make, client: Issued, served: Issued) -> None:
     transport = make("https://127.0.0.1:1", cert_file=client.cert_file, key_file=served.key_file)
-    assert str(client.cert_file) in refusal(transport)
+    assert str(client.cert_file) in status_error(transport)
 
 
 def test_encrypted_key_is_refused_and_asks_nobody(
@@ -197,7 +206,7 @@ def test_encrypted_key_is_refused_and_asks_nobody(
     """OpenSSL's own way is to ask for the password on the terminal, and wait."""
     locked = issue(tmp_path, "locked", authority, password=b"secret")
     transport = make("https://127.0.0.1:1", cert_file=locked.cert_file, key_file=locked.key_file)
-    assert "not encrypted" in refusal(transport)
+    assert "not encrypted" in status_error(transport)
 
 
 def test_ca_file_that_changes_is_used_for_the_next_fetch(
@@ -207,12 +216,31 @@ def test_ca_file_that_changes_is_used_for_the_next_fetch(
     file.write_bytes(issue(tmp_path, "other").cert_file.read_bytes())
     with FaultServer(SPEAKS, served.context()) as server:
         transport = make(server.url, ca_file=file)
-        refusal(transport)
+        status_error(transport)
         file.write_bytes(authority.cert_file.read_bytes())
         assert status(transport) == 200
         file.write_text("gone wrong")
-        refusal(transport)
+        status_error(transport)
         file.write_bytes(authority.cert_file.read_bytes())
+        assert status(transport) == 200
+
+
+def test_certificates_of_the_system_that_change_need_no_restart(
+    make: Make,
+    tmp_path: Path,
+    authority: Issued,
+    served: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = tmp_path / "ca.pem"
+    system.write_bytes(issue(tmp_path, "other").cert_file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(system))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nothing"))
+    with FaultServer(SPEAKS, served.context()) as server:
+        transport = make(f"https://127.0.0.1:{server.port}")
+        with pytest.raises(TLSFailed):
+            status(transport)
+        system.write_bytes(authority.cert_file.read_bytes())
         assert status(transport) == 200
 
 
@@ -250,6 +278,43 @@ def test_portals_with_the_same_settings_share_a_context(authority: Issued) -> No
 # Proxies
 
 
+def test_a_file_that_hangs_holds_up_the_portals_with_these_settings_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: Issued
+) -> None:
+    """Such as a CA file on a mount that does not answer."""
+    hanging, going_on, reached = tmp_path / "ca.pem", threading.Event(), threading.Event()
+    ask = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path == hanging:
+            reached.set()
+            assert going_on.wait(10)
+        return ask(path, **options)
+
+    contexts = TLSContexts()
+    with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(Path, "stat", stat)
+        stuck = pool.submit(contexts.get, TLSSettings(ca_file=hanging))
+        assert reached.wait(10)
+        other = pool.submit(contexts.get, TLSSettings(ca_file=authority.cert_file))
+        try:
+            assert other.result(5) is contexts.get(TLSSettings(ca_file=authority.cert_file))
+        finally:
+            going_on.set()
+        with pytest.raises(TLSFailed):
+            stuck.result(10)
+
+
+def test_contexts_of_settings_that_a_reload_removed_are_forgotten(authority: Issued) -> None:
+    contexts, wanted = TLSContexts(), TLSSettings(ca_file=authority.cert_file)
+    kept = contexts.get(wanted)
+    gone = weakref.ref(contexts.get(TLSSettings()))
+    contexts.keep(frozenset({wanted}))
+    gc.collect()
+    assert gone() is None
+    assert contexts.get(wanted) is kept
+
+
 def test_portal_is_reached_through_a_tunnel(make: Make, authority: Issued, served: Issued) -> None:
     """The proxy sees neither key nor path, the portal not the proxy's password."""
     with FaultServer(SPEAKS, served.context()) as server, FaultServer(faults.tunnel) as proxy:
@@ -264,7 +329,7 @@ def test_portal_is_reached_through_a_tunnel(make: Make, authority: Issued, serve
 
 def test_certificate_behind_a_tunnel_is_checked(make: Make, served: Issued) -> None:
     with FaultServer(SPEAKS, served.context()) as server, FaultServer(faults.tunnel) as proxy:
-        assert "certificate verify failed" in refusal(make(server.url, proxy=proxy.url))
+        assert "certificate verify failed" in status_error(make(server.url, proxy=proxy.url))
 
 
 @pytest.fixture
@@ -286,7 +351,7 @@ def test_proxy_may_speak_tls(make: Make, authority: Issued, served: Issued, prox
 def test_certificate_of_a_proxy_is_checked(make: Make, authority: Issued, served: Issued) -> None:
     with FaultServer(faults.tunnel, served.context()) as proxy:
         portal = make("https://portal.invalid", proxy=proxy.url, ca_file=authority.cert_file)
-        refusal(portal)
+        status_error(portal)
         assert proxy.heads == []
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exporter.docspace import wire
 from exporter.docspace.errors import InvalidResponse
-from exporter.docspace.keys import REMOVED_CREATOR, ApiKey, Creator
+from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
 from exporter.docspace.wire import KeyList, Malformed
 
 ID = "6125d7a7-1003-455e-835e-b6110d8cb456"
@@ -169,13 +169,13 @@ def test_creators_name_is_decoded_once(sent: str | None, name: str) -> None:
 
 @pytest.mark.parametrize("spelled", [REMOVED_CREATOR, REMOVED_CREATOR.upper()])
 def test_removed_creator_is_known_by_the_id(spelled: str) -> None:
-    creator = only_key(createBy={"id": spelled, "displayName": "Unknown Unknown"}).creator
+    creator = only_key(createBy={"id": spelled, "displayName": "profile removed"}).creator
     assert creator is not None
     assert creator.removed
 
 
 def test_person_of_that_name_is_not_removed() -> None:
-    creator = only_key(createBy={"id": "x", "displayName": "Unknown Unknown"}).creator
+    creator = only_key(createBy={"id": "x", "displayName": "profile removed"}).creator
     assert creator is not None
     assert not creator.removed
 
@@ -363,9 +363,12 @@ def test_what_is_not_the_envelope(body: bytes, told: str) -> None:
     assert str(caught.value) == told
 
 
-def test_endless_number_is_not_json() -> None:
-    with pytest.raises(InvalidResponse, match=r"bytes that are not JSON"):
-        wire.parse_keys(b'{"response": [' + b"9" * 5000 + b"]}")
+@pytest.mark.parametrize("number", [b"9" * 5000, b"1e999", b"-1e-999", b"NaN", b"-Infinity"])
+def test_number_whatever_costs_its_record(number: bytes) -> None:
+    body = envelope(RECORD, "HERE", RECORD | {"id": "b", "unknown": "HERE"})
+    listing = wire.parse_keys(body.replace(b'"HERE"', number))
+    assert [key.id for key in listing.keys] == [ID, "b"]
+    assert [record.where for record in listing.malformed] == ["record 1"]
 
 
 JSON = st.recursive(
@@ -451,6 +454,23 @@ def test_bytes_that_are_not_utf_8_are_replaced() -> None:
     assert wire.parse_keys(body).keys[0].name == "caf\ufffd"
 
 
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (rb"\ud800", "\ufffd"),
+        (rb"\uDBFF\uD800\uDFFFx", "\ufffd\U000103ffx"),
+        (rb"\\ud800", r"\ud800"),
+        (rb"\\\ud800", "\\\ufffd"),
+        (rb"\ud83d\ude80 \ude80\ud83d", "\U0001f680 \ufffd\ufffd"),
+        (rb"\\ud83d\ude80", "\\ud83d\ufffd"),
+    ],
+)
+def test_lone_surrogate_is_replaced_where_it_is_one(sent: bytes, name: str) -> None:
+    body = envelope(RECORD | {"name": "MARK", "lone": "LONE"})
+    body = body.replace(b"MARK", sent).replace(b"LONE", rb"\udfff")
+    assert wire.parse_keys(body).keys[0].name == name
+
+
 # The smaller answers
 
 
@@ -482,6 +502,45 @@ def test_admin_and_owner_see_all(profile: dict[str, Any], sees_all: bool) -> Non
 def test_no_profile(response: Any) -> None:
     with pytest.raises(InvalidResponse, match=r"^expected a profile in `response`: "):
         wire.parse_profile(json.dumps({"response": response}).encode())
+
+
+def build(version: Any) -> bytes:
+    return json.dumps({"response": {"docSpace": version, "communityServer": "12.7"}}).encode()
+
+
+@pytest.mark.parametrize("version", ["3.7.2", "3.7.2.1234", "3.8.0-rc.1", "10.0"])
+def test_version_is_the_field_docspace(version: str) -> None:
+    """`GET /api/2.0/settings/version/build` tells the portal's version (`docSpace`)."""
+    assert wire.parse_version(build(version)) == version
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        build(None),
+        build(""),
+        build(3.7),
+        build("latest"),
+        build("3.7\n2"),
+        build("3." + "7" * 31),
+        build("0a1b2c3d4e5f6789"),
+        b'{"response": []}',
+        b'{"response": {}}',
+        b'{"response": null}',
+        b"{}",
+        b"<html>",
+        b"",
+    ],
+    ids=range(13),
+)
+def test_version_that_is_none_is_empty(body: bytes) -> None:
+    assert wire.parse_version(body) == ""
+
+
+@given(JSON)
+def test_version_of_any_answer_is_a_short_text(value: Any) -> None:
+    for response in (value, {"docSpace": value}):
+        assert len(wire.parse_version(json.dumps({"response": response}).encode())) <= 32
 
 
 def test_error_message_without_the_stack() -> None:

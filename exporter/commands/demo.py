@@ -11,7 +11,10 @@ from exporter.commands.serve import serve
 from exporter.config import PortalSettings, Secret, Settings
 from exporter.demo.scenario import DemoPortal, build
 from exporter.demo.server import DemoServer
-from exporter.logs import make_log
+from exporter.logs import background_log
+
+#: Seconds between two looks at who is disabled; what the demo changes shows soon.
+_PEOPLE_INTERVAL = 15.0
 
 _GUIDE = """\
 Three DocSpace portals are running, with keys in every state:
@@ -24,16 +27,18 @@ Try:
   curl '{exporter}/probe?target={first}'
   curl -H 'Authorization: Bearer {key}' {url}/api/2.0/keys
 
-Keys expire, appear and get rotated within the next minutes. Ctrl-C ends it.
+Within minutes keys expire, appear and get rotated, and somebody is disabled. Ctrl-C ends it.
 
 """
 
 
 def run(options: argparse.Namespace) -> int:
     """Run portals and exporter in this process until a signal ends it."""
-    log = make_log(sys.stderr, options.log_level, options.log_format)
     portals = build(time.time)
     with contextlib.ExitStack() as running:
+        log = running.enter_context(
+            background_log(sys.stderr, options.log_level, options.log_format)
+        )
         urls = [running.enter_context(DemoServer(portal.portal)).url for portal in portals]
         settings = _settings(portals, urls)
         return serve(lambda: settings, options, log, partial(_show_guide, portals, urls))
@@ -42,7 +47,12 @@ def run(options: argparse.Namespace) -> int:
 def _settings(portals: Sequence[DemoPortal], urls: Sequence[str]) -> Settings:
     return Settings(
         portals=tuple(
-            PortalSettings(name=portal.name, url=url, api_key=Secret(portal.exporter_key))
+            PortalSettings(
+                name=portal.name,
+                url=url,
+                api_key=Secret(portal.exporter_key),
+                people_interval=_PEOPLE_INTERVAL,
+            )
             for portal, url in zip(portals, urls, strict=True)
         )
     )

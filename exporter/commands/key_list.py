@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.config import PortalSettings
-from exporter.docspace.observation import Observation
-from exporter.metrics.state import KeyState, Status, judge
-from exporter.words import iso
+from exporter.docspace.snapshot import Snapshot
+from exporter.docspace.state import Condition, KeyState
+from exporter.formatting import iso
 
 #: What a spreadsheet takes for the start of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -35,24 +35,23 @@ class Listed:
         return self.state.status == "active" and left is not None and left <= seconds
 
 
-def listed(observations: Iterable[Observation], now: float) -> list[Listed]:
-    """Every key that was seen, judged at ``now`` in Unix seconds."""
+def listed(snapshots: Iterable[Snapshot], now: float) -> list[Listed]:
+    """Every key of portals as they are at ``now``, in Unix seconds."""
     return [
-        Listed(observation.portal, now, state)
-        for observation in observations
-        if observation.listing is not None
-        for state in judge(observation.listing.keys, now)
+        Listed(snapshot.observation.portal, now, state)
+        for snapshot in snapshots
+        for state in snapshot.states
     ]
 
 
 def wanted(
-    keys: Iterable[Listed], states: Collection[Status], within: float | None
+    keys: Iterable[Listed], states: Collection[Condition], within: float | None
 ) -> list[Listed]:
     """The keys in one of the states (none given: in any), that expire within so many seconds."""
     return [
         key
         for key in keys
-        if (not states or key.state.status in states)
+        if (not states or key.state.condition in states)
         and (within is None or key.expires_within(within))
     ]
 
@@ -85,12 +84,13 @@ def record(listed: Listed) -> dict[str, Any]:
         "id": key.id,
         "name": key.name,
         "postfix": key.postfix,
-        "state": state.status,
+        "state": state.condition,
         "active": key.is_active,
         "access": key.access,
         "permissions": list(key.permissions),
         "creator": key.creator.name if key.creator else None,
-        "orphaned": key.creator is not None and key.creator.removed,
+        "creator_status": state.creator_status,
+        "orphaned": state.orphaned,
         "superseded": state.superseded,
         "created": _date(key.created),
         "last_used": _date(key.last_used),
@@ -114,7 +114,7 @@ def csv_text(keys: Sequence[Listed]) -> str:
 
 FIELDS = (
     "portal", "id", "name", "postfix", "state", "active", "access", "permissions", "creator",
-    "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
+    "creator_status", "orphaned", "superseded", "created", "last_used", "expires", "seconds_left",
 )  # fmt: skip
 
 

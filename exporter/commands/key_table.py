@@ -10,7 +10,7 @@ from rich.text import Text
 
 from exporter.commands.key_list import Listed
 from exporter.commands.tables import GAP, cell, grid, is_terminal, width
-from exporter.words import day, moment, plural
+from exporter.formatting import day, moment, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,10 @@ def _name(key: Listed) -> Text:
 
 
 def _status(key: Listed) -> Text:
-    rotated = key.state.superseded and key.state.status == "active"
-    return cell("rotated" if rotated else key.state.status)
+    condition = key.state.condition
+    if condition == "orphaned":
+        return cell(f"refused: creator {key.state.creator_status}", "bold red")
+    return cell(condition)
 
 
 def _permissions(key: Listed) -> Text:
@@ -55,7 +57,7 @@ def _expires(key: Listed) -> Text:
 
 def _urgency(key: Listed) -> str:
     """The colour of an expiry: one within the portal's narrowest window, one within the widest."""
-    windows = () if key.state.superseded else key.portal.expiring_within
+    windows = key.portal.expiring_within if key.state.condition == "active" else ()
     if any(key.expires_within(window.seconds) for window in windows[:1]):
         return "bold red"
     return "yellow" if any(key.expires_within(window.seconds) for window in windows) else ""
@@ -68,7 +70,7 @@ def _date(time: float | None) -> Text:
 PORTAL = Column("Portal", lambda key: cell(key.portal.name), folds=12)
 NAME = Column("Name", _name, folds=18)
 POSTFIX = Column("Key", lambda key: cell(f"…{key.state.key.postfix}"))
-STATE = Column("State", _status)
+STATE = Column("State", _status, folds=8)
 PERMISSIONS = Column("Permissions", _permissions, folds=16)
 CREATED = Column("Created", lambda key: _date(key.state.key.created))
 LAST_USED = Column("Last used", _last_used)
@@ -112,6 +114,6 @@ def _table(keys: Sequence[Listed], columns: Mapping[Column, int]) -> Table:
     for column, need in columns.items():
         table.add_column(column.heading, min_width=need, no_wrap=not column.folds, overflow="fold")
     for key in keys:
-        relied_on = key.state.status == "active" and not key.state.superseded
+        relied_on = key.state.condition in {"active", "orphaned"}
         table.add_row(*(column.value(key) for column in columns), style="" if relied_on else "dim")
     return table

@@ -12,9 +12,10 @@ from exporter.commands.key_list import Listed, csv_text, listed, ordered, record
 from exporter.commands.selection import selected
 from exporter.commands.terminal import complain, emit, interrupted, json_text
 from exporter.docspace.observation import Observation
+from exporter.docspace.snapshot import Snapshot
+from exporter.exporter import Exporter
+from exporter.formatting import DAY, plural
 from exporter.logs import make_log
-from exporter.service import Exporter
-from exporter.words import DAY, plural
 
 #: The window of --exit-code where --expiring-within gives none.
 EXIT_CODE_WINDOW = 30 * DAY
@@ -38,7 +39,9 @@ def run(options: argparse.Namespace) -> int:
     within = options.expiring_within
     if within is None and options.exit_code:
         within = EXIT_CODE_WINDOW
-    keys = wanted(listed(observations, clock.now()), options.state, within)
+    now = clock.now()
+    snapshots = [Snapshot.at(observation, now) for observation in observations]
+    keys = wanted(listed(snapshots, now), options.state, within)
     _print(ordered(keys, options.sort), observations, options.format)
     failed = _complain(observations)
     return int(failed or (options.exit_code and bool(keys)))
@@ -62,8 +65,9 @@ def _portal(observation: Observation) -> dict[str, Any]:
     return {
         "portal": observation.portal.name,
         "url": observation.portal.url,
-        "visibility": observation.visibility,
-        "malformed": len(listing.malformed) if listing else None,
+        "visibility": observation.facts.visibility,
+        "version": observation.facts.version or None,
+        "malformed": listing.malformed_count if listing else None,
         "error": {"reason": error.reason, "message": str(error), "hint": error.hint}
         if error
         else None,
@@ -77,6 +81,6 @@ def _complain(observations: Sequence[Observation]) -> bool:
         if error is not None:
             complain(f"docspace-exporter keys: {name}: {error} ({error.reason}); {error.hint}")
         elif listing is not None and listing.malformed:
-            left_out = plural(len(listing.malformed), "record")
+            left_out = plural(listing.malformed_count, "record")
             complain(f"docspace-exporter keys: {name}: left out {left_out} not understood")
     return any(observation.error is not None for observation in observations)

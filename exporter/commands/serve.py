@@ -12,11 +12,14 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
+from exporter.commands.allocator import use_one_arena
 from exporter.commands.signals import Signals
+from exporter.commands.terminal import emit, shown
 from exporter.config import ConfigError, Settings, load
 from exporter.docspace import credential
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
+from exporter.exporter import Exporter
 from exporter.flags import FlagError
 from exporter.httpserver.activation import inherited_sockets
 from exporter.httpserver.guard import Guard
@@ -25,14 +28,15 @@ from exporter.httpserver.message import Handler
 from exporter.httpserver.server import Server, descriptor_limit
 from exporter.httpserver.tls import ServerTLS
 from exporter.httpserver.webfile import WebConfigFile
-from exporter.logs import make_log
-from exporter.service import Exporter
+from exporter.logs import background_log
 from exporter.threads import in_thread
 from exporter.version import HOMEPAGE, VERSION, revision
 from exporter.web.app import App, WebOptions
 from exporter.web.landing import landing_page
 from exporter.web.page.status import StatusPage
 
+#: Requests for each scrape allowed: most of them wait for the same portals, which costs little.
+WAITING = 5
 #: Requests handled beside the scrapes at once, so that /-/healthy answers under full load.
 SPARE_THREADS = 4
 
@@ -43,15 +47,15 @@ def run(options: argparse.Namespace) -> int:
     Raises ConfigError, or FlagError where systemd passes no socket.
     """
     configuration = partial(load, options.config_file, os.environ)
-    log = make_log(sys.stderr, options.log_level, options.log_format)
-    if options.config_check:
+    with background_log(sys.stderr, options.log_level, options.log_format) as log:
+        if not options.config_check:
+            return serve(configuration, options, log)
         settings = configuration()
         _check_files(options.config_file, settings)
         ServerTLS.of(WebConfigFile(options.web_config_file, log), log)
         names = ", ".join(portal.name for portal in settings.portals)
-        sys.stdout.write(f"{options.config_file}: OK, portals: {names}\n")
+        emit(shown(f"{options.config_file}: OK, portals: {names}") + "\n")
         return 0
-    return serve(configuration, options, log)
 
 
 def serve(
@@ -64,6 +68,7 @@ def serve(
 
     ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
     """
+    use_one_arena(os.environ)
     sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)
@@ -104,10 +109,11 @@ def _reload(exporter: Exporter, log: FilteringBoundLogger) -> None:
 def _check_files(source: Path, settings: Settings) -> None:
     """Open the files that the portals' settings name. Raises ConfigError for those unfit."""
     problems = []
+    contexts = TLSContexts()  # shared: one for all portals that trust the system's certificates
     for index, portal in enumerate(settings.portals):
         for field, open_it in (
             ("api_key_file", partial(credential.read, portal)),
-            ("tls", partial(TLSContexts().get, portal.tls)),
+            ("tls", partial(contexts.get, portal.tls)),
         ):
             try:
                 open_it()
@@ -162,7 +168,7 @@ def _start(
         sockets,
         Guard(_app(exporter, options), file),
         log,
-        threads=options.web_max_requests + SPARE_THREADS,
+        threads=options.web_max_requests * WAITING + SPARE_THREADS,
         tls=None if tls is None else tls.current,
         reserved=_reserved(portals, options.web_max_requests, log),
         on_fault=exporter.faults.raise_by_one,

@@ -37,6 +37,8 @@ def emit(text: str) -> None:
 
     Raises SystemExit with a message where it cannot be written.
     """
+    if sys.stdout is None:
+        sys.exit("docspace-exporter: cannot write to standard output: it is closed")
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()

@@ -22,9 +22,9 @@ from structlog.typing import FilteringBoundLogger
 from exporter.clock import Clock
 from exporter.commands.signals import Signals
 from exporter.config import ConfigError, load
+from exporter.exporter import Exporter
 from exporter.flags import FlagError
-from exporter.logs import make_log
-from exporter.service import Exporter
+from exporter.logs import background_log
 from exporter.threads import in_thread
 
 #: Mode of a new file: node_exporter runs as another user.
@@ -39,7 +39,13 @@ def run(options: argparse.Namespace) -> int:
     """
     signals = Signals({number: 128 + number for number in (signal.SIGTERM, signal.SIGINT)})
     output = _checked(options.output)
-    log = make_log(sys.stderr, options.log_level, options.log_format)
+    with background_log(sys.stderr, options.log_level, options.log_format) as log:
+        return _run(options, output, signals, log)
+
+
+def _run(
+    options: argparse.Namespace, output: Path, signals: Signals, log: FilteringBoundLogger
+) -> int:
     exporter = Exporter(partial(load, options.config_file, os.environ), Clock(), log)
     scrape = partial(_scrape, exporter, output, log)
     if options.interval is not None:

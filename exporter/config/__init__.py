@@ -5,15 +5,24 @@
 """
 
 from exporter.config.load import load
-from exporter.config.settings import PortalSettings, Settings, TLSSettings, Window
+from exporter.config.settings import (
+    Labels,
+    PortalSettings,
+    Settings,
+    TLSSettings,
+    Window,
+    Withheld,
+)
 from exporter.yamlfile import ConfigError, Secret
 
 __all__ = [
     "ConfigError",
+    "Labels",
     "PortalSettings",
     "Secret",
     "Settings",
     "TLSSettings",
     "Window",
+    "Withheld",
     "load",
 ]

@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from exporter.yamlfile import Secret
+
+#: Pairs of name and value, sorted by name.
+Labels = tuple[tuple[str, str], ...]
+
+#: Labels of a key whose values may be personal or confidential.
+Withheld = Literal["creator", "key_name", "permissions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,10 @@ class PortalSettings:
     """One portal, complete: what the file says of it over what ``scrape`` says for all.
 
     ``url`` has no trailing slash. Exactly one of ``api_key`` and ``api_key_file`` is set.
-    ``timeout`` and ``min_interval`` are seconds, ``max_response_size`` is bytes,
-    ``expiring_within`` is sorted from the shortest window.
+    ``timeout``, ``min_interval`` and ``people_interval`` are seconds, ``max_response_size`` is
+    bytes of decoded JSON, ``max_keys`` counts the records in it. ``expiring_within`` is sorted from
+    the shortest window. ``labels`` are the portal's own over those of all portals; the values of
+    the labels in ``withhold`` are not shown anywhere.
     """
 
     name: str
@@ -42,11 +50,17 @@ class PortalSettings:
     api_key: Secret | None = None
     api_key_file: Path | None = None
     timeout: float = 10.0
-    min_interval: float = 0.0
-    max_response_size: int = 64 * 1024 * 1024
+    min_interval: float = 1.0
+    people_interval: float = 300.0
+    # A key is about 900 bytes of JSON, so 100,000 are 86 MiB: this leaves half as much again for
+    # long names and permissions.
+    max_keys: int = 100_000
+    max_response_size: int = 128 * 1024 * 1024
     expiring_within: tuple[Window, ...] = (Window("7d", 7 * 86400.0), Window("30d", 30 * 86400.0))
     tls: TLSSettings = TLSSettings()
     proxy_url: Secret | None = None
+    labels: Labels = ()
+    withhold: frozenset[Withheld] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

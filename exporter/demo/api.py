@@ -1,51 +1,60 @@
-"""A portal's HTTP answers.
+"""A portal's HTTP responses.
 
-The order of checks is the server's: the portal as a whole, the caller, the caller's limits, the
-scope, and only then the matter itself.
+The order of checks is the server's: the portal as a whole, the caller, the portal's state as far as
+it depends on the caller, the rate limit, the scope, and only then what was asked for.
 """
 
 import gzip
-import math
 import threading
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any
 
 from exporter.demo import wire
-from exporter.demo.access import READS_KEYS, READS_SELF, WRITES_KEYS, Caller, Doorkeeper
-from exporter.demo.editing import Editor, read_json
-from exporter.demo.limits import AtOnce, Quota, SlidingWindow
-from exporter.demo.model import PERMISSIONS, Condition, Portal
-from exporter.demo.wire import Answer, failure
+from exporter.demo.access import READS_KEYS, READS_PEOPLE, READS_SELF, Caller, authenticate
+from exporter.demo.key import PERMISSIONS
+from exporter.demo.limits import SlidingWindow
+from exporter.demo.model import Condition, Fault, Portal
+from exporter.demo.people_filter import people_page
+from exporter.demo.wire import Response, failure
 from exporter.httpserver import message
 
-KEYS = "/api/2.0/keys"
-MAX_BODY_BYTES = 65536
+API = "/api/2.0"
+KEYS = f"{API}/keys"
+OWN_KEY = f"{KEYS}/@self"
+PEOPLE = f"{API}/people/filter"
+GZIP_FROM = 1000
+"""Bytes of a body from which on the proxy compresses."""
 
-CONDITIONS: Mapping[Condition, Answer] = {
-    "unpaid": failure(402, "The portal's tariff is not paid", kind="BillingException"),
+OUTAGES: Mapping[Condition, Response] = {
     "suspended": failure(404, "Portal not found"),
-    "restoring": failure(403, "Access denied: the portal is being restored"),
-    "ip_blocked": failure(403, "Access denied: your address is not allowed"),
+    "no_such_portal": failure(500, "Could not resolve current tenant :-(."),
     "broken": failure(500, "Object reference not set", kind="System.NullReferenceException"),
     "bad_gateway": wire.page(502, "502 Bad Gateway"),
     "unavailable": wire.page(503, "503 Service Temporarily Unavailable"),
     "html": wire.page(200, "Sign in"),
 }
+"""Conditions in which every caller gets the same response."""
+
+UNPAID = failure(402, "The portal's tariff is not paid", kind="BillingException")
+RESTORING = wire.problem(403, "The portal is being restored")
+IP_BLOCKED = Response(403, b"Your IP address is not allowed", wire.TEXT_TYPE)
+SCOPE_TOO_NARROW = Response(403)
+NO_ADMIN = failure(403, "Access denied", kind="System.Security.SecurityException")
+NOT_FOUND = failure(404, "The requested resource was not found")
+ONLY_GET = Response(405, headers=(("Allow", "GET"),))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What of a request decides its answer."""
+    """What of a request decides its response."""
 
     method: str
     path: str
+    query: Mapping[str, list[str]]
     host: str
     scheme: str
     authorization: str
-    body: bytes
 
     @classmethod
     def of(cls, received: message.Request) -> "Request":
@@ -53,116 +62,125 @@ class Request:
         return cls(
             method=received.method,
             path=received.path.rstrip("/"),
+            query=received.query,
             host=received.header("Host") or "localhost",
             scheme=received.scheme,
             authorization=received.header("Authorization"),
-            body=received.body,
         )
 
     @property
     def url(self) -> str:
-        """The address that was asked for."""
+        """The address that was asked for, without its query."""
         return f"{self.scheme}://{self.host}{self.path}"
 
 
 class PortalApp:
-    """Answers for one portal; `closing`, once set, ends every wait that `portal.delay` began."""
+    """Answers for one portal; `closing`, once set, ends every wait that a `delay` began."""
 
     def __init__(self, portal: Portal, closing: threading.Event) -> None:
         self._portal = portal
         self._closing = closing
-        self._doorkeeper = Doorkeeper(portal)
-        self._editor = Editor(portal)
         self._window = SlidingWindow(60.0)
-        self._open = AtOnce()
+        self._routes: Mapping[str, Callable[[Request, Caller], Response]] = {
+            KEYS: self._keys,
+            OWN_KEY: self._own_key,
+            f"{KEYS}/permissions": self._permissions,
+            f"{API}/people/@self": self._profile,
+            PEOPLE: self._people,
+            f"{API}/settings/version/build": self._version,
+        }
 
     def __call__(self, received: message.Request) -> message.Reply:
         """Answer one request; by the portal's clock, after its delay, in gzip where accepted."""
         request = Request.of(received)
         self._portal.count(request.path)
-        with ExitStack() as places:
-            answer = self._answer(request, places)
-            if self._portal.delay and self._closing.wait(self._portal.delay):
-                answer = CONDITIONS["unavailable"]
+        response = self._answer(request)
+        delay = self._portal.delay + self._fault(request).delay
+        if delay and self._closing.wait(delay):
+            response = OUTAGES["unavailable"]
         headers = {
             "Date": formatdate(self._portal.now(), usegmt=True),
             "Server": "openresty",
-            **dict(answer.headers),
+            **dict(response.headers),
         }
-        body, encoding = answer.body, "identity"
-        if body and self._portal.gzip and "gzip" in received.header("Accept-Encoding"):
+        body, encoding = response.body, "identity"
+        accepts_gzip = "gzip" in received.header("Accept-Encoding")
+        if self._portal.gzip and accepts_gzip and len(body) >= GZIP_FROM:
             body, encoding = gzip.compress(body, mtime=0), "gzip"
             headers["Vary"] = "Accept-Encoding"
-        kind = answer.content_type if body else ""
-        return message.Reply(body, kind, answer.status, headers, encoding)
+        kind = response.content_type if body else ""
+        return message.Reply(body, kind, response.status, headers, encoding)
 
-    def _answer(self, request: Request, places: ExitStack) -> Answer:
+    def _fault(self, request: Request) -> Fault:
+        return self._portal.faults.get(request.path, Fault())
+
+    def _answer(self, request: Request) -> Response:
         now = self._portal.advance()
-        condition = self._portal.condition
+        fault, condition = self._fault(request), self._portal.condition
+        if fault.status is not None:
+            return Response(fault.status, fault.body)
         if condition == "redirect":
             where = ("Location", f"https://{request.host}{request.path}")
-            return Answer(301, headers=(where,))
-        if condition != "ok":
-            return CONDITIONS[condition]
-        if request.path == "/api/2.0/authentication":
-            return self._sign_in(request)
-        caller = self._doorkeeper.admit(request.authorization)
+            return Response(301, headers=(where,))
+        if condition in OUTAGES:
+            return OUTAGES[condition]
+        caller = authenticate(self._portal, request.authorization)
         if caller is None:
-            return Answer(401)
-        user = caller.person.id
-        if request.method == "GET" and not places.enter_context(
-            self._open.enter(user, self._portal.concurrency)
-        ):
-            full = Quota(self._portal.concurrency, remaining=0, reset=math.ceil(now) + 1, wait=1)
-            return failure(429, "Too many requests at once", headers=full.headers())
-        quota = self._window.take(user, now, self._portal.rate_limit)
-        if quota.wait is not None:
-            return failure(429, "Too many requests", headers=quota.headers())
-        answer = self._route(request, caller)
-        if not self._portal.rate_limit_headers:
-            return answer
-        return replace(answer, headers=(*quota.headers(), *answer.headers))
+            return Response(401)
+        route = self._routes.get(request.path)
+        if route is None:
+            return NOT_FOUND
+        if request.method != "GET":
+            return ONLY_GET
+        return self._refuse(request, caller, now) or route(request, caller)
 
-    def _sign_in(self, request: Request) -> Answer:
-        sent = read_json(request.body)
-        if request.method != "POST" or sent is None:
-            return failure(400, "Expected a POST with userName and password")
-        session = self._doorkeeper.open_session(
-            str(sent.get("userName", "")), str(sent.get("password", ""))
-        )
-        if session is None:
-            return Answer(401)
-        token, expires = session
-        when = wire.date(expires, self._portal.utc_offset)
-        return wire.envelope({"token": token, "expires": when}, request.url, "POST")
-
-    def _route(self, request: Request, caller: Caller) -> Answer:
-        if request.method == "GET":
-            return self._read(request, caller)
-        if not caller.may(WRITES_KEYS):
-            return _too_narrow()
-        return self._editor.answer(request.method, request.path, request.url, caller, request.body)
-
-    def _read(self, request: Request, caller: Caller) -> Answer:
+    def _refuse(self, request: Request, caller: Caller, now: float) -> Response | None:
+        """Return the refusal of a caller that the portal knows, whatever is asked for."""
         portal = self._portal
-        found: Any
-        if request.path == f"{KEYS}/@self":
-            if caller.key is None:
-                return Answer(401)
-            needed, found = None, wire.key(portal, caller.key)
-        elif request.path == KEYS:
-            needed = READS_KEYS
-            found = [wire.key(portal, key) for key in portal.visible_to(caller.person)]
-        elif request.path == f"{KEYS}/permissions":
-            needed, found = READS_KEYS, list(PERMISSIONS)
-        elif request.path == "/api/2.0/people/@self":
-            needed, found = READS_SELF, wire.profile(caller.person)
-        else:
-            return failure(404, "The requested resource was not found")
-        if needed is not None and not caller.may(needed):
-            return _too_narrow()
-        return wire.envelope(found, request.url, "GET")
+        if portal.condition == "ip_blocked" and not caller.person.is_owner:
+            return IP_BLOCKED
+        if portal.condition == "unpaid" and request.path != PEOPLE:
+            return UNPAID
+        if portal.condition == "restoring" and request.path != OWN_KEY:
+            return RESTORING
+        limit = portal.rate_limit
+        if limit is None or self._window.accept(caller.person.id, now, limit):
+            return None
+        headers = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", "0"))
+        return Response(429, headers=headers)
 
+    def _keys(self, request: Request, caller: Caller) -> Response:
+        release = self._portal.release
+        if not release.lists_for_any_scope and not caller.may(READS_KEYS):
+            return SCOPE_TOO_NARROW
+        if caller.person.is_guest and not release.lists_for_guests:
+            return NO_ADMIN
+        found = [wire.key(self._portal, key) for key in self._portal.visible_to(caller.person)]
+        return wire.envelope(found, request.url)
 
-def _too_narrow() -> Answer:
-    return failure(403, "Access denied", kind="System.Security.SecurityException")
+    def _own_key(self, request: Request, caller: Caller) -> Response:
+        if not self._portal.release.has_own_key:
+            return NOT_FOUND
+        if caller.key is None:
+            return Response(401)
+        return wire.envelope(wire.key(self._portal, caller.key), request.url)
+
+    def _permissions(self, request: Request, caller: Caller) -> Response:
+        if not caller.may(READS_KEYS):
+            return SCOPE_TOO_NARROW
+        return wire.envelope(list(PERMISSIONS), request.url)
+
+    def _profile(self, request: Request, caller: Caller) -> Response:
+        if not caller.may(READS_SELF):
+            return SCOPE_TOO_NARROW
+        return wire.envelope(wire.profile(caller.person), request.url)
+
+    def _people(self, request: Request, caller: Caller) -> Response:
+        if not caller.may(READS_PEOPLE):
+            return SCOPE_TOO_NARROW
+        if not caller.person.sees_all_keys:
+            return NO_ADMIN
+        return people_page(self._portal, request.query, request.url)
+
+    def _version(self, request: Request, _: Caller) -> Response:
+        return wire.envelope({"docSpace": self._portal.version}, request.url)

@@ -5,20 +5,23 @@ Nothing runs in the background: `Portal.advance` catches up with the clock, and 
 begins with it.
 """
 
-import hashlib
 import math
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
+
+from exporter.demo.key import DemoKey, derive_id, derive_secret
+from exporter.demo.person import OWNER, REMOVED, Person
+from exporter.demo.release import Release
 
 Condition = Literal[
     "ok",
     "unpaid",
     "suspended",
+    "no_such_portal",
     "restoring",
     "ip_blocked",
     "broken",
@@ -27,99 +30,12 @@ Condition = Literal[
     "html",
     "redirect",
 ]
-"""How the portal answers as a whole; all but `ok` are answered before the caller is looked at."""
-
-PERMISSIONS = (
-    "*",
-    "*:read",
-    "*:write",
-    "accounts:read",
-    "accounts:write",
-    "accounts.self:read",
-    "accounts.self:write",
-    "files:read",
-    "files:write",
-    "rooms:read",
-    "rooms:write",
-)
-"""Every scope a key can be limited to; `*` is no limit."""
-
-NO_DATE = -math.inf
-"""A date the server stores as its minimum, 0001-01-01, where others store nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A member of a portal; `user_name` and `password` open a session."""
-
-    id: str
-    display_name: str
-    is_admin: bool = False
-    is_owner: bool = False
-    user_name: str = ""
-    password: str = field(default="", repr=False)
-
-    @property
-    def sees_all_keys(self) -> bool:
-        """Whether the key list shows this person other people's keys too."""
-        return self.is_admin or self.is_owner
-
-
-OWNER = Person(
-    id="66faa6e4-f133-11ea-b126-00ffeec8b4ef",
-    display_name="Portal Owner",
-    is_admin=True,
-    is_owner=True,
-    user_name="owner@portal.example",
-    password="portal-owner",  # noqa: S106 - opens nothing but a demo portal
-)
-"""The one member of a portal that was given no people."""
-
-REMOVED = Person(id="4a515a15-d4d6-4b8e-828e-e0586f18f3a3", display_name="Unknown Unknown")
-"""Who the server names as creator once the real one was removed."""
-
-
-@dataclass(frozen=True, slots=True)
-class DemoKey:
-    """One API key. `secret` is the full key, `sk-` and 64 hex digits, and is in no repr."""
-
-    id: str
-    secret: str = field(repr=False)
-    name: str
-    creator_id: str
-    created: float
-    permissions: tuple[str, ...] | None = None
-    is_active: bool = True
-    last_used: float | None = None
-    expires_at: float | None = None
-
-    @property
-    def postfix(self) -> str:
-        """The last four characters of the full key."""
-        return self.secret[-4:]
-
-    @property
-    def masked(self) -> str:
-        """The key as lists show it: `sk-***` and the postfix."""
-        return f"sk-***{self.postfix}"
-
-    @property
-    def full_access(self) -> bool:
-        """Whether the key carries no limit: no permissions at all, or `*`."""
-        return not self.permissions or "*" in self.permissions
-
-    def expired(self, now: float) -> bool:
-        """Whether the expiry, if there is one, is not in the future."""
-        return self.expires_at not in (None, NO_DATE) and (self.expires_at or 0) <= now
-
-    def valid(self, now: float) -> bool:
-        """Whether a call with this key is accepted."""
-        return self.is_active and not self.expired(now)
+"""How the portal answers as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happens to a portal at a moment, told to `action` with that moment.
+    """Something that happens to a portal at a moment; `action` is called with that moment.
 
     An action reaches keys by `Portal.key`, not `Portal.keys`, which would catch up once more.
     """
@@ -128,27 +44,27 @@ class Event:
     action: "Callable[[Portal, float], None]"
 
 
-def derive_secret(seed: str, postfix: str = "") -> str:
-    """Return a full key that is the same for the same seed, ending in `postfix`."""
-    digits = hashlib.sha256(f"secret:{seed}".encode()).hexdigest()
-    return "sk-" + digits[: 64 - len(postfix)] + postfix
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one path: the answer comes `delay` seconds late, or is another one.
 
+    With a `status`, that status and `body` are the answer to everybody.
+    """
 
-def derive_id(seed: str) -> str:
-    """Return a UUID that is the same for the same seed."""
-    return str(uuid.UUID(bytes=hashlib.sha256(f"id:{seed}".encode()).digest()[:16], version=4))
+    status: int | None = None
+    body: bytes = b""
+    delay: float = 0.0
 
 
 class Portal:
     """One portal.
 
-    `events` must come in the order of their times and may be endless. The server job that
-    switches expired keys off runs every `job_interval` seconds from the portal's start. A user
-    may send `rate_limit` requests in any minute, and have `concurrency` GETs open at once.
+    `events` must come in the order of their times and may be endless. `version` is the server's:
+    what differs between releases follows it (see `release`), and it may be any text. A person
+    may send `rate_limit` requests in any minute; None, as on self-hosted servers, is no limit.
 
-    Free to set at any time: `condition`, `delay` (seconds each answer is held back),
-    `clock_skew`, `rate_limit`, `concurrency`, `rate_limit_headers` (whether a 200 has them too),
-    `gzip`. `requests` counts what arrived, by path.
+    Free to set at any time: `condition`, `delay` (seconds each answer is held back), `faults` (by
+    path), `clock_skew`, `rate_limit`, `gzip`, `version`. `requests` counts what arrived, by path.
     """
 
     def __init__(  # the one place where a portal's traits are named
@@ -159,23 +75,21 @@ class Portal:
         utc_offset: timedelta = timedelta(0),
         clock_skew: float = 0.0,
         events: Iterable[Event] = (),
-        job_interval: float = 600.0,
-        rate_limit: int = 1500,
-        concurrency: int = 50,
-        rate_limit_headers: bool = False,
+        version: str = "3.7.2",
+        rate_limit: int | None = 1500,
     ) -> None:
         self.people = {person.id: person for person in people}
         self.utc_offset = utc_offset
         self.clock_skew = clock_skew
-        self.job_interval = job_interval
+        self.version = version
         self.rate_limit = rate_limit
-        self.concurrency = concurrency
-        self.rate_limit_headers = rate_limit_headers
         self.gzip = True
         self.condition: Condition = "ok"
         self.delay = 0.0
+        self.faults: dict[str, Fault] = {}
         self.requests: Counter[str] = Counter()
         self.lock = threading.RLock()
+        self._sessions: dict[str, str] = {}
         self._clock = clock
         self._keys: dict[str, DemoKey] = {}
         self._added = 0
@@ -186,6 +100,11 @@ class Portal:
     def now(self) -> float:
         """Return the moment by the portal's own clock."""
         return self._clock() + self.clock_skew
+
+    @property
+    def release(self) -> Release:
+        """What the server's version can do."""
+        return Release(self.version)
 
     @property
     def keys(self) -> tuple[DemoKey, ...]:
@@ -202,8 +121,28 @@ class Portal:
         )
 
     def creator(self, key: DemoKey) -> Person:
-        """Return who made the key, or `REMOVED`."""
+        """Return the person that made the key, or `REMOVED`."""
         return self.people.get(key.creator_id, REMOVED)
+
+    def disable(self, person_id: str) -> None:
+        """Switch a person off: id and name stay, every call of that person is refused."""
+        with self.lock:
+            self.people[person_id] = replace(self.people[person_id], is_disabled=True)
+
+    def remove_person(self, person_id: str) -> None:
+        """Forget a person. The keys stay, and name `REMOVED` as their creator."""
+        with self.lock:
+            del self.people[person_id]
+
+    def open_session(self, person: Person) -> str:
+        """Return a token that speaks for a person without a key."""
+        token = derive_id(f"session/{person.id}")
+        self._sessions[token] = person.id
+        return token
+
+    def session(self, token: str) -> Person | None:
+        """Return the person a token speaks for."""
+        return self.people.get(self._sessions.get(token, ""))
 
     def count(self, path: str) -> None:
         """Count one request."""
@@ -259,16 +198,25 @@ class Portal:
         """Return the key with that id as it was when the portal last caught up."""
         return self._keys.get(key_id)
 
-    def use_key(self, secret: str) -> DemoKey | None:
-        """Return the valid key with that secret, its `last_used` moved to now; None otherwise."""
+    def use(self, key_id: str, now: float) -> DemoKey | None:
+        """Make a call with a key: return it with `last_used` moved, or None if it is not valid.
+
+        Whether the call is then accepted is another matter: a creator who is removed or disabled
+        gets it refused, and it counts as a use all the same.
+        """
+        with self.lock:
+            key = self._keys.get(key_id)
+            if key is None or not key.valid(now):
+                return None
+            self._keys[key_id] = used = replace(key, last_used=now)
+            return used
+
+    def use_secret(self, secret: str) -> DemoKey | None:
+        """Make a call now with the key that has this secret; as `use`."""
         with self.lock:
             now = self.advance()
-            for key in self._keys.values():
-                if key.secret == secret and key.valid(now):
-                    used = replace(key, last_used=now)
-                    self._keys[key.id] = used
-                    return used
-            return None
+            found = (key.id for key in self._keys.values() if key.secret == secret)
+            return self.use(next(found, ""), now)
 
     def advance(self) -> float:
         """Let happen all that is due: events and runs of the server job, in order.
@@ -279,15 +227,16 @@ class Portal:
             now = self.now()
             while (event := self._next_event) is not None and event.at <= now:
                 self._next_event = next(self._events, None)
-                self._sweep(event.at)
+                self._run_job(event.at)
                 event.action(self, event.at)
-            self._sweep(now)
+            self._run_job(now)
             return now
 
-    def _sweep(self, until: float) -> None:
-        """Run the server job if its time came after the portal last looked."""
-        runs = math.floor((until - self._started) / self.job_interval)
-        latest_run = self._started + runs * self.job_interval
+    def _run_job(self, until: float) -> None:
+        """Switch expired keys off, if the job's time came after the portal last looked."""
+        interval = self.release.job_seconds
+        runs = math.floor((until - self._started) / interval)
+        latest_run = self._started + runs * interval
         if latest_run > self._seen:
             for key in list(self._keys.values()):
                 if key.is_active and key.expired(latest_run):

@@ -9,7 +9,7 @@ from typing import Self
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from exporter.demo.api import MAX_BODY_BYTES, PortalApp
+from exporter.demo.api import PortalApp
 from exporter.demo.model import Portal
 from exporter.httpserver.listen import ListenAddress
 from exporter.httpserver.server import Server
@@ -86,7 +86,6 @@ class DemoServer:
             _log(),
             threads=self._threads,
             tls=None if context is None else lambda: context,
-            max_body=MAX_BODY_BYTES,
         )
         self._server.start()
 

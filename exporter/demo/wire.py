@@ -1,16 +1,20 @@
-"""A portal's things as it spells them in JSON, and the answers they travel in."""
+"""How a portal writes its keys and people as JSON, and the HTTP responses that carry them."""
 
 import html
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from http import HTTPStatus
 from typing import Any
 
-from exporter.demo.model import NO_DATE, DemoKey, Person, Portal
+from exporter.demo.key import NO_DATE, DemoKey
+from exporter.demo.model import Portal
+from exporter.demo.person import Person
 
 JSON_TYPE = "application/json; charset=utf-8"
+PROBLEM_TYPE = "application/problem+json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
+TEXT_TYPE = "text/plain; charset=utf-8"
 
 STACK = (
     "   at ASC.Web.Api.Controllers.ApiKeysController.GetAllApiKeys()"
@@ -20,8 +24,8 @@ STACK = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back, before it is packed into a response."""
+class Response:
+    """A response before compression; `headers` beside those that every response has."""
 
     status: int
     body: bytes = b""
@@ -29,40 +33,35 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def envelope(response: object, url: str, method: str) -> Answer:
-    """Wrap a result as the server does; `count` is 1 unless it is a list."""
-    return _json(
-        200,
-        {
-            "response": response,
-            "count": len(response) if isinstance(response, list) else 1,
-            "links": [{"href": url, "action": method}],
-            "status": 0,
-            "statusCode": 200,
-        },
-    )
+def envelope(response: object, url: str, **more: int) -> Response:
+    """Wrap a result as the server does: `count` is 1 whatever the result holds."""
+    links = [{"href": url, "action": "GET"}]
+    end = {"links": links, "status": 0, "statusCode": 200}
+    return _json(200, {"response": response, "count": 1, **more, **end})
 
 
 def failure(
-    status: int,
-    message: str,
-    *,
-    kind: str = "System.InvalidOperationException",
-    headers: Sequence[tuple[str, str]] = (),
-) -> Answer:
+    status: int, message: str, *, kind: str = "System.InvalidOperationException"
+) -> Response:
     """Return the server's error shape, with a stack as the server gives one."""
     error = {"message": message, "type": kind, "stack": STACK, "hresult": 0}
-    return _json(status, {"status": 1, "statusCode": status, "error": error}, headers)
+    return _json(status, {"status": 1, "statusCode": status, "error": error})
 
 
-def page(status: int, title: str) -> Answer:
+def problem(status: int, detail: str) -> Response:
+    """Return an error of the server's framework rather than of its code: problem+json."""
+    found = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return _json(status, found, PROBLEM_TYPE)
+
+
+def page(status: int, title: str) -> Response:
     """Return an HTML page, as a proxy or a login form in front of the portal would."""
     text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>"
-    return Answer(status, text.encode(), HTML_TYPE)
+    return Response(status, text.encode(), HTML_TYPE)
 
 
 def date(moment: float | None, utc_offset: timedelta) -> str | None:
-    """Spell a moment with seven fractional digits and `Z` or the portal's offset."""
+    """Write a moment with seven fractional digits and `Z` or the portal's offset."""
     if moment is None:
         return None
     if moment == NO_DATE:
@@ -76,27 +75,26 @@ def date(moment: float | None, utc_offset: timedelta) -> str | None:
     return f"{text}{sign}{hours:02}:{minutes:02}"
 
 
-def key(portal: Portal, one: DemoKey, *, reveal: bool = False) -> dict[str, Any]:
-    """Spell a key; `reveal` puts the full key in the place of the masked one."""
+def key(portal: Portal, one: DemoKey) -> dict[str, Any]:
+    """Write a key as the list does: masked, and without the fields that are null."""
     permissions = None if one.permissions is None else list(one.permissions)
-    return _without_nulls(
-        {
-            "id": one.id,
-            "name": one.name,
-            "key": one.secret if reveal else one.masked,
-            "keyPostfix": one.postfix,
-            "permissions": permissions,
-            "lastUsed": date(one.last_used, portal.utc_offset),
-            "createOn": date(one.created, portal.utc_offset),
-            "createBy": employee(portal.creator(one)),
-            "expiresAt": date(one.expires_at, portal.utc_offset),
-            "isActive": one.is_active,
-        }
-    )
+    fields = {
+        "id": one.id,
+        "name": one.name,
+        "key": one.masked,
+        "keyPostfix": one.postfix,
+        "permissions": permissions,
+        "lastUsed": date(one.last_used, portal.utc_offset),
+        "createOn": date(one.created, portal.utc_offset),
+        "createBy": employee(portal.creator(one)),
+        "expiresAt": date(one.expires_at, portal.utc_offset),
+        "isActive": one.is_active,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def employee(person: Person) -> dict[str, Any]:
-    """Spell a person as seen by others; the display name is HTML-encoded."""
+    """Write a person as shown to others; the display name is HTML-encoded."""
     pictures = {
         field: f"/static/images/default_user_photo_size_{size}.png"
         for field, size in (
@@ -117,28 +115,29 @@ def employee(person: Person) -> dict[str, Any]:
     }
 
 
+def status(person: Person) -> int:
+    """Return the number that `employeeStatus` chooses a person by: 1 active, 2 disabled."""
+    return 2 if person.is_disabled else 1
+
+
 def profile(person: Person) -> dict[str, Any]:
-    """Spell a person as seen by that person."""
+    """Write a person in full, as `people/@self` and `people/filter` do."""
     return {
         **employee(person),
-        "userName": person.user_name.partition("@")[0],
-        "email": person.user_name,
-        "status": 1,
+        "userName": person.email.partition("@")[0],
+        "email": person.email,
+        "status": status(person),
         "activationStatus": 1,
         "isAdmin": person.is_admin,
         "isRoomAdmin": False,
         "isLDAP": False,
         "isOwner": person.is_owner,
-        "isVisitor": False,
-        "isCollaborator": not (person.is_admin or person.is_owner),
+        "isVisitor": person.is_guest,
+        "isCollaborator": not (person.is_admin or person.is_owner or person.is_guest),
         "isSSO": False,
     }
 
 
-def _json(status: int, value: object, headers: Sequence[tuple[str, str]] = ()) -> Answer:
+def _json(status: int, value: object, content_type: str = JSON_TYPE) -> Response:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Answer(status, text.encode(), JSON_TYPE, tuple(headers))
-
-
-def _without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+    return Response(status, text.encode(), content_type)

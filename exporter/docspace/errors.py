@@ -1,12 +1,14 @@
-"""Everything that can go wrong on the way to a portal, as one tree.
+"""Everything that can go wrong with a request to a portal, as one tree.
 
 ::
 
     PortalError                     reason               when
     ├── Timeout                     timeout              the deadline of the fetch passed
-    │   └── Crowded                 timeout              it passed while waiting for a slot
+    │   ├── Crowded                 timeout              it passed while waiting for a thread
+    │   └── CutShort                (not counted)        the scrape ended before the fetch
+    ├── InternalError               (not counted)        a fault of the exporter itself
     ├── ConnectionFailed            connection           name resolution, refused, reset, proxy
-    ├── TLSFailed                   tls                  certificate or handshake, theirs or ours
+    ├── TLSFailed                   tls                  certificate, handshake or local TLS files
     ├── CredentialUnusable          credential           the key file is missing, empty or unfit
     ├── TooLarge                    too_large            the decoded answer passes the size cap
     ├── InvalidResponse             invalid_response     200, but not the key list's envelope
@@ -15,7 +17,7 @@
         ├── Unauthorized            unauthorized         401
         ├── PaymentRequired         payment_required     402
         ├── Forbidden               forbidden            403
-        ├── NotFound                not_found            404
+        ├── NotFound                not_found            404, or a 500 without a tenant
         ├── RateLimited             rate_limited         429
         ├── ServerError             server_error         5xx
         └── UnexpectedStatus        unexpected_status    anything else
@@ -24,14 +26,62 @@
 what happened, ``hint`` what to do about it; neither ever holds a key or a stack trace.
 """
 
-from typing import ClassVar
+import traceback
+from collections.abc import Mapping
+from typing import ClassVar, Literal, TypeVar
+
+#: What a 403 is about, as far as the shape of its body shows: the permissions of the key, the
+#: address of the caller, the state of the portal, a proxy that answered in its place.
+ForbiddenCause = Literal["scope", "address", "state", "proxy", "unknown"]
+
+_FORBIDDEN_HINTS: Mapping[ForbiddenCause, str] = {
+    "scope": (
+        "the key's permissions do not suffice: it needs *:read, *:write or full access "
+        "(servers after 3.8 refuse the key of a guest in any case)"
+    ),
+    "address": (
+        "this machine's address is not in the portal's IP allow-list: add the address that the "
+        "portal sees (the owner's keys are exempt from the list)"
+    ),
+    "state": "the portal is being restored, moved or encrypted: wait until that is done",
+    "proxy": (
+        "an HTML page refused the request, not the portal's API: look at the reverse proxy or the "
+        "firewall in front of the portal"
+    ),
+}
+
+#: The hint for plain HTTP that reached a TLS port.
+PORT_SPEAKS_TLS = (
+    "this port speaks TLS: `url` must begin with https:// (where it does, the proxy in front of "
+    "the portal forwards plain HTTP to a TLS port)"
+)
 
 
 class PortalError(Exception):
-    """A fetch that brought no key list. ``reason`` is the class' own, ``hint`` is for people."""
+    """A fetch that brought no key list.
+
+    ``reason`` belongs to the class. ``hint`` does too, unless more is known about this one error.
+    """
 
     reason: ClassVar[str]
     hint: str
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
+
+Error = TypeVar("Error", bound=PortalError)
+
+
+def detached(error: Error) -> Error:
+    """The error without its traceback and causes, to be kept.
+
+    Their frames hold the answer that was read, which may have many megabytes.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 class Timeout(PortalError):
@@ -42,12 +92,37 @@ class Timeout(PortalError):
 
 
 class Crowded(Timeout):
-    """Other portals held every slot for so long that this one was not asked at all."""
+    """Other portals were fetched until the deadline, so this one was not asked at all."""
 
-    hint = "portals that hang hold the slots: raise `scrape.concurrency`, or lower their `timeout`"
+    hint = "too many portals hang at once: raise `scrape.concurrency`, or lower their `timeout`"
 
     def __init__(self) -> None:
-        super().__init__("every slot was taken until it was too late to begin")
+        super().__init__("all threads were busy with other portals until the scrape ended")
+
+
+class CutShort(Timeout):
+    """The scrape ended while the fetch was under way. That says nothing of the portal."""
+
+    hint = "raise the scrape_timeout of Prometheus, or lower the portal's `timeout`"
+
+    def __init__(self) -> None:
+        super().__init__("the scrape ended before the portal answered")
+
+
+class InternalError(PortalError):
+    """A fault of the exporter itself, while it fetched this portal.
+
+    ``fault`` is its kind and ``place`` its file and line; its arguments may hold a key.
+    """
+
+    reason = "internal"
+    hint = "the exporter's log names the place; please report it"
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__(f"internal error ({type(fault).__name__})")
+        self.fault = type(fault).__name__
+        places = traceback.extract_tb(fault.__traceback__)
+        self.place = f"{places[-1].filename}:{places[-1].lineno}" if places else "-"
 
 
 class ConnectionFailed(PortalError):
@@ -58,24 +133,19 @@ class ConnectionFailed(PortalError):
 
 
 class TLSFailed(PortalError):
-    """The TLS handshake failed, or the TLS files of the configuration cannot be used.
-
-    Whoever looked closer may give a better hint.
-    """
+    """The TLS handshake failed, or the TLS files of the configuration cannot be used."""
 
     reason = "tls"
     hint = "check the portal's certificate and its host name; a private CA belongs in `tls.ca_file`"
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint or self.hint
-
 
 class CredentialUnusable(PortalError):
-    """The API key could not be read or can never be sent in a header."""
+    """The API key cannot be read, or must not be sent as it is."""
 
     reason = "credential"
-    hint = "`api_key_file` must be readable and hold the key alone, as DocSpace showed it"
+    hint = (
+        "the key must stand alone on one line, as DocSpace showed it; a key file must be readable"
+    )
 
 
 class TooLarge(PortalError):
@@ -89,14 +159,14 @@ class InvalidResponse(PortalError):
     """Status 200 with something else than the key list: a login page, a proxy, another product."""
 
     reason = "invalid_response"
-    hint = "is `url` the portal itself? A proxy or a login page in front of it answers like this"
+    hint = "check that `url` is the portal itself: a proxy or a login page answers like this"
 
 
 class Refused(PortalError):
     """The portal answered, and not with 200."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int, hint: str | None = None) -> None:
+        super().__init__(message, hint)
         self.status = status
 
 
@@ -104,14 +174,17 @@ class Redirected(Refused):
     """3xx. Not followed: the key must not travel to another host."""
 
     reason = "redirect"
-    hint = "put the address the portal points to into `url` if it is the right one"
+    hint = "put the address of the redirect into `url` if it is the right one"
 
 
 class Unauthorized(Refused):
-    """401: the key is missing, wrong, disabled or expired."""
+    """401: the key is missing, wrong, disabled or expired, or its creator removed or disabled."""
 
     reason = "unauthorized"
-    hint = "create a new key as an admin with the single permission *:read"
+    hint = (
+        "the key is missing, wrong, disabled or expired, or the person who created it was removed "
+        "or disabled: create a new one as an admin with the single permission *:read"
+    )
 
 
 class PaymentRequired(Refused):
@@ -122,17 +195,24 @@ class PaymentRequired(Refused):
 
 
 class Forbidden(Refused):
-    """403: scope too narrow, address not allowed, or the portal is being restored or moved."""
+    """403: scope too narrow, address not allowed, or the portal is being restored or moved.
+
+    ``cause`` is what the answer itself shows of that, and decides the hint.
+    """
 
     reason = "forbidden"
     hint = (
-        "the key needs the permission *:read; else look at the portal's IP allow-list "
-        "and whether it is being restored"
+        "the key needs the permission *:read, and its creator must not be a guest; else look at "
+        "the portal's IP allow-list, and whether it is being restored, moved or encrypted"
     )
+
+    def __init__(self, message: str, status: int, cause: ForbiddenCause = "unknown") -> None:
+        super().__init__(message, status, _FORBIDDEN_HINTS.get(cause))
+        self.cause = cause
 
 
 class NotFound(Refused):
-    """404: no such portal, or it is suspended or being removed."""
+    """404, or a 500 that names no tenant: no such portal, or it is suspended or being removed."""
 
     reason = "not_found"
     hint = "check `url`; a suspended or removed portal answers like this too"
@@ -145,7 +225,10 @@ class RateLimited(Refused):
     """
 
     reason = "rate_limited"
-    hint = "the portal is left alone until its Retry-After has passed; who else uses this account?"
+    hint = (
+        "the portal is not asked again until its Retry-After has passed, or for a minute where it "
+        "names none; the limit counts all requests of the key's creator"
+    )
 
     def __init__(self, message: str, status: int, retry_after: float) -> None:
         super().__init__(message, status)
@@ -153,17 +236,17 @@ class RateLimited(Refused):
 
 
 class ServerError(Refused):
-    """5xx, from the portal or from the reverse proxy before it."""
+    """5xx, from the portal or from the reverse proxy in front of it."""
 
     reason = "server_error"
-    hint = "look at the portal's own logs and at the reverse proxy before it"
+    hint = "look at the portal's own logs and at the reverse proxy in front of it"
 
 
 class UnexpectedStatus(Refused):
     """A status that the key list never has."""
 
     reason = "unexpected_status"
-    hint = "is `url` the portal itself, and what stands between?"
+    hint = "check that `url` is the portal itself, and what stands in front of it"
 
 
 #: Every reason, in the order of the contract. Each has its own series from the start.

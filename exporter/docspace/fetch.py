@@ -1,38 +1,24 @@
-"""One fetch: read the credential, ask for the list, understand it, find our own key in it."""
+"""One fetch: read the credential, ask for the list, parse it, find our own key in it."""
 
-import contextlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.docspace import credential, wire
+from exporter.docspace import credential
 from exporter.docspace.credential import Credential
-from exporter.docspace.errors import PortalError
-from exporter.docspace.keys import ApiKey
-from exporter.docspace.observation import Answer, RateLimit, Visibility
-from exporter.docspace.refusal import http_date, number, refusal
+from exporter.docspace.errors import PortalError, Timeout, detached
+from exporter.docspace.facts import FactFinder
+from exporter.docspace.headers import http_date
+from exporter.docspace.masking import mask_key
+from exporter.docspace.model import ApiKey
+from exporter.docspace.observation import Observation, PortalFacts
+from exporter.docspace.status_errors import status_error
 from exporter.docspace.transport import Transport
-from exporter.docspace.wire import KeyList
+from exporter.docspace.wire import KeyListReader
 
 KEYS = "/api/2.0/keys"
-PROFILE = "/api/2.0/people/@self"
-
-#: Seconds between two looks at who we are.
-_PROFILE_INTERVAL = 3600.0
-#: Seconds that this look may take at most; the key list is here already and must not wait long.
-_PROFILE_TIMEOUT = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a fetch brought. Exactly one of ``listing`` and ``error`` is set."""
-
-    listing: KeyList | None
-    error: PortalError | None
-    own_key: ApiKey | None
-    answer: Answer
-    visibility: Visibility
 
 
 class Fetcher:
@@ -42,48 +28,71 @@ class Fetcher:
         self._settings = settings
         self._transport = transport
         self._clock = clock
-        self._visibility: Visibility = "unknown"
-        self._asked: tuple[Credential, float] | None = None
+        self._caller: Credential | None = None
+        self._reader = KeyListReader(settings.max_keys)
+        self._finder = FactFinder(settings, transport, clock)
+        self._facts = PortalFacts()
 
-    def fetch(self, seconds: float) -> Fetched:
-        """Fetch the key list within so many seconds. A failure is a result, not an exception."""
-        answer = Answer()
-        deadline = self._clock.monotonic() + seconds
+    def fetch(self, seconds: float, early: Callable[[Observation], None]) -> Observation:
+        """Fetch the key list within so many seconds. A failure is a result, not an exception.
+
+        ``early`` gets a success as soon as the list is there, with the facts known so far: whoever
+        cannot wait for what else is asked has that.
+        """
+        started = self._clock.monotonic()
+        clock_skew = None
         try:
-            who = credential.read(self._settings)
-            response = self._transport.get(KEYS, who.header, seconds)
-            now = self._clock.now()
-            answer = _answer(response.headers, now)
+            caller = credential.read(self._settings)
+            response = self._transport.get(KEYS, caller.header, seconds)
+            date = http_date(response.headers.get("Date"))
+            clock_skew = None if date is None else date - response.received
             if response.status != 200:
-                raise refusal(response, now, who)
-            listing = wire.parse_keys(response.body)
+                raise status_error(response, response.received, caller)
+            listing = self._reader_for(caller).read(response.body, self._checker(started + seconds))
         except PortalError as exc:
-            return Fetched(None, exc, None, answer, self._visibility)
-        self._look_who_we_are(who, deadline)
-        own_key = find_own_key(listing.keys, who.key_postfix, now)
-        return Fetched(listing, None, own_key, answer, self._visibility)
+            observation = self._observation(started, clock_skew)
+            return replace(observation, error=detached(exc))
+        own_key = find_own_key(listing.keys, caller.key_postfix, self._clock.now())
+        observation = replace(
+            self._observation(started, clock_skew), listing=listing, own_key=own_key
+        )
+        early(observation)
+        self._facts = self._finder.learn(caller, started + seconds)
+        return replace(observation, facts=self._facts)
+
+    def _observation(self, started: float, clock_skew: float | None) -> Observation:
+        """What success and failure have in common."""
+        return Observation(
+            portal=self._settings,
+            time=self._clock.now(),
+            duration=self._clock.monotonic() - started,
+            clock_skew=clock_skew,
+            facts=self._facts,
+        )
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
 
-    def _look_who_we_are(self, who: Credential, deadline: float) -> None:
-        """Learn whose keys the list holds: at the first success, then at most hourly.
+    def _reader_for(self, caller: Credential) -> KeyListReader:
+        """The reader of this caller's lists: it masks the credential in the names of keys.
 
-        A new credential is a new caller. That this fails costs nothing but the knowledge.
+        With another caller, what was known of the one before is worth nothing.
         """
-        now = self._clock.monotonic()
-        if self._asked and self._asked[0] == who and now - self._asked[1] < _PROFILE_INTERVAL:
-            return
-        if self._asked and self._asked[0] != who:
-            self._visibility = "unknown"
-        self._asked = who, now
-        seconds = max(min(_PROFILE_TIMEOUT, (deadline - now) / 2), 0.001)
-        # Where it fails, what was known of this caller is still the best there is.
-        with contextlib.suppress(PortalError):
-            response = self._transport.get(PROFILE, who.header, seconds)
-            if response.status == 200:
-                self._visibility = "all" if wire.parse_profile(response.body).sees_all else "own"
+        if caller != self._caller:
+            mask = partial(mask_key, mask=caller.mask())
+            self._caller, self._reader = caller, KeyListReader(self._settings.max_keys, mask)
+            self._facts = PortalFacts()
+        return self._reader
+
+    def _checker(self, deadline: float) -> Callable[[], None]:
+        """A function that raises Timeout past the deadline."""
+
+        def check() -> None:
+            if self._clock.monotonic() > deadline:
+                raise Timeout("the key list could not be read within the deadline")
+
+        return check
 
 
 def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> ApiKey | None:
@@ -97,14 +106,3 @@ def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> Api
         if key.postfix == postfix and key.is_active and (key.expires is None or key.expires > now)
     ]
     return max(candidates, key=lambda key: key.last_used or 0.0, default=None)
-
-
-def _answer(headers: Mapping[str, str], now: float) -> Answer:
-    date = http_date(headers.get("Date"))
-    return Answer(
-        clock_skew=None if date is None else date - now,
-        rate_limit=RateLimit(
-            limit=number(headers.get("X-RateLimit-Limit")),
-            remaining=number(headers.get("X-RateLimit-Remaining")),
-        ),
-    )

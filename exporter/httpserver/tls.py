@@ -12,8 +12,9 @@ from typing import Any
 from structlog.typing import FilteringBoundLogger
 
 from exporter.httpserver.tlssettings import TLSServerSettings
-from exporter.httpserver.webfile import Stamp, WebConfigFile, stamp
+from exporter.httpserver.webfile import WebConfigFile
 from exporter.yamlfile import ConfigError
+from exporter.yamlfile.stamp import Stamp, stamp
 
 #: As getpeercert() calls the kinds of names that the toolkit compares, beside addresses.
 _NAME_KINDS = frozenset({"DNS", "email", "URI"})

@@ -9,16 +9,7 @@ from exporter.httpserver.webconfig import WebConfig, load
 from exporter.yamlfile import ConfigError
 
 #: What tells that a file changed: times of content and of owner or mode, size, inode.
-Stamp = tuple[int, int, int, int]
-
-
-def stamp(path: Path) -> Stamp | None:
-    """The state of a file; None where it cannot be looked at."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+from exporter.yamlfile.stamp import stamp
 
 
 class WebConfigFile:

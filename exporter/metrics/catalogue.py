@@ -6,15 +6,47 @@ of the row's own labels and a number; what is unknown yields no sample, never a 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
+from exporter.config import Withheld
 from exporter.docspace.errors import REASONS
+from exporter.docspace.model import ApiKey, CreatorStatus
 from exporter.docspace.observation import Observation
-from exporter.metrics.state import KeyState, Summary
-from exporter.metrics.views import ExporterView, PortalView
+from exporter.docspace.snapshot import Snapshot
+from exporter.docspace.state import ORPHANED, Summary
 
 V = TypeVar("V")
+#: Labels that all rows of a table share.
+PORTAL_LABELS = ("portal",)
+KEY_LABELS = ("portal", "key_id", "key_name")
+
 Sample = tuple[tuple[str, ...], float]
+
+
+class KeyView(NamedTuple):
+    """A key as the rows of a key see it: without the time, which only counts of a portal know.
+
+    ``withhold`` names the labels whose values the portal's settings leave empty.
+    """
+
+    key: ApiKey
+    superseded: bool
+    creator_status: CreatorStatus
+    withhold: frozenset[Withheld]
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterView:
+    """The exporter itself. ``reload_time`` is Unix seconds of the last reload that succeeded."""
+
+    version: str
+    revision: str
+    python_version: str
+    reload_successful: bool
+    reload_time: float
+    coalesced: int
+    faults: int
+    rejected: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,46 +60,53 @@ class Row(Generic[V]):
     kind: Literal["gauge", "counter", "info"] = "gauge"
 
 
-def one(value: Callable[[V], float | None]) -> Callable[[V], Iterator[Sample]]:
+@dataclass(frozen=True, slots=True)
+class One(Generic[V]):
     """Samples of a row without labels of its own: one value, or none where it is None."""
 
-    def samples(view: V) -> Iterator[Sample]:
-        number = value(view)
-        if number is not None:
-            yield (), number
+    value: Callable[[V], float | None]
 
-    return samples
+    def __call__(self, view: V) -> Iterable[Sample]:
+        """The sample, if there is one."""
+        number = self.value(view)
+        return () if number is None else (((), number),)
 
 
-def seen(value: Callable[[Observation], float | None]) -> Callable[[PortalView], Iterator[Sample]]:
+def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
+    """Samples of a row without labels of its own."""
+    return One(value)
+
+
+def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
     """Samples from the observation of a portal."""
     return one(lambda view: value(view.observation))
 
 
-def count(value: Callable[[Summary], int]) -> Callable[[PortalView], Iterator[Sample]]:
+def count(value: Callable[[Summary], int]) -> Callable[[Snapshot], Iterable[Sample]]:
     """Samples that count keys; none while the portal is down."""
     return one(lambda view: None if view.summary is None else value(view.summary))
 
 
-def _expiring(view: PortalView) -> Iterator[Sample]:
+def _expiring(view: Snapshot) -> Iterator[Sample]:
     for window, keys in view.summary.expiring.items() if view.summary else ():
         yield (window,), keys
 
 
 def _malformed(observation: Observation) -> float | None:
-    return None if observation.listing is None else len(observation.listing.malformed)
+    return None if observation.listing is None else observation.listing.malformed_count
 
 
-def _portal_info(view: PortalView) -> Iterator[Sample]:
-    yield (view.observation.portal.url, view.observation.visibility), 1
+def _portal_info(view: Snapshot) -> Iterator[Sample]:
+    facts = view.observation.facts
+    yield (view.observation.portal.url, facts.visibility, facts.version), 1
 
 
-def _scrape_errors(view: PortalView) -> Iterator[Sample]:
+def _scrape_errors(view: Snapshot) -> Iterator[Sample]:
     for reason in REASONS:
         yield (reason,), view.observation.errors[reason]
 
 
-def _own_key_info(view: PortalView) -> Iterator[Sample]:
+def _own_key_info(view: Snapshot) -> Iterator[Sample]:
     if view.observation.own_key is not None:
         yield (view.observation.own_key.id,), 1
 
@@ -76,10 +115,11 @@ def _own_key_expiry(observation: Observation) -> float | None:
     return observation.own_key.expires if observation.own_key else None
 
 
-def _key_info(state: KeyState) -> Iterator[Sample]:
-    key = state.key
-    creator = key.creator.name if key.creator else ""
-    yield (key.postfix, creator, key.access, ",".join(key.permissions)), 1
+def _key_info(view: KeyView) -> Iterator[Sample]:
+    key, hidden = view.key, view.withhold
+    creator = "" if key.creator is None or "creator" in hidden else key.creator.name
+    permissions = "" if "permissions" in hidden else ",".join(key.permissions)
+    yield (key.postfix, creator, view.creator_status, key.access, permissions), 1
 
 
 def _build_info(view: ExporterView) -> Iterator[Sample]:
@@ -87,7 +127,7 @@ def _build_info(view: ExporterView) -> Iterator[Sample]:
 
 
 #: Families with the one label `portal`.
-PORTAL_ROWS: tuple[Row[PortalView], ...] = (
+PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_up",
         "Whether this scrape fetched and understood the portal's key list.",
@@ -102,7 +142,7 @@ PORTAL_ROWS: tuple[Row[PortalView], ...] = (
     ),
     Row(
         "docspace_api_keys_active",
-        "API keys usable now: switched on and not past their expiry.",
+        "API keys switched on and not past their expiry; the portal refuses those orphaned.",
         (),
         count(lambda it: it.active),
     ),
@@ -144,9 +184,15 @@ PORTAL_ROWS: tuple[Row[PortalView], ...] = (
     ),
     Row(
         "docspace_api_keys_orphaned",
-        "Active API keys whose creator was removed from the portal.",
+        "Active API keys that the portal refuses since their creator is removed or disabled.",
         (),
         count(lambda it: it.orphaned),
+    ),
+    Row(
+        "docspace_api_keys_superseded",
+        "Active API keys that a newer active one of the same creator and name outlives.",
+        (),
+        count(lambda it: it.superseded),
     ),
     Row(
         "docspace_api_keys_malformed",
@@ -156,8 +202,8 @@ PORTAL_ROWS: tuple[Row[PortalView], ...] = (
     ),
     Row(
         "docspace_portal_info",
-        "The portal's address, and whether the exporter sees all keys or only its owner's own.",
-        ("url", "visibility"),
+        "The portal's address, whose keys the exporter sees (all, own, unknown), and its version.",
+        ("url", "visibility", "version"),
         _portal_info,
         "info",
     ),
@@ -197,28 +243,16 @@ PORTAL_ROWS: tuple[Row[PortalView], ...] = (
         "docspace_clock_skew_seconds",
         "The portal's clock minus the exporter's, from the Date header (whole seconds).",
         (),
-        seen(lambda it: it.answer.clock_skew),
-    ),
-    Row(
-        "docspace_rate_limit_remaining",
-        "Requests that the portal still allows in the current period, where it says so.",
-        (),
-        seen(lambda it: it.answer.rate_limit.remaining),
-    ),
-    Row(
-        "docspace_rate_limit",
-        "Requests that the portal allows in a period, where it says so.",
-        (),
-        seen(lambda it: it.answer.rate_limit.limit),
+        seen(lambda it: it.clock_skew),
     ),
 )
 
 #: Families with the labels `portal`, `key_id` and `key_name`.
-KEY_ROWS: tuple[Row[KeyState], ...] = (
+KEY_ROWS: tuple[Row[KeyView], ...] = (
     Row(
         "docspace_api_key_info",
-        "An API key: last characters, creator, access (full, read, limited) and permissions.",
-        ("key_postfix", "creator", "access", "permissions"),
+        "An API key: last characters, creator and what became of them, access and permissions.",
+        ("key_postfix", "creator", "creator_status", "access", "permissions"),
         _key_info,
         "info",
     ),
@@ -226,31 +260,37 @@ KEY_ROWS: tuple[Row[KeyState], ...] = (
         "docspace_api_key_active",
         "Whether the portal has the API key switched on; up to 10 minutes past expiry it may be.",
         (),
-        one(lambda state: state.key.is_active),
+        one(lambda view: view.key.is_active),
     ),
     Row(
         "docspace_api_key_expiry_timestamp_seconds",
         "When the API key expires; absent for one that never does.",
         (),
-        one(lambda state: state.key.expires),
+        one(lambda view: view.key.expires),
     ),
     Row(
         "docspace_api_key_created_timestamp_seconds",
         "When the API key was created.",
         (),
-        one(lambda state: state.key.created),
+        one(lambda view: view.key.created),
     ),
     Row(
         "docspace_api_key_last_used_timestamp_seconds",
         "When the API key was last used; absent for one that never was.",
         (),
-        one(lambda state: state.key.last_used),
+        one(lambda view: view.key.last_used),
+    ),
+    Row(
+        "docspace_api_key_orphaned",
+        "Whether the portal refuses the API key since its creator is removed or disabled.",
+        (),
+        one(lambda view: ORPHANED[view.creator_status]),
     ),
     Row(
         "docspace_api_key_superseded",
         "Whether a newer active API key of the same creator and name outlives this one.",
         (),
-        one(lambda state: state.superseded),
+        one(lambda view: view.superseded),
     ),
 )
 

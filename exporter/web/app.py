@@ -6,12 +6,12 @@ from urllib.parse import urlsplit
 
 from exporter.config import ConfigError
 from exporter.docspace.portal import Portal
+from exporter.exporter import Exporter
+from exporter.httpserver.accept import accepts_gzip
 from exporter.httpserver.message import Handler, Reply, Request
-from exporter.httpserver.places import Places
-from exporter.metrics.exposition import CONTENT_TYPES
-from exporter.service import Exporter
 from exporter.web.discovery import discovery
-from exporter.web.negotiation import exposition_format, scrape_seconds
+from exporter.web.negotiation import exposition, scrape_seconds
+from exporter.web.sharing import SharedPlaces
 
 #: Parts of the metrics that `collect[]` chooses from.
 SECTIONS = frozenset({"exporter", "portals"})
@@ -43,7 +43,7 @@ class App:
     ) -> None:
         self._exporter = exporter
         self._options = options
-        self._places = Places(options.max_requests)
+        self._places = SharedPlaces(options.max_requests)
         self._prefix = urlsplit(options.external_url or "").path
         self._routes: Mapping[str, tuple[Handler, tuple[str, ...]]] = {
             "/": (self._bounded(front_page), READING),
@@ -78,14 +78,18 @@ class App:
         return path or "/"
 
     def _bounded(self, handler: Handler) -> Handler:
+        """The handler, refusing with 503 where too many different things are asked at once."""
+
         def bounded(request: Request) -> Reply:
-            if not self._places.take(request.client):
+            query = ((name, tuple(values)) for name, values in request.query.items())
+            subject = request.path, tuple(query)
+            if not self._places.take(request.client, subject):
                 self._exporter.rejected.raise_by_one()
                 return Reply.text("too many scrapes at once, try again later", 503)
             try:
                 return handler(request)
             finally:
-                self._places.give_back(request.client)
+                self._places.give_back(subject)
 
         return bounded
 
@@ -104,14 +108,16 @@ class App:
         return self._expose(request, (portal,), own=False)
 
     def _expose(self, request: Request, portals: tuple[Portal, ...], *, own: bool) -> Reply:
-        form = exposition_format(request.header("Accept"))
+        wanted = exposition(request.header("Accept"))
         seconds = scrape_seconds(request.header("X-Prometheus-Scrape-Timeout-Seconds"))
-        body = self._exporter.expose(portals, seconds, form, own=own)
-        return Reply(body, CONTENT_TYPES[form])
+        gzip = accepts_gzip(request.header("Accept-Encoding"))
+        body = self._exporter.expose(portals, seconds, wanted.format, own=own, compressed=gzip)
+        return Reply(body, wanted.content_type, encoding="gzip" if gzip else "identity")
 
     def _discovery(self, request: Request) -> Reply:
-        names = [portal.settings.name for portal in self._exporter.fleet.portals]
-        return discovery(request, names, self._options.external_url)
+        settings = [portal.settings for portal in self._exporter.fleet.portals]
+        targets = [(each.name, each.labels) for each in settings]
+        return discovery(request, targets, self._options.external_url)
 
     def _reload(self, _: Request) -> Reply:
         if not self._options.enable_lifecycle:

@@ -5,13 +5,16 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from exporter.config import Labels
 from exporter.httpserver.message import Reply, Request
 
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?", re.ASCII)
 
 
-def discovery(request: Request, names: Iterable[str], external_url: str | None) -> Reply:
-    """One target group a portal, each leading to ``/probe``.
+def discovery(
+    request: Request, targets: Iterable[tuple[str, Labels]], external_url: str | None
+) -> Reply:
+    """One target group a portal, each leading to ``/probe``; ``targets`` are names and labels.
 
     The address is that of ``external_url``, else the one that the request came to. ``instance``
     is the portal's name, since all targets share the address.
@@ -24,12 +27,13 @@ def discovery(request: Request, names: Iterable[str], external_url: str | None) 
         {
             "targets": [parts.netloc],
             "labels": {
+                **dict(labels),
                 "__scheme__": parts.scheme,
                 "__metrics_path__": f"{parts.path}/probe",
                 "__param_target": name,
                 "instance": name,
             },
         }
-        for name in names
+        for name, labels in targets
     ]
     return Reply(json.dumps(groups, indent=1).encode() + b"\n", "application/json")

@@ -1,6 +1,8 @@
 """What a request's headers ask for: format, time."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from exporter.httpserver.accept import elements
 from exporter.metrics.exposition import Format
@@ -10,16 +12,48 @@ _MARGIN = 0.5
 #: Seconds for a scrape that names no timeout, a curl for example.
 _PATIENCE = 120.0
 
+#: Ways to write a name that is not of the old letters. Our names all are, and these leave them as
+#: they are; `dots` does not, as it doubles each underscore (prometheus/common, model.EscapeName).
+_ESCAPINGS = frozenset({"allow-utf-8", "underscores", "values"})
 
-def exposition_format(accept: str) -> Format:
-    """OpenMetrics where an Accept header prefers it (1.0.0 or no version named), else text."""
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """How an answer is written, and what its Content-Type says of it."""
+
+    format: Format
+    content_type: str
+
+
+_PLAIN = Exposition("text", "text/plain; version=0.0.4; charset=utf-8")
+
+
+def exposition(accept: str) -> Exposition:
+    """What an Accept header prefers: OpenMetrics 1.0.0, text 1.0.0 or, by default, text 0.0.4.
+
+    Both versions of text have the same bytes here: they differ in names that we do not have.
+    """
     for media, parameters in _by_preference(accept):
-        if media == "application/openmetrics-text":
-            if parameters.get("version", "1.0.0").startswith("1."):
-                return "openmetrics"
-        elif media in {"text/plain", "text/*", "*/*"}:
-            return "text"
-    return "text"
+        version = parameters.get("version")
+        if media == "application/openmetrics-text" and version in {None, "1.0.0"}:
+            return _newer("openmetrics", media, parameters)
+        if media == "text/plain" and version == "1.0.0":
+            return _newer("text", media, parameters)
+        if media in {"text/plain", "text/*", "*/*"} and version in {None, "0.0.4"}:
+            return _PLAIN
+    return _PLAIN
+
+
+def _newer(form: Format, media: str, parameters: Mapping[str, str]) -> Exposition:
+    """Version 1.0.0 of a format, with the escaping scheme where one is asked for.
+
+    One that cannot be had is answered with `underscores`, as Prometheus' client libraries do.
+    """
+    content_type = f"{media}; version=1.0.0; charset=utf-8"
+    asked = parameters.get("escaping")
+    if asked is not None:
+        content_type += f"; escaping={asked if asked in _ESCAPINGS else 'underscores'}"
+    return Exposition(form, content_type)
 
 
 def scrape_seconds(timeout: str) -> float:

@@ -1,6 +1,8 @@
 """YAML to plain values, safely: size, nesting, aliases and doubled keys are checked here."""
 
-from collections.abc import Sequence
+import difflib
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 
+#: How fields are spelled.
+_FIELD = re.compile(r"[A-Za-z_]{1,30}", re.ASCII)
+_QUOTED_NAME = re.compile(r"\b(alias|anchor|handle) '.*", re.DOTALL)
 _MERGE = "tag:yaml.org,2002:merge"
 _STRING = "tag:yaml.org,2002:str"
 
@@ -18,8 +23,8 @@ class ConfigError(Exception):
     """A configuration that cannot be used. ``problems`` has one line for each thing wrong."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(map(printable, problems))
+        super().__init__("\n".join(self.problems))
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml where PyYAML has it
@@ -130,15 +135,26 @@ def _name_fields(node: yaml.MappingNode) -> None:
         if not isinstance(key, yaml.ScalarNode):
             raise _refusal("expected a field name before the colon", key)
         if key.value in names:
-            raise _refusal(f"the field `{shown(key.value)}` stands here twice", key)
+            shown = f"the field `{key.value}`" if _FIELD.fullmatch(key.value) else "this field"
+            raise _refusal(f"{shown} stands here twice", key)
         names.add(key.value)
         if key.tag != _MERGE:
             key.tag = _STRING
 
 
-def shown(name: str) -> str:
-    """A field's name as an error shows it: on one line, and not without end."""
-    return (name if name.isprintable() and name else ascii(name))[:60]
+def shown(name: str, number: int, known: Collection[str] = ()) -> str:
+    """A field's name as an error shows it: it may be a secret that slipped into its place.
+
+    So it is named where it is spelled as fields are or resembles one of the known; else counted.
+    """
+    if _FIELD.fullmatch(name) or difflib.get_close_matches(name, known, n=1, cutoff=0.75):
+        return printable(name)
+    return f"(entry {number})"
+
+
+def printable(text: str) -> str:
+    """Text on one line, without what would steer a terminal or turn its direction of writing."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _refusal(problem: str, place: Any) -> yaml.MarkedYAMLError:
@@ -153,6 +169,8 @@ def _yaml_problem(source: str, text: str, exc: yaml.MarkedYAMLError) -> str:
         return f"{source}: {problem}"
     if problem.startswith("but "):
         problem = f"{exc.context}, {problem}"
+    # PyYAML without libyaml quotes names of anchors and tags; a value that begins with * is one.
+    problem = _QUOTED_NAME.sub(r"\1", problem)
     if _indented_with_tab(text, mark.line):
         problem = "found a tab; YAML is indented with spaces"
     return f"{source}:{mark.line + 1}:{mark.column + 1}: {problem}"

@@ -45,15 +45,18 @@ class Section:
         self._context = context
         self._taken: set[str] = set()
 
-    def take(self, field: str, parse: Callable[[object], T], default: D) -> T | D:
-        """The parsed field; ``default`` where it is absent, null or wrong (which is noted)."""
+    def take(self, field: str, parse: Callable[[object], T], default: D, shown: str = "") -> T | D:
+        """The parsed field; ``default`` where it is absent, null or wrong (which is noted).
+
+        ``shown`` is how a problem names a field whose name is not to be repeated.
+        """
         value = self._raw(field)
         if value is None:
             return default
         try:
             return parse(self._context.expand(value))
         except ValueError as exc:
-            self.problem(field, str(exc))
+            self.problem(shown or field, str(exc))
             return default
 
     def require(self, field: str, parse: Callable[[object], T], default: D) -> T | D:
@@ -96,11 +99,12 @@ class Section:
 
     def close(self) -> None:
         """Note every field that nobody took."""
-        for field in self._mapping:
+        for number, field in enumerate(self._mapping, 1):
             if field not in self._taken:
                 close = difflib.get_close_matches(field, self._taken, n=1)
                 expected = close[0] if close else ", ".join(sorted(self._taken))
-                self.problem(document.shown(field), f"unknown field; expected {expected}")
+                shown = document.shown(field, number, self._taken)
+                self.problem(shown, f"unknown field; expected {expected}")
 
     def _nested(self, value: object, path: str) -> "Section":
         if not isinstance(value, dict):

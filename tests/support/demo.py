@@ -4,7 +4,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from exporter.demo.model import DemoKey
+from exporter.demo.key import DemoKey
 from exporter.demo.scenario import build
 from exporter.demo.server import DemoServer
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from exporter.docspace.model import Access, CreatorStatus
 from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal
-from exporter.metrics.state import KeyState, Summary
-from exporter.metrics.views import PortalView
-from exporter.words import DAY, iso, moment, plural, span
+from exporter.docspace.snapshot import Snapshot
+from exporter.docspace.state import KeyState, Summary
+from exporter.formatting import DAY, iso, moment, plural, span
 
 #: Keys in one list.
 LIST_KEYS = 50
@@ -31,6 +32,7 @@ class Urgency:
     urgent: bool = False
 
 
+ORPHANED = Urgency("orphaned", "refused: creator gone", urgent=True)
 WEEK = Urgency("week", "within 7 days", urgent=True)
 MONTH = Urgency("month", "in 7 to 30 days", urgent=True)
 QUARTER = Urgency("quarter", "in 30 to 90 days")
@@ -41,7 +43,7 @@ EXPIRED = Urgency("expired", "expired")
 DISABLED = Urgency("disabled", "disabled")
 
 #: Active keys that no newer one has replaced, the most urgent first.
-IN_USE = (WEEK, MONTH, QUARTER, LATER, NEVER)
+IN_USE = (ORPHANED, WEEK, MONTH, QUARTER, LATER, NEVER)
 URGENCIES = (*IN_USE, ROTATED, EXPIRED, DISABLED)
 
 _LIMITS = ((WEEK, 7 * DAY), (MONTH, 30 * DAY), (QUARTER, 90 * DAY), (LATER, float("inf")))
@@ -49,16 +51,17 @@ _LIMITS = ((WEEK, 7 * DAY), (MONTH, 30 * DAY), (QUARTER, 90 * DAY), (LATER, floa
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key in a list. ``when`` tells its expiry in words; no ``permissions`` is full access."""
+    """A key in a list. ``when`` is its expiry in words, ``refused`` what became of its creator."""
 
     name: str
     postfix: str
     when: str
     expires: datetime | None
+    access: Access
     permissions: tuple[str, ...]
     used: str
     creator: str
-    orphaned: bool
+    refused: Literal["", "creator disabled", "creator removed"]
     own: bool
     urgency: Urgency
 
@@ -93,6 +96,7 @@ class Card:
 
     name: str
     url: str
+    version: str
     condition: Condition
     seen: str
     stale: bool
@@ -115,7 +119,7 @@ class JudgedPortal:
     """A portal at a moment: each of its keys judged and put under its urgency."""
 
     portal: Portal
-    view: PortalView | None
+    view: Snapshot | None
     keys: Mapping[Urgency, Sequence[KeyState]]
     now: float
 
@@ -123,7 +127,7 @@ class JudgedPortal:
     def at(cls, portal: Portal, now: float) -> "JudgedPortal":
         """Judge the last observation at ``now``, in Unix seconds; the portal is not asked."""
         observation = portal.last
-        view = PortalView.at(observation, now) if observation else None
+        view = Snapshot.at(observation, now) if observation else None
         keys: dict[Urgency, list[KeyState]] = defaultdict(list)
         for state in view.states if view else ():
             keys[urgency_of(state)].append(state)
@@ -152,17 +156,18 @@ class JudgedPortal:
     def row(self, state: KeyState) -> Row:
         """A key of this portal as a list shows it."""
         key = state.key
-        creator = key.creator
+        withhold = self.portal.settings.withhold
         own = self.view.observation.own_key if self.view else None
         return Row(
-            name=key.name.strip() or "(no name)",
+            name="" if "key_name" in withhold else key.name.strip() or "(no name)",
             postfix=key.postfix,
             when=_when(state),
             expires=None if key.expires is None else date(key.expires),
-            permissions=() if key.access == "full" else key.permissions,
+            access=key.access,
+            permissions=() if "permissions" in withhold else key.permissions,
             used="never used" if key.last_used is None else f"used {ago(self.now - key.last_used)}",
-            creator=creator.name if creator else "",
-            orphaned=creator is not None and creator.removed,
+            creator=key.creator.name if key.creator and "creator" not in withhold else "",
+            refused=_REFUSED.get(state.creator_status, ""),
             own=own is not None and own.id == key.id,
             urgency=urgency_of(state),
         )
@@ -175,6 +180,7 @@ class JudgedPortal:
         return Card(
             name=self.name,
             url=self.portal.settings.url,
+            version=observation.facts.version if observation else "",
             condition=self.condition,
             seen=ago(age) if observation else "",
             stale=age > STALE,
@@ -201,6 +207,12 @@ class JudgedPortal:
                 yield Group(urgency, len(states), rows)
 
 
+_REFUSED: Mapping[CreatorStatus, Literal["creator disabled", "creator removed"]] = {
+    "disabled": "creator disabled",
+    "removed": "creator removed",
+}
+
+
 def date(time: float) -> datetime:
     """The moment in UTC, to the second, from Unix seconds."""
     return datetime.fromisoformat(iso(time))
@@ -215,6 +227,8 @@ def urgency_of(state: KeyState) -> Urgency:
     """Where a key belongs."""
     if state.status != "active":
         return EXPIRED if state.status == "expired" else DISABLED
+    if state.orphaned:
+        return ORPHANED
     if state.superseded:
         return ROTATED
     left = state.left
@@ -249,23 +263,25 @@ def _counts(summary: Summary) -> Iterable[tuple[int, str]]:
         (summary.never_expiring, "without expiry"),
         (summary.unrestricted, "with full access"),
         (summary.never_used, "never used"),
-        (summary.orphaned, "orphaned"),
+        (summary.orphaned, "refused, creator gone"),
     )
     yield from ((count, label) for count, label in rest if count)
 
 
 def _notes(observation: Observation) -> Iterable[str]:
     """What limits the picture of a portal that is up."""
-    if observation.visibility == "own":
+    if observation.facts.visibility == "own":
         yield "Shows the keys of one person only; the key of an admin shows all of them."
-    if observation.visibility == "unknown":
-        yield "It cannot be told whether these are all keys or those of one person."
+    if observation.facts.visibility == "unknown":
+        yield "It is not known whether these are all keys or those of one person."
+    if observation.facts.people_error is not None:
+        yield "It is not known who is disabled: keys refused for that are not marked."
     if observation.own_key is None:
-        yield "It cannot be told which of these keys the exporter uses."
-    malformed = len(observation.listing.malformed) if observation.listing else 0
+        yield "It is not known which of these keys the exporter uses."
+    malformed = observation.listing.malformed_count if observation.listing else 0
     if malformed:
-        yield f"{plural(malformed, 'record')} could not be understood and left out."
-    skew = observation.answer.clock_skew or 0.0
+        yield f"{plural(malformed, 'record')} could not be read and were left out."
+    skew = observation.clock_skew or 0.0
     if abs(skew) > _SKEW:
         yield f"Its clock is {span(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours."
 

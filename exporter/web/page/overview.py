@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporter.docspace.portal import Portal
-from exporter.metrics.state import KeyState
+from exporter.docspace.state import KeyState
+from exporter.formatting import DAY, moment, plural
 from exporter.web.page.card import (
     DISABLED,
     EXPIRED,
     IN_USE,
     LIST_KEYS,
     MONTH,
+    ORPHANED,
     QUARTER,
     ROTATED,
     STALE,
@@ -29,7 +31,6 @@ from exporter.web.page.card import (
     date,
 )
 from exporter.web.page.timeline import DAYS, Mark, Timeline, draw
-from exporter.words import DAY, moment, plural
 
 #: Portals shown with their keys. Those after them get a line each, those after that a count.
 FULL_PORTALS = 20
@@ -128,17 +129,20 @@ def _mark(judged: JudgedPortal, state: KeyState, portals: int) -> Mark:
     row, left = judged.row(state), state.left or 0.0
     when = moment(left)
     detail = f"{judged.name}, {when}" if portals > 1 else when
-    return Mark(left, row.urgency.slug, row.name, detail)
+    return Mark(left, row.urgency.slug, row.name or f"…{row.postfix}", detail)
 
 
 def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> Iterable[str]:
-    """One or two sentences for the person who looks at nothing else."""
+    """One to three sentences for the person who looks at nothing else."""
     down = [each.name for each in judged if each.condition == "down"]
     up = any(each.condition == "up" for each in judged)
     if down:
         several = f"{len(down):,} of {plural(len(judged), 'portal')} are down."
         yield f"{_isolated(down[0])} is down." if len(down) == 1 else several
     if up:
+        if totals[ORPHANED]:
+            count = totals[ORPHANED]
+            yield f"{plural(count, 'key')} {'is' if count == 1 else 'are'} refused: creator gone."
         yield _expiring(totals)
     elif not down:
         yield "Waiting for the first scrape."

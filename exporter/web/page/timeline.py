@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from exporter.words import DAY
+from exporter.formatting import DAY
 
 DAYS = 90
 

@@ -1,0 +1,104 @@
+"""Hide API keys in text from elsewhere: whole keys, and what is left of one that was changed.
+
+A secret is looked for by its ASCII letters and digits alone, in lower case: upper case, white space
+or other characters within it do not hide it.
+"""
+
+import re
+import string
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from exporter.config import Secret
+from exporter.docspace.model import ApiKey
+
+MASK = "***"
+
+#: So many letters and digits in the order of a secret are a part of it and no accident.
+_PART = 8
+_ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
+_LOWER = bytes(range(256)).lower()
+#: Stands between texts that are searched together. `wire` leaves it in no name.
+_NUL = "\0"
+_OTHERS = bytes(code for code in range(1, 256) if chr(code) not in _ALPHANUMERIC)
+#: What begins like an API key, with hexadecimal groups after it. "disk-full" does not.
+_API_KEY = re.compile(
+    r"(?<![a-z0-9])sk-\s*[^\s\"'<>,;)]*(?:\s+[0-9a-f]+(?![a-z0-9]))*", re.ASCII | re.IGNORECASE
+)
+
+
+def mask_api_keys(text: str) -> str:
+    """Return text with everything masked that begins like an API key (``sk-…``), in any case."""
+    return _API_KEY.sub(MASK, text)
+
+
+class SecretMask:
+    """Masks one secret, and whatever shares 8 letters and digits in a row with it."""
+
+    def __init__(self, secret: Secret) -> None:
+        letters = _letters(secret.reveal())
+        self._secret = secret
+        self._parts = frozenset(
+            letters[start : start + _PART] for start in range(len(letters) - _PART + 1)
+        )
+        # Rules out nearly everything at once: a part has only letters that the secret has.
+        alphabet = bytes(sorted(set(letters)))
+        self._suspect = re.compile(b"[%b]{%d,}" % (alphabet, _PART) if self._parts else b"(?!)")
+
+    def apply(self, text: str) -> str:
+        """Return text with the secret and its parts masked."""
+        text = self._secret.redact(text.replace(_NUL, "\ufffd"))
+        letters = _letters(text)
+        if not self._within(letters):
+            return text
+        places = [place for place, char in enumerate(text) if char in _ALPHANUMERIC]
+        pieces: list[str] = []
+        end = 0
+        for first, last in self._found(letters):
+            pieces += text[end : places[first]], MASK
+            end = places[last] + 1
+        return "".join(pieces) + text[end:]
+
+    def in_any(self, texts: Iterable[str]) -> bool:
+        """Whether one of the texts would be changed. Quicker than to try each."""
+        together = _NUL.join(texts)
+        if not self._parts:
+            return self._secret.redact(together) != together
+        return self._within(_letters(together))
+
+    def _within(self, letters: bytes) -> bool:
+        return any(
+            not self._parts.isdisjoint(
+                suspect[start : start + _PART] for start in range(len(suspect) - _PART + 1)
+            )
+            for suspect in self._suspect.findall(letters)
+        )
+
+    def _found(self, letters: bytes) -> Iterator[tuple[int, int]]:
+        """First and last index of each stretch of letters that parts of the secret cover."""
+        first = last = -1
+        for start in range(len(letters) - _PART + 1):
+            if letters[start : start + _PART] not in self._parts:
+                continue
+            if first >= 0 and start > last + 1:
+                yield first, last
+                first = -1
+            first = start if first < 0 else first
+            last = start + _PART - 1
+        if first >= 0:
+            yield first, last
+
+
+def _letters(text: str) -> bytes:
+    """The ASCII letters and digits of a text, in lower case."""
+    return text.encode("ascii", "ignore").translate(_LOWER, _OTHERS)
+
+
+def mask_key(key: ApiKey, mask: SecretMask) -> ApiKey:
+    """The key, with the secret masked in its name and in that of its creator."""
+    creator = key.creator
+    if not mask.in_any((key.name, creator.name if creator else "")):
+        return key
+    if creator is not None:
+        creator = replace(creator, name=mask.apply(creator.name))
+    return replace(key, name=mask.apply(key.name), creator=creator)

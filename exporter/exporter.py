@@ -1,0 +1,168 @@
+"""The exporter itself: from a question ("these portals, within so long") to exposition text.
+
+It joins the two rooms that do not know each other, ``docspace`` and ``metrics``, and holds what
+outlives a configuration: its own counters, and the portals that a reload did not change.
+"""
+
+import platform
+import threading
+from collections.abc import Callable, Sequence
+
+from structlog.typing import FilteringBoundLogger
+
+from exporter.clock import Clock
+from exporter.config import ConfigError, PortalSettings, Settings
+from exporter.docspace.deadline import Alarm
+from exporter.docspace.errors import InternalError
+from exporter.docspace.fetch import Fetcher
+from exporter.docspace.fleet import Fleet
+from exporter.docspace.portal import Portal, Shared
+from exporter.docspace.snapshot import Snapshot
+from exporter.docspace.tls import TLSContexts
+from exporter.docspace.transport import Transport
+from exporter.docspace.workers import Workers
+from exporter.metrics.catalogue import ExporterView
+from exporter.metrics.exposition import Format, Renderer
+from exporter.metrics.runtime import Runtime
+from exporter.version import VERSION, revision
+
+
+class Tally:
+    """A counter that any thread may raise."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._value = 0
+
+    def raise_by_one(self) -> None:
+        """Count one more."""
+        with self._lock:
+            self._value += 1
+
+    @property
+    def value(self) -> int:
+        """The count so far."""
+        return self._value
+
+
+class Exporter:
+    """Answers scrapes for the portals of one configuration at a time.
+
+    ``load`` gives the configuration, now and at each reload; it raises ConfigError, which the
+    first time is the caller's to handle.
+    """
+
+    def __init__(
+        self, load: Callable[[], Settings], clock: Clock, log: FilteringBoundLogger
+    ) -> None:
+        self._load = load
+        self._clock = clock
+        self._log = log
+        self._contexts = TLSContexts()
+        self._renderer = Renderer(Runtime().collect)
+        self._coalesced = Tally()
+        self.faults = Tally()
+        self.rejected = Tally()
+        self._reloading = threading.Lock()
+        settings = load()
+        self._shared = Shared(
+            clock=clock,
+            log=log,
+            workers=Workers(settings.concurrency, self._fault),
+            alarm=Alarm(self._fault),
+            coalesced=self._coalesced.raise_by_one,
+            fault=self.faults.raise_by_one,
+        )
+        self._reload_successful = True
+        self._reload_time = clock.now()
+        self.fleet = Fleet([self._portal(portal) for portal in settings.portals], clock)
+
+    def expose(
+        self,
+        portals: Sequence[Portal],
+        seconds: float,
+        form: Format,
+        *,
+        own: bool,
+        compressed: bool = False,
+    ) -> bytes:
+        """Observe portals side by side within so many seconds; with ``own``, add our own metrics.
+
+        A portal that fails is part of the answer. Raises only internal errors.
+        """
+        observations = self.fleet.observe(portals, seconds)
+        now = self._clock.now()
+        snapshots = [Snapshot.at(observation, now) for observation in observations]
+        view = self._view() if own else None
+        return self._renderer.expose(snapshots, view, form, compressed=compressed)
+
+    def reload(self) -> None:
+        """Load the configuration again: all of it, or nothing.
+
+        A portal that keeps its name and address keeps its counters and its back-off too, and with
+        unchanged settings its connections. Raises ConfigError; then everything goes on as before.
+        """
+        with self._reloading:
+            try:
+                settings = self._load()
+            except ConfigError as exc:
+                self._reload_successful = False
+                for problem in exc.problems:
+                    self._log.error("cannot reload the configuration", problem=problem)
+                raise
+            known = {_identity(portal.settings): portal for portal in self.fleet.portals}
+            kept = [self._kept(known.pop(_identity(new), None), new) for new in settings.portals]
+            self._shared.workers.resize(settings.concurrency)
+            self.fleet = Fleet(kept, self._clock)
+            names = frozenset(portal.settings.name for portal in kept)
+            self._renderer.keep(names)
+            self._contexts.keep(frozenset(portal.settings.tls for portal in kept))
+            self._reload_successful = True
+            self._reload_time = self._clock.now()
+            self._log.info("configuration reloaded", portals=len(kept))
+        for gone in known.values():
+            gone.close()
+
+    def close(self) -> None:
+        """Close the connections to all portals, and end the threads that have nothing to do."""
+        for portal in self.fleet.portals:
+            portal.close()
+        self._shared.workers.close()
+
+    def _fault(self, exc: BaseException) -> None:
+        """Count and log an internal error of a thread that goes on."""
+        self.faults.raise_by_one()
+        error = InternalError(exc)
+        self._log.error("internal error", error=error.fault, place=error.place)
+
+    def _kept(self, portal: Portal | None, settings: PortalSettings) -> Portal:
+        """The portal that was known, with these settings; else a new one."""
+        if portal is None:
+            return self._portal(settings)
+        if portal.settings != settings:
+            portal.reconfigure(settings)
+        return portal
+
+    def _portal(self, settings: PortalSettings) -> Portal:
+        return Portal(settings, self._fetcher, self._shared)
+
+    def _fetcher(self, settings: PortalSettings) -> Fetcher:
+        transport = Transport(settings, self._contexts, self._clock, self._shared.alarm)
+        return Fetcher(settings, transport, self._clock)
+
+    def _view(self) -> ExporterView:
+        return ExporterView(
+            version=VERSION,
+            revision=revision(),
+            python_version=platform.python_version(),
+            reload_successful=self._reload_successful,
+            reload_time=self._reload_time,
+            coalesced=self._coalesced.value,
+            faults=self.faults.value,
+            rejected=self.rejected.value,
+        )
+
+
+def _identity(settings: PortalSettings) -> tuple[str, str]:
+    """What makes it the same portal, whatever else is configured of it."""
+    return settings.name, settings.url

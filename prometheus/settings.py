@@ -1,0 +1,128 @@
+"""What people change: thresholds and addresses, each at one place with its default."""
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60}
+NAMES = {86_400: "day", 3_600: "hour", 60: "minute"}
+
+
+class SettingError(ValueError):
+    """A setting that does not exist or has an impossible value."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A duration of whole minutes, at least one."""
+
+    seconds: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of `90m`, `36h`, `14d` or `2w`; SettingError for anything else."""
+        match = re.fullmatch(r"([1-9]\d{0,5})([mhdw])", text)
+        if match is None:
+            raise SettingError(f"{text!r} is no duration such as 90m, 36h, 14d or 2w")
+        return cls(int(match[1]) * UNITS[match[2]])
+
+    @property
+    def promql(self) -> str:
+        """As a number of seconds, such as `14 * 86400`; a day is `86400`."""
+        count, unit = self._counted()
+        return str(unit) if count == 1 else f"{count} * {unit}"
+
+    @property
+    def range(self) -> str:
+        """As the range of a selector, such as `10d`."""
+        count, unit = self._counted()
+        return f"{count}{NAMES[unit][0]}"
+
+    @property
+    def words(self) -> str:
+        """As in a sentence: `14 days`, `1 hour`."""
+        count, unit = self._counted()
+        return f"{count} {NAMES[unit]}{'' if count == 1 else 's'}"
+
+    @property
+    def last(self) -> str:
+        """What follows `in the last`: `14 days`, `hour`."""
+        count, unit = self._counted()
+        return NAMES[unit] if count == 1 else self.words
+
+    def __add__(self, other: "Span") -> "Span":
+        return Span(self.seconds + other.seconds)
+
+    def _counted(self) -> tuple[int, int]:
+        unit = next(unit for unit in NAMES if self.seconds % unit == 0)
+        return self.seconds // unit, unit
+
+
+def days(count: int) -> Span:
+    """A span of whole days."""
+    return Span(count * 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Thresholds and addresses; `make rules WARN=30d` sets `warn`, and so on."""
+
+    #: A key in use that expires within this time, and has less than a share of its life left.
+    warn: Span = Span(14 * 86_400)
+    warn_share: float = 0.25
+    critical: Span = Span(3 * 86_400)
+    critical_share: float = 0.1
+    #: A key counts as in use for this long after its last use.
+    in_use: Span = Span(7 * 86_400)
+    #: How long after its expiry a key alerts.
+    expired: Span = Span(7 * 86_400)
+    #: A refused key counts as failing now for this long after it was tried.
+    tried: Span = Span(86_400)
+    #: A key counts as forgotten after this time without use.
+    stale: Span = Span(90 * 86_400)
+    created: Span = Span(3 * 3_600)
+    #: How long what was last seen of a portal counts while it cannot be read.
+    bridge: Span = Span(86_400)
+    #: Where the pages on what to do are; the name of the alert and `.md` follow.
+    runbooks: str = "https://github.com/docspace-exporter/docspace-exporter/blob/main/docs/runbooks"
+    #: The address of your Grafana; without it links are paths on it.
+    grafana: str = ""
+
+    @classmethod
+    def parse(cls, arguments: Iterable[str]) -> Self:
+        """Of `NAME=value` for any field; SettingError names what is wrong."""
+        kinds = {field.name: field.type for field in dataclasses.fields(cls)}
+        found: dict[str, Span | float | str] = {}
+        for argument in arguments:
+            name, _, value = argument.partition("=")
+            kind = kinds.get(name.lower())
+            if kind is None:
+                known = ", ".join(each.upper() for each in kinds)
+                raise SettingError(f"no setting is called {name!r}; there are {known}")
+            if kind is Span:
+                found[name.lower()] = Span.parse(value)
+            else:
+                found[name.lower()] = _share(value) if kind is float else value.rstrip("/")
+        settings = cls(**found)  # type: ignore[arg-type] # each value was made by its field's type
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """SettingError for thresholds that contradict each other."""
+        if self.critical > self.warn:
+            raise SettingError("CRITICAL is longer than WARN: such a key would alert late")
+        if self.critical_share > self.warn_share:
+            raise SettingError("CRITICAL_SHARE is above WARN_SHARE: such a key would alert late")
+
+
+def _share(text: str) -> float:
+    """Of `0.25`: above 0, and at most 1, where days alone count."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise SettingError(f"{text!r} is no share of a life such as 0.25")
+    return share
