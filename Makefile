@@ -39,7 +39,7 @@ dashboard: .venv/test
 
 # Ratios and differences of one run; these count, single times do not.
 bench: .venv/test
-	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/scrape.py
+	$(BIN)/python benchmarks/scrape.py $(ARGS)
 
 # Pin every dependency with its hashes, from the lower bounds in setup.cfg.
 lock: .venv/test
