@@ -4,9 +4,9 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -51,6 +51,8 @@ class Process:
         assert self._lines is not None
         for line in self._lines:
             if found := re.search(pattern, line):
+                # What it writes from now on must not fill the pipe.
+                threading.Thread(target=self._lines.read, daemon=True).start()
                 return found[1]
         raise SystemExit("a process of the benchmark has ended")
 
@@ -76,7 +78,7 @@ class Process:
     def end(self) -> None:
         """End it."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
 
 
 class Client:
@@ -175,22 +177,13 @@ def json_exporter(folder: Path, portal: str) -> Iterator[tuple[Process, Client] 
         return
     config = folder / "json_exporter.yaml"
     config.write_text(_JSON_EXPORTER % KEY)
-    with contextlib.closing(_free_port()) as free:
-        port = free.getsockname()[1]
-    address = f"127.0.0.1:{port}"
-    command = [path, f"--config.file={config}", f"--web.listen-address={address}"]
+    command = [path, f"--config.file={config}", "--web.listen-address=127.0.0.1:0"]
     process = Process(command, folder, errors=True)
     try:
-        process.line(r"([Ll]istening on)")
+        address = process.line(r"Listening on.*address=(\S+)")
         yield process, Client(f"http://{address}/probe?target={portal}/api/2.0/keys")
     finally:
         process.end()
-
-
-def _free_port() -> socket.socket:
-    free = socket.socket()
-    free.bind(("127.0.0.1", 0))
-    return free
 
 
 _JSON_EXPORTER = """
