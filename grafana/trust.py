@@ -26,6 +26,7 @@ from grafana.rows import Rows
 from grafana.style import (
     HOURS,
     NEVER,
+    NONE,
     NOW,
     QUIET,
     SOME_DAY,
@@ -180,7 +181,7 @@ def portal_up() -> statetimeline.Panel:
     return states(frame, queries, UP_COLORS).interval("1m")
 
 
-UP_COLORS: Final = texts({"0": ("down", NOW), "1": ("up", "green"), "-2": ("not scraped", QUIET)})
+UP_COLORS: Final = texts({"0": ("down", NOW), "1": ("up", "green"), "-2": ("not scraped", NONE)})
 
 
 def errors() -> timeseries.Panel:
