@@ -197,7 +197,7 @@ def test_a_portal_of_any_name_can_be_chosen(bench: Bench) -> None:
         _key("docspace_up", portal=ODD, key_id="", key_name=""): "1x10",
         _key("docspace_api_key_active", portal=ODD): "1x10",
     }
-    bench.expect({"{}": 1}, _filled(MAIN, "Portals", portal=ODD), "5m", series)
+    bench.expect({"{}": 1}, _filled(MAIN, "Portals and keys", portal=ODD), "5m", series)
     last_used = _filled(ONE_KEY, "Last used", portal=ODD, key_id="k")
     bench.expect({"{}": 0}, last_used, "5m", series)
 
