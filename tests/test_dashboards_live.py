@@ -19,6 +19,8 @@ EMPTY = {
     "Vanished": "no key is deleted within the seconds that the test waits",
     "Alerts that fire: since": "no rules are loaded",
     "Portals that were down: B": "none is",
+    "Portals that were down: C": "an exporter is scraped",
+    "Active keys by time left: L": "portals answer",
     "Failed scrapes by reason: A": "none does",
     "Created": "emitted at the end of a range in steps of Grafana's",
     "Expired": "emitted at the end of a range in steps of Grafana's",
@@ -195,7 +197,7 @@ def test_a_portal_of_any_name_can_be_chosen(bench: Bench) -> None:
         _key("docspace_up", portal=ODD, key_id="", key_name=""): "1x10",
         _key("docspace_api_key_active", portal=ODD): "1x10",
     }
-    bench.expect({"{}": 1}, _filled(MAIN, "Portals", portal=ODD), "5m", series)
+    bench.expect({"{}": 1}, _filled(MAIN, "Portals and keys", portal=ODD), "5m", series)
     last_used = _filled(ONE_KEY, "Last used", portal=ODD, key_id="k")
     bench.expect({"{}": 0}, last_used, "5m", series)
 

@@ -416,3 +416,99 @@ def test_what_a_finalizer_meets_is_a_line_of_the_log(tmp_path: Path) -> None:
     assert ended.returncode == 0
     assert 'msg="ignored in a finalizer" error=BrokenPipeError' in ended.stderr
     assert "secret" not in ended.stderr
+
+
+# What keeps it from starting
+
+
+def started_by(script: str, folder: Path, *arguments: str) -> Process:
+    """The command line after a script that changes something first."""
+    (folder / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    code = f"import sys\n{script}\nfrom exporter.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    return Process([sys.executable, "-c", code, *arguments], folder, "")
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "name.invalid"])
+def test_host_that_is_none_ends_the_start(tmp_path: Path, host: str) -> None:
+    """A name that no resolver takes used to leave a process that waited for ever."""
+    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    ended = run(f"--web.listen-address={host}:10180", cwd=tmp_path)
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert f'level=error msg="cannot listen" address={host}:10180 error=' in line
+
+
+NO_THREADS = """
+import _thread, threading
+def refuse(*_, **__): raise RuntimeError("can't start new thread")
+"""
+
+
+@pytest.mark.parametrize(
+    "refused", ["threading._start_new_thread = refuse", "threading.Thread.start = refuse"]
+)
+def test_threads_that_cannot_start_end_the_start(tmp_path: Path, refused: str) -> None:
+    """As where TasksMax or the memory is too small."""
+    flag = "--web.listen-address=127.0.0.1:0"
+    process = started_by(NO_THREADS + refused, tmp_path, flag)
+    assert process.wait(20) == 1
+    (line,) = process.lines
+    assert 'level=error msg="cannot start" error="can\'t start new thread"' in line
+
+
+STUCK = """
+import socket, time
+real = socket.getaddrinfo
+def stuck(*arguments, **options):
+    sys.stderr.write("resolving\\n")
+    sys.stderr.flush()
+    time.sleep(60)
+socket.getaddrinfo = stuck
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_ends_a_start_that_is_stuck(tmp_path: Path, number: signal.Signals) -> None:
+    process = started_by(STUCK, tmp_path, "--web.listen-address=name.invalid:0")
+    process.wait_for("resolving")
+    code, took = ends_in(process, number)
+    assert (code, took < END + SLACK) == (0, True)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_ends_it_whatever_the_end_waits_for(tmp_path: Path, number: signal.Signals) -> None:
+    """Here the exporter never finishes to close its connections."""
+    script = (
+        "import time, exporter.commands.serve as serve\n"
+        "serve.Exporter.close = lambda _: time.sleep(60)\n"
+    )
+    process = started_by(script, tmp_path, "--web.listen-address=127.0.0.1:0")
+    process.wait_for("docspace-exporter is ready")
+    code, took = ends_in(process, number)
+    assert (code, took < END + SLACK) == (0, True)
+
+
+def test_server_that_fails_ends_the_process(tmp_path: Path) -> None:
+    """Rather than a process that looks alive and answers nobody."""
+    script = (
+        "import asyncio, threading, exporter.httpserver.server as server\n"
+        "async def fail(self):\n"
+        "    self._loop = asyncio.get_running_loop()\n"
+        "    self._started.set_result(None)\n"
+        "    await asyncio.sleep(1)\n"
+        "    raise ZeroDivisionError\n"
+        "server.Server._serve = fail\n"
+    )
+    process = started_by(script, tmp_path, "--web.listen-address=127.0.0.1:0")
+    assert process.wait(20) == 1
+    assert "error=ZeroDivisionError" in process.stderr
+
+
+def test_hangups_that_come_during_a_reload_are_not_lost(tmp_path: Path, demo: Demo) -> None:
+    with ExporterProcess(tmp_path, demo.config("acme")) as exporter:
+        for _ in range(50):
+            exporter.send(signal.SIGHUP)
+        (tmp_path / "config.yaml").write_text(demo.config("globex"))
+        exporter.send(signal.SIGHUP)
+        eventually(exporter.get, lambda text: 'portal="globex"' in text, 10.0)
+        assert exporter.stop() == 0

@@ -253,3 +253,31 @@ def test_sighup_reloads_and_does_not_end_it(tmp_path: Path, demo: Demo) -> None:
         process.send(signal.SIGHUP)
         process.wait_for("configuration reloaded", after=written)
         assert process.stop() == 143
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+@pytest.mark.parametrize("flags", [(), ("--interval=1h",)], ids=["once", "interval"])
+def test_a_signal_ends_it_with_the_code_that_shells_give(
+    demo: Demo, tmp_path: Path, output: Path, number: signal.Signals, code: int,
+    flags: tuple[str, ...],
+) -> None:  # fmt: skip
+    portal = demo.portals["initech"].portal
+    portal.delay = 30.0
+    process = looping(tmp_path, demo.config("initech"), output, *flags)
+    until(lambda: bool(portal.requests))
+    assert process.stop(number, seconds=5.0) == code
+    assert "Traceback" not in process.stderr
+
+
+def test_a_storm_of_signals_does_not_stop_it(tmp_path: Path, demo: Demo) -> None:
+    """A handler that sets an event can interrupt the wait for it, which then never ends."""
+    output = tmp_path / "docspace.prom"
+    process = looping(tmp_path, demo.config("acme"), output, "--interval=100ms")
+    until(output.exists)
+    for _ in range(300):
+        process.send(signal.SIGHUP)
+    written = output.stat().st_ino
+    until(lambda: output.stat().st_ino != written)
+    assert process.stop(seconds=5.0) == 143

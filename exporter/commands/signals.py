@@ -1,5 +1,6 @@
 """Signals for commands that run until one comes: SIGTERM and SIGINT end them, SIGHUP reloads."""
 
+import atexit
 import contextlib
 import os
 import select
@@ -68,3 +69,5 @@ class Signals:
         code = self._exit_codes[number]
         signal.signal(signal.SIGALRM, lambda *_: os._exit(code))
         signal.setitimer(signal.ITIMER_REAL, _END_SECONDS)
+        # After that nothing waits for anything any more, and Python's handlers are gone.
+        atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)

@@ -35,7 +35,7 @@ MAX_BODY = 8 * 1024
 #: Bytes of a body that is sent in one piece with its head.
 _SMALL = 16 * 1024
 #: Seconds that requests may still take once the end is asked for.
-_GRACE = 1.0
+_GRACE = 0.8
 #: accept() fails with these where descriptors or memory run out; then some connections are closed.
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _EVICTED = 8

@@ -78,7 +78,11 @@ class Dripping:
 
     def _opened(self, target: Target) -> socket.socket:
         sock = target.connect(self.receive_buffer, handshake=self.handshake)
-        sock.sendall(self.first)
+        try:
+            sock.sendall(self.first)
+        except OSError:
+            sock.close()
+            raise
         sock.settimeout(0)
         return sock
 
