@@ -122,7 +122,7 @@ def start(_: Extent) -> Iterator[Line]:
         processes.exporter(portal.ports) as exporter,
     ):
         file = processes.configuration(folder, portal.ports)
-        for form in ("json", "csv"):
+        for form in ("table", "json"):
             keys = ["keys", f"--config.file={file}", f"--format={form}"]
             yield _command(f"keys --format={form}, 10,000 keys", keys, 3)
         _metrics(exporter)()

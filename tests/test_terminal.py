@@ -1,8 +1,13 @@
-"""Text for a terminal: the short way for ordinary text gives what the long one does."""
+"""Text for a terminal or a pipe: the short way gives what the long one does."""
 
 import sys
 import unicodedata
 
+from hypothesis import example, given
+from hypothesis import strategies as st
+from rich.table import Table
+
+from exporter.commands.tables import GAP, aligned, cell, render
 from exporter.commands.terminal import is_right_to_left, shown
 
 
@@ -22,3 +27,21 @@ def test_ascii_is_written_from_the_left() -> None:
 
 def test_one_letter_from_the_right_is_enough() -> None:
     assert is_right_to_left("key \u05d0")
+
+
+CELLS = st.text(max_size=8).map(lambda text: cell(text).plain)
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda n: st.lists(st.lists(CELLS, min_size=n, max_size=n), min_size=2)
+    )
+)
+@example([["Name", "Key"], ["e\u0301 備份 \U0001f680", "x"], ["", ""]])
+def test_rows_for_a_pipe_are_those_that_rich_makes(rows: list[list[str]]) -> None:
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for heading in rows[0]:
+        table.add_column(cell(heading), no_wrap=True, overflow="fold")
+    for row in rows[1:]:
+        table.add_row(*map(cell, row))
+    assert aligned(rows) == render(table)

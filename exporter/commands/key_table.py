@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.commands.key_list import Listed
-from exporter.commands.tables import GAP, cell, grid, is_terminal, width
+from exporter.commands.tables import GAP, aligned, cell, grid, width
 from exporter.formatting import day, moment, plural
 
 
@@ -88,14 +88,18 @@ COLUMNS = (
 DISPENSABLE = (CREATED, EXPIRY_DATE, LAST_USED, PERMISSIONS, POSTFIX, STATE, PORTAL)
 
 
+def piped(keys: Sequence[Listed], *, several_portals: bool) -> str:
+    """All columns, as text for a pipe."""
+    columns = [column for column in COLUMNS if several_portals or column is not PORTAL]
+    rows = [[column.value(key).plain for column in columns] for key in keys]
+    return aligned([[column.heading for column in columns], *rows])
+
+
 def parts(keys: Sequence[Listed], *, several_portals: bool) -> Iterator[RenderableType]:
-    """The table of at least one key; on a terminal with a last line that says what is left out."""
+    """The table of at least one key on a terminal; the last line says what is left out."""
     needs = {
         column: column.needs(keys) for column in COLUMNS if several_portals or column is not PORTAL
     }
-    if not is_terminal():
-        yield _table(keys, needs)
-        return
     fitting = _fitting(needs)
     yield _table(keys, fitting)
     gone = [column.heading.lower() for column in needs if column not in fitting]
@@ -114,7 +118,7 @@ def _fitting(needs: Mapping[Column, int]) -> dict[Column, int]:
 
 
 def _table(keys: Sequence[Listed], columns: Mapping[Column, int]) -> Table:
-    table = grid(headed=is_terminal())
+    table = grid()
     for column, need in columns.items():
         table.add_column(column.heading, min_width=need, no_wrap=not column.folds, overflow="fold")
     for key in keys:

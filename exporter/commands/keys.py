@@ -54,7 +54,11 @@ def _print(keys: Sequence[Listed], observations: Sequence[Observation], form: st
         portals = [_portal(observation) for observation in observations]
         emit(json_text({"portals": portals, "keys": [record(key) for key in keys]}))
     elif keys:
-        emit(tables.render(*key_table.parts(keys, several_portals=len(observations) > 1)))
+        several = len(observations) > 1
+        if tables.is_terminal():
+            emit(tables.render(*key_table.parts(keys, several_portals=several)))
+        else:
+            emit(key_table.piped(keys, several_portals=several))
     elif sys.stderr.isatty():
         complain("no such key")
 

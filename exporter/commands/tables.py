@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -43,11 +44,11 @@ def cell(text: str, style: str = "") -> Text:
     return Text(shown(text) + mark, style)
 
 
-def grid(*, headed: bool = True) -> Table:
-    """A table without frame, its columns `GAP` apart; ``headed`` draws a line below the head."""
+def grid() -> Table:
+    """A table without frame, its columns `GAP` apart, with a line below the head."""
     return Table(
-        box=box.SIMPLE_HEAD if headed else None,
-        padding=(0, GAP - headed, 0, 0),
+        box=box.SIMPLE_HEAD,
+        padding=(0, GAP - 1, 0, 0),
         pad_edge=False,
         show_edge=False,
         header_style="bold",
@@ -68,6 +69,22 @@ def render(*parts: RenderableType) -> str:
     for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in text.getvalue().split("\n"))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a pipe gets them: what `render` makes of a grid there, without rich's own pace."""
+    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        padded = [
+            text + " " * (width - _cells(text)) for text, width in zip(row, widths, strict=True)
+        ]
+        lines.append((" " * GAP).join(padded).rstrip() + "\n")
+    return "".join(lines)
+
+
+def _cells(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def waiting(names: Sequence[str]) -> contextlib.AbstractContextManager[object]:
