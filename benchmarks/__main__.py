@@ -4,6 +4,7 @@ The parts are those of `PARTS`. With ``--full`` the list grows to 100,000 keys a
 for 5,000 scrapes; without it all takes some minutes. ``--write`` puts table and plot into docs/.
 """
 
+import os
 import platform
 import statistics
 import sys
@@ -20,6 +21,9 @@ from benchmarks.portal import SECRET
 from benchmarks.processes import PROMETHEUS, Client, Process
 
 DOCS = Path(__file__).parent.parent / "docs"
+
+#: Where the table stands in docs/performance.md.
+_TABLE_STARTS, _TABLE_ENDS = "<!-- table -->", "<!-- end of table -->"
 
 #: What was measured, the value, and what it is to be compared with.
 Line = tuple[str, str, str]
@@ -102,30 +106,36 @@ def memory(extent: Extent) -> Iterator[Line]:
 
 def start(_: Extent) -> Iterator[Line]:
     """Starting, and the commands that somebody waits for."""
-    yield ("--version", _ms(min(processes.ran(["--version"]) for _ in range(7))), "")
+    yield _command("--version", ["--version"], 9)
     with processes.portals(100) as portal:
         took = []
         for _ in range(5):
             began = time.perf_counter()
             with processes.exporter(portal.ports) as exporter:
                 _metrics(exporter)()
-                took.append(time.perf_counter() - began)
-        yield ("start to first answer, 100 keys", _ms(min(took)), "")
+                took.append((time.perf_counter() - began, exporter.cpu))
+        wall, cpu = min(took)
+        yield ("start to first answer, 100 keys", _ms(wall), f"CPU {_ms(cpu)}")
     with (
         processes.portals(10_000) as portal,
         tempfile.TemporaryDirectory() as folder,
         processes.exporter(portal.ports) as exporter,
     ):
         file = processes.configuration(folder, portal.ports)
-        command = ["keys", f"--config.file={file}", "--format=json"]
-        yield (
-            "keys --format=json, 10,000 keys",
-            _ms(min(processes.ran(command) for _ in range(3))),
-            "",
-        )
+        for form in ("json", "csv"):
+            keys = ["keys", f"--config.file={file}", f"--format={form}"]
+            yield _command(f"keys --format={form}, 10,000 keys", keys, 3)
         _metrics(exporter)()
         page = Client(exporter.ports[0], "/", {"Accept-Encoding": "gzip"})
-        yield ("status page, 10,000 keys", _ms(_median(page, 10)), "")
+        before = exporter.cpu
+        wall = _median(page, 10)
+        cpu = (exporter.cpu - before) / 11
+        yield ("status page, 10,000 keys", _ms(wall), f"CPU {_ms(cpu)}")
+
+
+def _command(name: str, arguments: Sequence[str], rounds: int) -> Line:
+    wall, cpu = min(processes.ran(arguments) for _ in range(rounds))
+    return (name, _ms(wall), f"CPU {_ms(cpu)}")
 
 
 def growth(extent: Extent) -> Iterator[Line]:
@@ -164,10 +174,30 @@ PARTS: dict[str, Callable[[Extent], Iterator[Line]]] = {
 def main(arguments: Sequence[str]) -> None:
     """Print the lines of each part as soon as they are there."""
     chosen = [name for name in PARTS if name in arguments] or list(PARTS)
-    print(f"{platform.machine()}, Python {platform.python_version()}")
+    extent: Extent = "full" if "--full" in arguments else "short"
+    lines = []
     for name in chosen:
-        for what, value, beside in PARTS[name]("full" if "--full" in arguments else "short"):
-            print(f"| {what} | {value} | {beside} |", flush=True)
+        for line in PARTS[name](extent):
+            lines.append("| " + " | ".join(line) + " |")
+            print(lines[-1], flush=True)
+    if "--write" in arguments:
+        _write(lines, arguments)
+
+
+def _write(lines: Sequence[str], arguments: Sequence[str]) -> None:
+    """Put the table into the documentation, in the place of the last one."""
+    page = DOCS / "performance.md"
+    before, _, after = page.read_text(encoding="utf-8").partition(_TABLE_STARTS)
+    load = os.getloadavg()[1]
+    made = (
+        f'Made by `make bench ARGS="{" ".join(arguments)}"` on {platform.machine()} with '
+        f"{os.cpu_count()} processors and Python {platform.python_version()}; load {load:.1f}."
+    )
+    table = "\n".join([made, "", "| what | measured | beside |", "|---|---|---|", *lines])
+    page.write_text(
+        f"{before}{_TABLE_STARTS}\n{table}\n{_TABLE_ENDS}{after.partition(_TABLE_ENDS)[2]}",
+        encoding="utf-8",
+    )
 
 
 def _metrics(process: Process) -> Client:

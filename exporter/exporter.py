@@ -6,7 +6,8 @@ outlives a configuration: its own counters, and the portals that a reload did no
 
 import platform
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from weakref import WeakValueDictionary
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,13 +17,14 @@ from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import InternalError
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
+from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.workers import Workers
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.exposition import Format, Renderer
+from exporter.metrics.exposition import Body, Format, Renderer
 from exporter.metrics.runtime import Runtime
 from exporter.version import VERSION, revision
 
@@ -45,6 +47,15 @@ class Tally:
         return self._value
 
 
+class _SharedPart:
+    """The part of an exposition that is the same for all scrapes with these observations."""
+
+    def __init__(self, observations: Sequence[Observation]) -> None:
+        self.observations = observations  # held, since they are known by their ids
+        self.lock = threading.Lock()
+        self.body: Body | None = None
+
+
 class Exporter:
     """Answers scrapes for the portals of one configuration at a time.
 
@@ -64,6 +75,8 @@ class Exporter:
         self.faults = Tally()
         self.rejected = Tally()
         self._reloading = threading.Lock()
+        self._sharing = threading.Lock()
+        self._parts: WeakValueDictionary[Hashable, _SharedPart] = WeakValueDictionary()
         settings = load()
         self._shared = Shared(
             clock=clock,
@@ -91,10 +104,13 @@ class Exporter:
         A portal that fails is part of the answer. Raises only internal errors.
         """
         observations = self.fleet.observe(portals, seconds)
-        now = self._clock.now()
-        snapshots = [Snapshot.at(observation, now) for observation in observations]
-        view = self._view() if own else None
-        return self._renderer.expose(snapshots, view, form, compressed=compressed)
+        shared = self._shared_part(observations, form, compressed=compressed)
+        with shared.lock:
+            if shared.body is None:
+                now = self._clock.now()
+                snapshots = [Snapshot.at(observation, now) for observation in observations]
+                shared.body = self._renderer.portals(snapshots, form, compressed=compressed)
+        return self._renderer.finish(shared.body, self._view() if own else None, form)
 
     def reload(self) -> None:
         """Load the configuration again: all of it, or nothing.
@@ -134,6 +150,17 @@ class Exporter:
         self.faults.raise_by_one()
         error = InternalError(exc)
         self._log.error("internal error", error=error.fault, place=error.place)
+
+    def _shared_part(
+        self, observations: Sequence[Observation], form: Format, *, compressed: bool
+    ) -> _SharedPart:
+        """What scrapes with just these observations share, as long as one of them is at work."""
+        key = tuple(map(id, observations)), form, compressed
+        with self._sharing:
+            part = self._parts.get(key)
+            if part is None:
+                part = self._parts[key] = _SharedPart(observations)
+            return part
 
     def _kept(self, portal: Portal | None, settings: PortalSettings) -> Portal:
         """The portal that was known, with these settings; else a new one."""

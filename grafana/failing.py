@@ -79,8 +79,8 @@ def firing_alerts() -> table.Panel:
     alerts = f"max by ({ALERT_LABELS}, key_name, key_postfix) ({ranks})"
     rows = f"topk({promql.ROW_LIMIT}, {alerts})"
     last = promql.LAST_FALLING
-    # Alerts on portals have no key.
-    keyed = f'label_replace({promql.titled(rows)}, "key", "", "key", " …")'
+    # Alerts on portals have no key, and others may have no postfix.
+    keyed = f'label_replace({promql.titled(rows)}, "key", "$1", "key", "(?s)(.*) …")'
     # The name without the prefix that all of them have, which the link puts before it again.
     named = (
         f'label_replace({keyed}, "alert", "$1", "alertname", "DocSpace(.*)")'

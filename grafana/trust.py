@@ -174,11 +174,13 @@ def portal_up() -> statetimeline.Panel:
     queries = [
         Query(others, "{{all}} others", "A"),
         Query(f"{course_} and on (portal) {worst}", "{{portal}}", "B"),
+        # Without any series Grafana would complain in words of its own.
+        Query(f"vector({promql.NOT_SCRAPED}) unless on () {up}", promql.NO_EXPORTER, "C"),
     ]
     return states(frame, queries, UP_COLORS).interval("1m")
 
 
-UP_COLORS: Final = texts({"0": ("down", NOW), "1": ("up", "green")})
+UP_COLORS: Final = texts({"0": ("down", NOW), "1": ("up", "green"), "-2": ("not scraped", QUIET)})
 
 
 def errors() -> timeseries.Panel:

@@ -19,6 +19,8 @@ EMPTY = {
     "Vanished": "no key is deleted within the seconds that the test waits",
     "Alerts that fire: since": "no rules are loaded",
     "Portals that were down: B": "none is",
+    "Portals that were down: C": "an exporter is scraped",
+    "Active keys by time left: L": "portals answer",
     "Failed scrapes by reason: A": "none does",
     "Created": "emitted at the end of a range in steps of Grafana's",
     "Expired": "emitted at the end of a range in steps of Grafana's",

@@ -115,9 +115,10 @@ def test_the_status_page_says_why_the_keys_are_dead(scene: Scene, tmp_path: Path
     with ExporterProcess(tmp_path, scene.config) as exporter:
         exporter.get()
         page = exporter.get("/")
-    assert "3 keys are refused: creator gone." in page
+    assert "3 keys are dead: their creators are gone." in page
     assert page.count("<strong>creator removed</strong>") == 2
     assert "<strong>creator disabled</strong>: <bdi>Bruno</bdi>" in page
+    assert "last tried " in page
 
 
 def test_the_keys_command_lists_them_by_state(scene: Scene, tmp_path: Path) -> None:
@@ -135,6 +136,7 @@ def test_the_table_says_why_the_keys_are_dead(scene: Scene, tmp_path: Path) -> N
     (payroll,) = (line for line in table.splitlines() if line.startswith("payroll"))
     (zapier,) = (line for line in table.splitlines() if line.startswith("zapier"))
     assert "refused: creator disabled" in payroll
+    assert re.search(r"tried (now|\d+ \w+ ago)", payroll)
     assert "refused: creator removed" in zapier
 
 

@@ -221,6 +221,15 @@ def test_headline_says_what_is_down_and_what_expires(site: Site) -> None:
     assert re.search(r"<span>\d keys expire within 7 days.</span>", html)
 
 
+def test_headline_says_that_one_key_is_dead_and_when_it_was_tried(running: Demo) -> None:
+    site = Site((settings(running, "globex"),))
+    site.scrape()
+    html = site.html()
+    site.close()
+    assert "<span>1 key is dead: its creator is gone.</span>" in html
+    assert re.search(r"last tried 119 days ago <span class=\"by\"><strong>creator removed", html)
+
+
 def test_portal_that_was_not_scraped_yet_says_so(fresh: Site) -> None:
     assert "Not scraped yet" in fresh.html()
 

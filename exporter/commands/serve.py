@@ -1,6 +1,7 @@
 """``docspace-exporter serve``: the exporter itself, until SIGTERM or SIGINT."""
 
 import argparse
+import functools
 import os
 import signal
 import socket
@@ -33,7 +34,6 @@ from exporter.threads import in_thread
 from exporter.version import HOMEPAGE, VERSION, revision
 from exporter.web.app import App, WebOptions
 from exporter.web.landing import landing_page
-from exporter.web.page.status import StatusPage
 
 #: Requests for each scrape allowed: most of them wait for the same portals, which costs little.
 WAITING = 5
@@ -208,7 +208,15 @@ def _front_page(exporter: Exporter, options: argparse.Namespace) -> Handler:
     """What ``/`` shows: the status page, or the plain page without any state."""
     if options.web_disable_status_page:
         return lambda _: landing_page(options.web_telemetry_path)
-    return StatusPage(lambda: exporter.fleet, Clock(), options.web_telemetry_path, HOMEPAGE)
+
+    @functools.cache
+    def page() -> Handler:
+        # Imported once somebody looks at it: the template engine is a tenth of a start.
+        from exporter.web.page.status import StatusPage
+
+        return StatusPage(lambda: exporter.fleet, Clock(), options.web_telemetry_path, HOMEPAGE)
+
+    return lambda request: page()(request)
 
 
 def _ignored(log: FilteringBoundLogger, ignored: "sys.UnraisableHookArgs") -> None:

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import compress, groupby
 from typing import Literal
 
 from exporter.config import Window
@@ -123,13 +123,12 @@ def find_superseded(keys: Sequence[ApiKey], now: float) -> frozenset[str]:
     Rotated is a key for which the same person made a newer active one of the same name that
     outlives it. Removed people share one id, so whose key was whose is unknown there.
     """
-    names = Counter([key.name for key in keys])
-    if len(names) == len(keys):
-        return frozenset()
+    names = [key.name for key in keys]
+    doubled = {name for name, count in Counter(names).items() if count > 1}
     families: dict[tuple[str, str], list[ApiKey]] = defaultdict(list)
-    for key in keys:
+    for key in compress(keys, map(doubled.__contains__, names)) if doubled else ():
         creator = key.creator
-        if names[key.name] > 1 and creator is not None and creator.id and not creator.removed:
+        if creator is not None and creator.id and not creator.removed:
             families[creator.id, key.name].append(key)
     return frozenset(
         key_id

@@ -21,6 +21,8 @@ from exporter.metrics.gzipped import GzipMember, Identity
 from exporter.metrics.lines import Table
 
 Format = Literal["text", "openmetrics"]
+#: An exposition that is being written.
+Body = GzipMember | Identity
 
 _EOF = b"# EOF\n"
 
@@ -50,6 +52,12 @@ class Renderer:
 
         With ``compressed`` it is a gzip member. Families without samples are left out.
         """
+        return self.finish(self.portals(snapshots, form, compressed=compressed), own, form)
+
+    def portals(
+        self, snapshots: Sequence[Snapshot], form: Format, *, compressed: bool = False
+    ) -> Body:
+        """What an exposition of these portals starts with; any number can be finished from it."""
         blocks = [self._blocks_of(snapshot) for snapshot in snapshots]
         pairs = list(zip(blocks, snapshots, strict=True))
         body = GzipMember() if compressed else Identity()
@@ -57,6 +65,12 @@ class Renderer:
         _write(body, PORTAL_ROWS, portals, form)
         keys = [each.blocks(snapshot, compressed=compressed) for each, snapshot in pairs]
         _write_keys(body, keys, form)
+        body.flush()
+        return body
+
+    def finish(self, portals: Body, own: ExporterView | None, form: Format) -> bytes:
+        """The whole exposition, with the exporter's own and the process' metrics as of now."""
+        body = type(portals)(portals)  # type: ignore[arg-type]  # of the same type
         if own is not None:
             _write(body, EXPORTER_ROWS, [self._exporter.lines(own)], form)
             body.write([_generated(self._collect(), form)])
@@ -83,7 +97,7 @@ class Renderer:
 
 
 def _write(
-    body: GzipMember | Identity,
+    body: Body,
     rows: Sequence[Row[Any]],
     lines: Sequence[list[bytes]],
     form: Format,
@@ -95,9 +109,7 @@ def _write(
             body.write([_head(row, form), text])
 
 
-def _write_keys(
-    body: GzipMember | Identity, portals: Sequence[Sequence[Block]], form: Format
-) -> None:
+def _write_keys(body: Body, portals: Sequence[Sequence[Block]], form: Format) -> None:
     """Write the families of keys; each portal has a block for each row."""
     for number, row in enumerate(KEY_ROWS):
         blocks = [of_portal[number] for of_portal in portals if of_portal[number].size]

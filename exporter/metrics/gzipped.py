@@ -44,29 +44,33 @@ class Stretch:
 
 
 class GzipMember:
-    """Takes text in turn; what is not compressed yet is, in as few stretches as can be."""
+    """Takes text in turn; what is not compressed yet is, in as few stretches as can be.
 
-    def __init__(self) -> None:
-        self._parts = [_HEADER]
+    With ``start`` it begins with all that was written there, compressed already.
+    """
+
+    def __init__(self, start: "GzipMember | None" = None) -> None:
+        self._parts: list[bytes] = [_HEADER] if start is None else list(start._parts)
         self._pending: list[bytes] = []
-        self._checksum = 0
-        self._size = 0
+        self._checksum: int = 0 if start is None else start._checksum
+        self._size: int = 0 if start is None else start._size
 
     def write(self, texts: Sequence[bytes], stretch: Stretch | None = None) -> None:
         """Add text; ``stretch`` is the same, where there is one."""
         if stretch is None:
             self._pending += texts
             return
-        self._flush()
+        self.flush()
         self._add(texts, stretch)
 
     def finish(self) -> bytes:
         """The whole member."""
-        self._flush()
+        self.flush()
         trailer = struct.pack("<LL", self._checksum, self._size & 0xFFFFFFFF)
         return b"".join([*self._parts, _END, trailer])
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Compress what is left, so that another member can start with it."""
         if self._pending:
             text = b"".join(self._pending)
             self._pending = []
@@ -85,12 +89,15 @@ class GzipMember:
 class Identity:
     """The same for text that is not to be compressed."""
 
-    def __init__(self) -> None:
-        self._texts: list[bytes] = []
+    def __init__(self, start: "Identity | None" = None) -> None:
+        self._texts: list[bytes] = [] if start is None else list(start._texts)
 
     def write(self, texts: Sequence[bytes], _: Stretch | None = None) -> None:
         """Add text."""
         self._texts += texts
+
+    def flush(self) -> None:
+        """Do nothing: there is nothing to compress."""
 
     def finish(self) -> bytes:
         """All of it."""

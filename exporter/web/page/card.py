@@ -32,7 +32,7 @@ class Urgency:
     urgent: bool = False
 
 
-ORPHANED = Urgency("orphaned", "refused: creator gone", urgent=True)
+ORPHANED = Urgency("orphaned", "refused, creator gone", urgent=True)
 WEEK = Urgency("week", "within 7 days", urgent=True)
 MONTH = Urgency("month", "in 7 to 30 days", urgent=True)
 QUARTER = Urgency("quarter", "in 30 to 90 days")
@@ -165,7 +165,7 @@ class JudgedPortal:
             expires=None if key.expires is None else date(key.expires),
             access=key.access,
             permissions=() if "permissions" in withhold else key.permissions,
-            used="never used" if key.last_used is None else f"used {ago(self.now - key.last_used)}",
+            used=_used(state, self.now),
             creator=key.creator.name if key.creator and "creator" not in withhold else "",
             refused=_REFUSED.get(state.creator_status, ""),
             own=own is not None and own.id == key.id,
@@ -247,6 +247,13 @@ def _when(state: KeyState) -> str:
     if state.left is None:
         return "never expires"
     return f"expired {ago(-state.left)}" if state.left <= 0 else moment(state.left)
+
+
+def _used(state: KeyState, now: float) -> str:
+    """The last use; of a key that the portal refuses, the last attempt."""
+    verb = "tried" if state.condition == "orphaned" else "used"
+    last = state.key.last_used
+    return f"never {verb}" if last is None else f"last {verb} {ago(now - last)}"
 
 
 def _took(seconds: float) -> str:
