@@ -4,7 +4,8 @@ BIN := .venv/bin
 SOURCES := $(shell find exporter -name '*.py' -o -path '*/templates/*' -type f)
 PACKAGE := setup.cfg pyproject.toml README.md $(SOURCES)
 
-.PHONY: demo test lint types check format docs dashboard rules bench rules-bench lock wheel clean
+.PHONY: demo test lint types check grafana-test format docs dashboard rules bench \
+	rules-bench attack soak fuzz lock wheel clean
 
 demo: .venv/demo
 	@$(BIN)/docspace-exporter demo $(FLAGS)
@@ -24,6 +25,11 @@ check: .venv/test wheel
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run $(BIN)/pytest $(ARGS); status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
+
+# Draw the dashboards in a real Grafana, from GRAFANA_HOME (the folder of a release) or PATH, and leave
+# screenshots in .tools/grafana.
+grafana-test: .venv/test
+	GRAFANA_REQUIRED=1 PYTHONPATH=$(CURDIR) $(BIN)/pytest tests/test_dashboards_grafana.py $(ARGS)
 
 format: .venv/test
 	$(BIN)/ruff check --fix .
@@ -50,7 +56,21 @@ rules-bench: .venv/test
 
 # Ratios and differences of one run; these count, single times do not.
 bench: .venv/test
-	PYTHONPATH=$(CURDIR) $(BIN)/python benchmarks/scrape.py
+	PYTHONPATH=$(CURDIR) $(BIN)/python -m benchmarks $(ARGS)
+
+# Attacks on a real exporter, and how many healthy scrapes get through; under five minutes.
+attack: .venv/test
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python benchmarks/attack.py $(ARGS)
+
+# Scrapes with faults mixed in, for MINUTES: memory, threads and descriptors stay flat.
+soak: .venv/test
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python benchmarks/soak.py $(MINUTES)
+MINUTES := 10
+
+# Inputs without sense: request heads, portals' answers, configuration; for SECONDS.
+fuzz: .venv/test
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python benchmarks/fuzz.py $(SECONDS)
+SECONDS := 60
 
 # Pin every dependency with its hashes, from the lower bounds in setup.cfg.
 lock: .venv/test

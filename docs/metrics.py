@@ -4,7 +4,6 @@ Every sample line is real: one portal and one key, collected and exposed as a sc
 """
 
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,17 @@ from exporter.docspace.model import ApiKey, Creator
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import KeyList
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
-from exporter.metrics.collector import (
-    exporter_metrics,
-    portal_metrics,
+from exporter.metrics.catalogue import (
+    EXPORTER_ROWS,
+    KEY_LABELS,
+    KEY_ROWS,
+    PORTAL_LABELS,
+    PORTAL_ROWS,
+    ExporterView,
+    Row,
 )
-from exporter.metrics.exposition import expose
+from exporter.metrics.exposition import Renderer
 from exporter.version import VERSION
-
-PORTAL_LABELS = ("portal",)
-KEY_LABELS = ("portal", "key_id", "key_name")
 
 PAGE = Path(__file__).with_suffix(".md")
 
@@ -123,19 +123,17 @@ def _entry(row: Row[Any], labels: tuple[str, ...], sample: str) -> str:
 
 
 def _reasons() -> Iterator[str]:
-    leaves = {leaf.reason: leaf for leaf in _leaves(PortalError)}
+    errors = {error.reason: error for error in _errors(PortalError) if "reason" in vars(error)}
     for reason in REASONS:
-        leaf = leaves[reason]
-        meaning = (leaf.__doc__ or "").partition("\n\n")[0]
-        yield f"| `{reason}` | {meaning} | {leaf.hint[:1].upper()}{leaf.hint[1:]} |\n"
+        error = errors[reason]
+        meaning = (error.__doc__ or "").partition("\n\n")[0]
+        yield f"| `{reason}` | {meaning} | {error.hint[:1].upper()}{error.hint[1:]} |\n"
 
 
-def _leaves(kind: type[PortalError]) -> Iterator[type[PortalError]]:
-    children = kind.__subclasses__()
-    if not children:
-        yield kind
-    for child in children:
-        yield from _leaves(child)
+def _errors(kind: type[PortalError]) -> Iterator[type[PortalError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _errors(child)
 
 
 def _samples() -> dict[str, str]:
@@ -162,9 +160,9 @@ def _samples() -> dict[str, str]:
         faults=0,
         rejected=0,
     )
-    families = chain(portal_metrics([Snapshot.at(observation, NOW)]), exporter_metrics(exporter))
+    snapshots = [Snapshot.at(observation, NOW)]
     samples: dict[str, str] = {}
-    for line in expose(families, "text").decode().splitlines():
+    for line in Renderer().expose(snapshots, exporter, "text").decode().splitlines():
         if not line.startswith("#"):
             samples.setdefault(line.partition(" ")[0].partition("{")[0], line)
     return samples

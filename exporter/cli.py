@@ -8,8 +8,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from exporter import flags
+from exporter.commands.terminal import complain
 from exporter.config import ConfigError
 from exporter.version import VERSION, revision
 
@@ -25,20 +27,40 @@ COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    if sys.stderr is None:  # closed by the caller, who wants to read nothing
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115, open to the end
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parse(arguments)
     try:
         flags.complete(options, COMMANDS[options.command][0], os.environ)
+        _import_structlog()
         # Imported here, so that one command does not pay for the libraries of the others.
         command = importlib.import_module(f"exporter.commands.{options.command}")
         code: int = command.run(options)
     except flags.FlagError as exc:
-        sys.stderr.write(f"docspace-exporter {options.command}: {exc}\n")
+        complain(f"docspace-exporter {options.command}: {exc}")
         return 2
     except ConfigError as exc:
-        sys.stderr.write("".join(f"{problem}\n" for problem in exc.problems))
+        for problem in exc.problems:
+            complain(problem)
         return 2
     return code
+
+
+def _import_structlog() -> None:
+    """Import structlog as if rich were not there.
+
+    It would import rich to draw tracebacks for developers, which takes longer than all else that
+    it imports. For the commands that use rich themselves it is there again.
+    """
+    hidden = "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # so import raises ImportError
+    try:
+        importlib.import_module("structlog")
+    finally:
+        if hidden:
+            del sys.modules["rich"]
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -4,26 +4,27 @@ It joins the two rooms that do not know each other, ``docspace`` and ``metrics``
 outlives a configuration: its own counters, and the portals that a reload did not change.
 """
 
-import itertools
 import platform
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from weakref import WeakValueDictionary
 
-from prometheus_client import Metric
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.config import ConfigError, PortalSettings, Settings
+from exporter.docspace.deadline import Alarm
+from exporter.docspace.errors import InternalError
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
-from exporter.docspace.portal import Portal
-from exporter.docspace.slots import Slots
+from exporter.docspace.observation import Observation
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
+from exporter.docspace.workers import Workers
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.collector import exporter_metrics, portal_metrics
-from exporter.metrics.exposition import Format, expose
+from exporter.metrics.exposition import Body, Format, Renderer
 from exporter.metrics.runtime import Runtime
 from exporter.version import VERSION, revision
 
@@ -46,6 +47,15 @@ class Tally:
         return self._value
 
 
+class _SharedPart:
+    """The part of an exposition that is the same for all scrapes with these observations."""
+
+    def __init__(self, observations: Sequence[Observation]) -> None:
+        self.observations = observations  # held, since they are known by their ids
+        self.lock = threading.Lock()
+        self.body: Body | None = None
+
+
 class Exporter:
     """Answers scrapes for the portals of one configuration at a time.
 
@@ -60,39 +70,53 @@ class Exporter:
         self._clock = clock
         self._log = log
         self._contexts = TLSContexts()
-        self._runtime = Runtime()
+        self._renderer = Renderer(Runtime().collect)
         self._coalesced = Tally()
         self.faults = Tally()
         self.rejected = Tally()
         self._reloading = threading.Lock()
+        self._sharing = threading.Lock()
+        self._parts: WeakValueDictionary[Hashable, _SharedPart] = WeakValueDictionary()
         settings = load()
-        self._slots = Slots(settings.concurrency)
+        self._shared = Shared(
+            clock=clock,
+            log=log,
+            workers=Workers(settings.concurrency, self._fault),
+            alarm=Alarm(self._fault),
+            coalesced=self._coalesced.raise_by_one,
+            fault=self.faults.raise_by_one,
+        )
         self._reload_successful = True
         self._reload_time = clock.now()
         self.fleet = Fleet([self._portal(portal) for portal in settings.portals], clock)
 
     def expose(
-        self, portals: Sequence[Portal], seconds: float, form: Format, *, own: bool
+        self,
+        portals: Sequence[Portal],
+        seconds: float,
+        form: Format,
+        *,
+        own: bool,
+        compressed: bool = False,
     ) -> bytes:
         """Observe portals side by side within so many seconds; with ``own``, add our own metrics.
 
-        A portal that fails is part of the answer. Raises nothing but faults of ours.
+        A portal that fails is part of the answer. Raises only internal errors.
         """
         observations = self.fleet.observe(portals, seconds)
-        now = self._clock.now()
-        views = [Snapshot.at(observation, now) for observation in observations]
-        metrics: Iterable[Metric] = portal_metrics(views)
-        if own:
-            # Last, so that what this scrape counted is in it.
-            ours = exporter_metrics(self._view()), self._runtime.collect()
-            metrics = itertools.chain(metrics, *ours)
-        return expose(metrics, form)
+        shared = self._shared_part(observations, form, compressed=compressed)
+        with shared.lock:
+            if shared.body is None:
+                now = self._clock.now()
+                snapshots = [Snapshot.at(observation, now) for observation in observations]
+                shared.body = self._renderer.portals(snapshots, form, compressed=compressed)
+        return self._renderer.finish(shared.body, self._view() if own else None, form)
 
     def reload(self) -> None:
         """Load the configuration again: all of it, or nothing.
 
-        A portal whose settings did not change stays as it is, with its connections, counters and
-        back-off. Raises ConfigError; then everything goes on as before.
+        A portal that keeps its name and address keeps its counters and its back-off too, and with
+        unchanged settings its connections. Raises ConfigError; then everything goes on as before.
         """
         with self._reloading:
             try:
@@ -102,12 +126,13 @@ class Exporter:
                 for problem in exc.problems:
                     self._log.error("cannot reload the configuration", problem=problem)
                 raise
-            known = {portal.settings: portal for portal in self.fleet.portals}
-            kept = [
-                known.pop(new) if new in known else self._portal(new) for new in settings.portals
-            ]
-            self._slots.resize(settings.concurrency)
+            known = {_identity(portal.settings): portal for portal in self.fleet.portals}
+            kept = [self._kept(known.pop(_identity(new), None), new) for new in settings.portals]
+            self._shared.workers.resize(settings.concurrency)
             self.fleet = Fleet(kept, self._clock)
+            names = frozenset(portal.settings.name for portal in kept)
+            self._renderer.keep(names)
+            self._contexts.keep(frozenset(portal.settings.tls for portal in kept))
             self._reload_successful = True
             self._reload_time = self._clock.now()
             self._log.info("configuration reloaded", portals=len(kept))
@@ -115,14 +140,42 @@ class Exporter:
             gone.close()
 
     def close(self) -> None:
-        """Close the connections to all portals."""
+        """Close the connections to all portals, and end the threads that have nothing to do."""
         for portal in self.fleet.portals:
             portal.close()
+        self._shared.workers.close()
+
+    def _fault(self, exc: BaseException) -> None:
+        """Count and log an internal error of a thread that goes on."""
+        self.faults.raise_by_one()
+        error = InternalError(exc)
+        self._log.error("internal error", error=error.fault, place=error.place)
+
+    def _shared_part(
+        self, observations: Sequence[Observation], form: Format, *, compressed: bool
+    ) -> _SharedPart:
+        """What scrapes with just these observations share, as long as one of them is at work."""
+        key = tuple(map(id, observations)), form, compressed
+        with self._sharing:
+            part = self._parts.get(key)
+            if part is None:
+                part = self._parts[key] = _SharedPart(observations)
+            return part
+
+    def _kept(self, portal: Portal | None, settings: PortalSettings) -> Portal:
+        """The portal that was known, with these settings; else a new one."""
+        if portal is None:
+            return self._portal(settings)
+        if portal.settings != settings:
+            portal.reconfigure(settings)
+        return portal
 
     def _portal(self, settings: PortalSettings) -> Portal:
-        fetcher = Fetcher(settings, Transport(settings, self._contexts, self._clock), self._clock)
-        count = self._coalesced.raise_by_one
-        return Portal(settings, fetcher, self._clock, self._log, self._slots, count)
+        return Portal(settings, self._fetcher, self._shared)
+
+    def _fetcher(self, settings: PortalSettings) -> Fetcher:
+        transport = Transport(settings, self._contexts, self._clock, self._shared.alarm)
+        return Fetcher(settings, transport, self._clock)
 
     def _view(self) -> ExporterView:
         return ExporterView(
@@ -135,3 +188,8 @@ class Exporter:
             faults=self.faults.value,
             rejected=self.rejected.value,
         )
+
+
+def _identity(settings: PortalSettings) -> tuple[str, str]:
+    """What makes it the same portal, whatever else is configured of it."""
+    return settings.name, settings.url

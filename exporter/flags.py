@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.config.values import portal_url, positive_duration
-from exporter.web.listen import ListenAddress
+from exporter.httpserver.listen import ListenAddress
 
 ENVIRONMENT_PREFIX = "DOCSPACE_EXPORTER_"
 

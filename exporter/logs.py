@@ -1,11 +1,17 @@
 """Structured logs: one line an event, to one stream, as logfmt or JSON."""
 
+import collections
 import contextlib
 import json
+import threading
+from collections.abc import Iterator
 from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+#: Seconds that the end of a command waits for its last lines.
+_DRAIN_SECONDS = 1.0
 
 Level = Literal["debug", "info", "warn", "error"]
 LogFormat = Literal["logfmt", "json"]
@@ -31,6 +37,70 @@ def make_log(stream: TextIO, level: Level, form: LogFormat) -> FilteringBoundLog
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )
     return log
+
+
+@contextlib.contextmanager
+def background_log(stream: TextIO, level: Level, form: LogFormat) -> Iterator[FilteringBoundLogger]:
+    """A logger that never waits for its stream. At the end what is left is written, if it can."""
+    background = BackgroundStream(stream)
+    try:
+        yield make_log(cast("TextIO", background), level, form)
+    finally:
+        background.drain(_DRAIN_SECONDS)
+
+
+class BackgroundStream:
+    """Writes to a stream in a thread of its own: where it blocks, no scrape waits for it.
+
+    ``limit`` pieces of text wait at most. Those that come while they do are dropped and counted,
+    and the count is written once there is room again.
+    """
+
+    def __init__(self, stream: TextIO, limit: int = 10_000) -> None:
+        self._stream = _Unfailing(stream)
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._waiting: collections.deque[str] = collections.deque()
+        self._dropped = 0
+        self._writing = False
+        self._thread: threading.Thread | None = None
+
+    def write(self, text: str) -> None:
+        """Have a text written soon."""
+        with self._changed:
+            if len(self._waiting) >= self._limit:
+                self._dropped += 1
+                return
+            self._waiting.append(text)
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="log", daemon=True)
+                with contextlib.suppress(RuntimeError):  # no thread now: the next text tries again
+                    thread.start()
+                    self._thread = thread
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Do nothing: each text is flushed once it is written."""
+
+    def drain(self, seconds: float) -> None:
+        """Wait until everything is written, but no longer than so many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: not (self._waiting or self._writing), seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._waiting))
+                text = self._waiting.popleft()
+                if self._dropped and not self._waiting:
+                    text += f"{self._dropped} log lines were dropped: standard error was blocked\n"
+                    self._dropped = 0
+                self._writing = True
+            self._stream.write(text)
+            self._stream.flush()
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()
 
 
 class _Unfailing:

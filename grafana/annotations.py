@@ -7,16 +7,13 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import AnnotationPanelFilter, AnnotationQuery
 
 from grafana.panels import DATASOURCE
-from grafana.promql import KEYS, PORTALS, latest
+from grafana.promql import ID, KEYS, NAMED, PORTALS, one_each, titled
 
-# The least step: it keeps 10,000 keys over 30 days below Prometheus' limit of samples a query. The
-# real one is longer where Grafana asks for no more than 100 points, as it does for annotations
-# outside of scenes: 2 hours over 7 days. The queries reach back by `$__interval`, the step that the
-# backend settled on, so that no event falls between two.
-STEP: Final = "30m"
-IDENTITY: Final = "portal, key_id"
-# Names are not unique: the postfix tells keys of one name apart.
-NAMES: Final = "key_name, key_postfix"
+# The least steps. Grafana asks for 100 to 1,600 points over the range, so the real ones are longer
+# over days. A moment that is the value of a series needs one evaluation only, and is exact at any
+# step; a key that vanished is looked for at each step, which costs as much as all keys each time.
+MOMENT_STEP: Final = "1m"
+SEARCH_STEP: Final = "30m"
 
 
 class PrometheusAnnotation(AnnotationQuery):
@@ -38,12 +35,13 @@ class PrometheusAnnotation(AnnotationQuery):
 
     def to_json(self) -> dict[str, object]:
         """The annotation as Grafana stores it."""
+        step = MOMENT_STEP if self.value_is_time else SEARCH_STEP
         return super().to_json() | {
-            "step": STEP,
-            "titleFormat": f"{self.name}: {{{{key_name}}}} ({{{{key_postfix}}}})",
+            "step": step,
+            "titleFormat": f"{self.name}: {{{{key}}}}",
             "textFormat": "{{portal}}",
             "useValueForTime": self.value_is_time,
-            "target": {"refId": "Anno", "expr": self.expr, "interval": STEP},
+            "target": {"refId": "Anno", "expr": self.expr, "interval": step},
         }
 
 
@@ -60,27 +58,39 @@ class Ready(Builder[AnnotationQuery]):
 
 def of_keys(panel: int) -> list[Builder[AnnotationQuery]]:
     """What happened to keys, drawn on the panel of that id alone."""
-    created = f"max by ({IDENTITY}) (docspace_api_key_created_timestamp_seconds{{{KEYS}}})"
-    expiry = f"max by ({IDENTITY}) (docspace_api_key_expiry_timestamp_seconds{{{KEYS}}})"
-    # A portal that is down has no key series: its keys have not vanished.
-    vanished = (
-        f"group by ({IDENTITY}, {NAMES}) (docspace_api_key_info{{{KEYS}}} offset $__interval)"
-        f" unless on ({IDENTITY}) docspace_api_key_active{{{PORTALS}}}"
-        f" and on (portal) docspace_up{{{PORTALS}}} == 1"
-    )
+    created = moments(NAMED.of("created_timestamp_seconds"))
+    expired = moments(NAMED.of("expiry_timestamp_seconds"))
     return [
-        Ready(PrometheusAnnotation("Created", recent(created), "green", panel, value_is_time=True)),
-        Ready(PrometheusAnnotation("Expired", recent(expiry), "red", panel, value_is_time=True)),
-        Ready(PrometheusAnnotation("Vanished", vanished, "purple", panel, value_is_time=False)),
+        Ready(PrometheusAnnotation("Created", created, "green", panel, value_is_time=True)),
+        Ready(PrometheusAnnotation("Expired", expired, "red", panel, value_is_time=True)),
+        Ready(PrometheusAnnotation("Vanished", vanished(), "purple", panel, value_is_time=False)),
     ]
 
 
-def recent(moment: str) -> str:
-    """Moments since a day before the last step, in milliseconds, with the names of their keys.
+def moments(selector: str) -> str:
+    """Moments within the range, in milliseconds, of the keys that are listed at its end.
 
-    What is still to come is left out. The day is for keys that were not seen at once, for example
-    because their portal was down.
+    All of it is as of the end of the range, so Prometheus evaluates it once, and only the last
+    steps return it.
     """
-    names = latest("docspace_api_key_info", KEYS, IDENTITY, NAMES)
-    since = "time() - 86400 - $__interval_ms / 1000"
-    return f"({moment} <= time() > {since}) * 1000 * on ({IDENTITY}) group_left ({NAMES}) {names}"
+    within = f"{selector} @ end() > $__from / 1000 <= $__to / 1000"
+    names = f"{NAMED.of('info')} @ end()"
+    marks = titled(f"{names} * on {ID} group_left () {one_each(within)}")
+    last_steps = "vector(time()) > ($__to - 2 * $__interval_ms) / 1000"
+    return f"1000 * max by (portal, key_id, key) ({marks}) and on () ({last_steps})"
+
+
+def vanished() -> str:
+    """Keys that were listed a step ago and are not now, on portals that were read.
+
+    A portal that is down has no key series: its keys have not vanished. `$__interval` is the step
+    that Grafana settled on, so that no key falls between two.
+    """
+    gone = (
+        f"docspace_api_key_info{{{KEYS}}} offset $__interval"
+        f" unless on {ID} docspace_api_key_active{{{PORTALS}}}"
+    )
+    return (
+        f"group by (portal, key_id, key) ({titled(gone)})"
+        f" and on (portal) docspace_up{{{PORTALS}}} == 1"
+    )

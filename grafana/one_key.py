@@ -2,58 +2,71 @@
 
 from typing import Final
 
-from grafana_foundation_sdk.builders import gauge, stat, statetimeline, table, timeseries
+from grafana_foundation_sdk.builders import stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
-from grafana_foundation_sdk.models.dashboard import Panel, ValueMapping
+from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql
-from grafana.panels import WORD, Frame, Query, course, dial, fact, states
-from grafana.style import NEVER, NEVER_DATE, PLAIN, RUNNING_OUT, Steps, texts
+from grafana.panels import DATE, DAYS, Frame, Query, course, figure, sentence, states
+from grafana.promql import DAY, NEVER_MILLISECONDS, Keys, number, one_each
+from grafana.rows import Rows
+from grafana.style import (
+    HOURS,
+    NEVER_DATE,
+    NOW,
+    QUIET,
+    SOME_DAY,
+    TEXT_RUNNING_OUT,
+    UNTOLD_DATE,
+    between,
+    texts,
+)
 from grafana.tables import (
     ACCESS_LEVEL,
     CREATOR,
-    PORTAL_PAGE,
-    POSTFIX,
+    CREATOR_STATUS,
+    NEVER_USED,
+    NOTE,
+    PERMISSIONS_AT_LENGTH,
+    PORTAL,
     Column,
     Number,
     Text,
-    superseded,
     table_of,
 )
 
-Panels = list[Builder[Panel]]
+KEYS: Final = Keys(promql.ONE_KEY)
+LABELS: Final = "key_name, key_postfix, creator, creator_status, access, permissions"
+INFO: Final = promql.latest("docspace_api_key_info", promql.ONE_KEY, "portal, key_id", LABELS)
 
-ACTIVE: Final = promql.one("docspace_api_key_active")
-EXPIRY: Final = promql.one("docspace_api_key_expiry_timestamp_seconds")
-CREATED: Final = promql.one("docspace_api_key_created_timestamp_seconds")
-LAST_USED: Final = promql.one("docspace_api_key_last_used_timestamp_seconds")
-INFO: Final = promql.latest(
-    "docspace_api_key_info",
-    promql.ONE_KEY,
-    "portal, key_id",
-    "key_name, key_postfix, creator, access, permissions",
+# Each state: a number for the course of the states, the sentence for it, and its colours in a
+# sentence and in the course. The first whose keys include this one is its state.
+STATES: Final = (
+    (
+        3,
+        "The portal refuses it, since its creator was disabled or removed.",
+        KEYS.refused,
+        NOW,
+        NOW,
+    ),
+    (2, "It has expired.", KEYS.expired, NOW, NOW),
+    (0, "It is switched off.", KEYS.disabled, SOME_DAY, SOME_DAY),
+    (4, "It was rotated: a newer key of its name outlives it.", KEYS.rotated, QUIET, "purple"),
+    (1, "It is active.", KEYS.active, QUIET, "green"),
 )
-
-UNTOLD_DATE: Final = texts({"0": ("unknown", "text")})
+NAMES: Final = {0: "disabled", 1: "active", 2: "expired", 3: "creator gone", 4: "rotated"}
+STATE: Final = "(" + "\nor ".join(f"{keys} * 0 + {value}" for value, _, keys, _, _ in STATES) + ")"
 GONE: Final = "The portal does not list this key now"
-STATE: Final = texts(
-    {
-        "-1": ("not listed", "text"),
-        "0": ("disabled", "yellow"),
-        "1": ("active", "green"),
-        "2": ("expired", "red"),
-    }
-)
 
 
-def panels() -> Panels:
+def panels() -> list[Builder[Panel]]:
     """All panels, left to right and top to bottom."""
     return [
-        state(),
-        time_left(),
-        expires(),
-        life_used(),
+        in_words(),
+        created(),
         last_used(),
+        expires(),
+        time_left(),
         description(),
         state_over_time(),
         time_left_over_time(),
@@ -61,114 +74,134 @@ def panels() -> Panels:
     ]
 
 
-def _absent(text: str, value: str = "-1") -> list[ValueMapping]:
-    return texts({value: (text, "text")})
-
-
-def _state() -> str:
-    return f"({EXPIRY} <= time()) * 0 + 2 or {ACTIVE}"
-
-
-def state() -> stat.Panel:
-    """Active, disabled, expired, or gone."""
-    frame = Frame("State", "Whether the key works now.", 4, 5)
-    return fact(frame, f"{_state()} or vector(-1)", WORD, PLAIN, STATE)
-
-
-def time_left() -> stat.Panel:
-    """How long the key still works."""
-    frame = Frame("Time left", "Time until the key expires.", 5, 5)
-    never = promql.number(promql.NEVER_SECONDS)
-    expr = f"clamp_min({EXPIRY} - time(), 0) or {ACTIVE} * 0 + {never} or vector(-1)"
-    words = texts({"-1": ("not listed", "text"), "0": ("expired", "red")})
-    return fact(frame, expr, "dtdurations", RUNNING_OUT, [*words, *NEVER])
-
-
-def expires() -> stat.Panel:
-    """The date of expiry."""
-    frame = Frame("Expires", "The moment the key stops working.", 5, 5)
-    never = promql.number(promql.NEVER_MILLISECONDS)
-    expr = f"{EXPIRY} * 1000 or {ACTIVE} * 0 + {never} or vector(-1)"
-    return fact(frame, expr, "dateTimeAsIso", PLAIN, [*_absent("not listed"), *NEVER_DATE])
-
-
-def life_used() -> gauge.Panel:
-    """The part of its life that the key has behind it."""
-    frame = Frame(
-        "Life used", "The part of the time from creation to expiry that has passed.", 5, 5
+def in_words() -> stat.Panel:
+    """The key in a sentence, in the colour of its state."""
+    frame = Frame("This key", "What the key is and may do, and whether it works now.", 24, 3)
+    is_now = "\nor on (portal, key_id) ".join(
+        f'label_replace({one_each(keys)} * 0 + {value}, "is", ". {words}", "", "")'
+        for value, words, keys, _, _ in STATES
     )
-    used = f"clamp((time() - {CREATED}) / ({EXPIRY} - {CREATED}), 0, 1)"
-    words = texts({"-2": ("not listed", "text"), "-1": ("no end", "blue")})
-    steps: Steps = ((None, "green"), (0.75, "yellow"), (0.9, "orange"), (0.97, "red"))
-    return dial(frame, f"{used} or {ACTIVE} * 0 - 1 or vector(-2)", steps, words)
+    parts = promql.titled(INFO)
+    for label, text, source, pattern in (
+        ("at", " on $1", "portal", "(.*)"),
+        ("by", ", created by $1,", "creator", "(.+)"),
+        ("may", " may do all that its creator can", "access", "full"),
+        ("may", " may read", "access", "read"),
+        ("may", " may do some things", "access", "limited"),
+    ):
+        parts = f'label_replace({parts}, "{label}", "{text}", "{source}", "(?s){pattern}")'
+    joined = f"{parts}\n* on (portal, key_id) group_left (is) ({is_now})"
+    text = f'label_join({joined}, "text", "", "key", "at", "by", "may", "is")'
+    expr = f"max by (text) ({text})" + promql.sentences(GONE, promql.UNKNOWN, "text")
+    colors = texts({str(value): (NAMES[value], color) for value, _, _, color, _ in STATES})
+    return sentence(frame, expr, "{{text}}", colors)
+
+
+def created() -> stat.Panel:
+    """The date of creation."""
+    frame = Frame("Created", "When the key was created, by the portal's clock.", 6, 3)
+    expr = _listed(f"max({KEYS.created}) * 1000 or max({KEYS.every}) * 0 + {promql.UNKNOWN}")
+    return figure(frame, expr, unit=DATE)
 
 
 def last_used() -> stat.Panel:
     """How long ago the key was used."""
-    frame = Frame("Last used", "When a call was last made with the key.", 5, 5)
-    words = texts({"-1": ("not listed", "text"), "0": ("never", "yellow")})
-    expr = f"{LAST_USED} * 1000 or {ACTIVE} * 0 or vector(-1)"
-    return fact(frame, expr, "dateTimeFromNow", PLAIN, words)
+    frame = Frame("Last used", "When a call was last made with the key, a refused one too.", 6, 3)
+    expr = _listed(f"max({KEYS.last_used}) * 1000 or max({KEYS.every}) * 0")
+    return figure(frame, expr, unit="dateTimeFromNow", mappings=NEVER_USED)
+
+
+def expires() -> stat.Panel:
+    """The date of expiry."""
+    frame = Frame("Expires", "When the key stops working, by the portal's clock.", 6, 3)
+    never = number(NEVER_MILLISECONDS)
+    expr = _listed(f"max({KEYS.expiry}) * 1000 or max({KEYS.every}) * 0 + {never}")
+    return figure(frame, expr, unit=DATE, mappings=NEVER_DATE)
+
+
+def time_left() -> stat.Panel:
+    """How long the key still works."""
+    frame = Frame("Time left", "Until the key expires; a dash where it does not.", 6, 3)
+    never = number(promql.NEVER_SECONDS)
+    left = f"(max({KEYS.expiry} - time()) or max({KEYS.every}) * 0 + {never}) / {DAY}"
+    words = [*between(promql.NEVER_SECONDS / DAY / 2, None, "-"), *HOURS]
+    # Above the stand-ins for none, which are whole days below 0 and mapped first.
+    expired = between(-1e6, -3, "expired", NOW)
+    return figure(
+        frame,
+        _listed(f"({left} < 0) * 0 - 100 or {left}"),
+        TEXT_RUNNING_OUT,
+        unit=DAYS,
+        mappings=[*expired, *words],
+    ).decimals(1)
+
+
+def _listed(expr: str) -> str:
+    return f"{expr}\nor 0 * count({promql.UP}) + {promql.UNKNOWN}\nor vector({promql.NOT_SCRAPED})"
 
 
 def description() -> table.Panel:
-    """Name, creator and permissions in words."""
+    """All that is known in words."""
     frame = Frame(
         "What it is and may do",
-        "The permissions are DocSpace's scopes; * stands for full access. A superseded "
-        "key was rotated: a newer active key of the same creator and name outlives it.",
+        "The permissions are DocSpace's scopes; all stands for full access. A key acts as its "
+        "creator: the portal refuses it once that person is disabled or removed.",
         24,
         4,
-        GONE,
     )
-    listed = _of_key("docspace_api_key_info")
-    rows = promql.Rows(listed, listed)
+    listed = one_each(KEYS.every)
+    rows = Rows(listed, listed)
+    used = rows.each(one_each(f"{KEYS.last_used} * 1000"), 0)
     columns: list[Column] = [
-        Text("portal", "Portal", 160, PORTAL_PAGE),
-        Text("key_name", "Name", 220),
-        POSTFIX,
+        NOTE,
+        Text("key", "Key", 150, grows=True),
+        PORTAL,
         CREATOR,
+        CREATOR_STATUS,
         ACCESS_LEVEL,
-        Text("permissions", "Permissions"),
-        Number("created", "Created", _labelled(rows), "dateTimeAsIso", 170, mappings=UNTOLD_DATE),
-        superseded(rows.each(_of_key("docspace_api_key_superseded"), 0)),
+        PERMISSIONS_AT_LENGTH,
+        Number("created", "Created", _labelled(rows), DATE, 140, mappings=UNTOLD_DATE),
+        Number("used", "Last used", used, DATE, 140, mappings=NEVER_USED),
     ]
-    return table_of(frame, columns, ("key_id", "url"), ("Name", False))
+    return table_of(frame, columns, ("key_id", "url"), ("Key", False))
 
 
-def _labelled(rows: promql.Rows) -> str:
-    """The creation in milliseconds, 0 where unknown, with all that is known in words."""
+def _labelled(rows: Rows) -> str:
+    """The creation in milliseconds, `UNKNOWN` where it is, with all that is known in words."""
     url = promql.latest("docspace_portal_info", promql.PORTALS, "portal", "url")
-    created = f"{_of_key('docspace_api_key_created_timestamp_seconds')} * 1000"
+    made = rows.each(one_each(f"{KEYS.created} * 1000"), promql.UNKNOWN)
     return (
-        f"{INFO}\n* on (portal) group_left (url) {url}"
-        f"\n* on (portal, key_id) group_left () ({rows.each(created, 0)})"
+        f"{promql.titled(INFO)}\n* on (portal) group_left (url) {url}"
+        f"\n* on (portal, key_id) group_left () ({made})"
+        + promql.sentences(GONE, promql.LAST_RISING)
     )
-
-
-def _of_key(metric: str) -> str:
-    return f"max by (portal, key_id) ({metric}{{{promql.ONE_KEY}}})"
 
 
 def state_over_time() -> statetimeline.Panel:
     """The states the key went through."""
-    frame = Frame("State over time", "Gaps are times without an answer.", 24, 5, GONE)
-    return states(frame, [Query(_state(), "state")], STATE)
+    frame = Frame(
+        "State over time", "Gaps are times without an answer.", 24, 4, "Not listed in this time"
+    )
+    colors = {str(value): (NAMES[value], color) for value, _, _, _, color in STATES}
+    expr = f"{promql.titled(INFO)}\n* on (portal, key_id) group_left () {STATE}"
+    return states(frame, [Query(expr, "{{key}}")], texts(colors))
 
 
 def time_left_over_time() -> timeseries.Panel:
     """A line that falls to 0, and jumps when the expiry is moved."""
-    frame = Frame("Time left over time", "Time until expiry.", 12, 8, "This key has no expiry")
-    return course(frame, [Query(f"clamp_min({EXPIRY} - time(), 0)", "time left")], "s")
+    frame = Frame("Days until it expires", "Falls to 0.", 12, 8, "No expiry in this time")
+    expr = f"clamp_min(max({KEYS.expiry}) - time(), 0) / {DAY}"
+    return course(frame, [Query(expr, "until expiry")], DAYS)
 
 
 def use_over_time() -> timeseries.Panel:
     """A saw: it falls to 0 with each use."""
     frame = Frame(
-        "Time since last use",
-        "Falls to 0 with each use, as far as the scrapes can tell, and climbs between.",
+        "Days since it was used",
+        "Falls to 0 with each call, as far as the scrapes can tell, and climbs between.",
         12,
         8,
-        "This key was never used",
+        "No use in this time",
     )
-    return course(frame, [Query(f"clamp_min(time() - {LAST_USED}, 0)", "since last use")], "s")
+    expr = f"clamp_min(time() - max({KEYS.last_used}), 0) / {DAY}"
+    return course(frame, [Query(expr, "since the last use")], DAYS)

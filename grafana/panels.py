@@ -12,7 +12,6 @@ from grafana_foundation_sdk.builders import (
     bargauge,
     common,
     dashboard,
-    gauge,
     piechart,
     prometheus,
     stat,
@@ -24,6 +23,7 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as kinds
 from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
+    DynamicConfigValue,
     FieldColorModeId,
     ValueMapping,
 )
@@ -31,7 +31,7 @@ from grafana_foundation_sdk.models.dashboard import ThresholdsConfig as Threshol
 from grafana_foundation_sdk.models.piechart import PieChartLegendValues, PieChartType
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.style import NEUTRAL, PLAIN, Steps, fixed, thresholds
+from grafana.style import NO_NUMBER, PLAIN, QUIET, Steps, fixed, thresholds
 
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
@@ -39,10 +39,20 @@ DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 COUNT: Final = "locale"
 # A number that a mapping turns into a word.
 WORD: Final = "none"
+DAYS: Final = "suffix:days"
+# To the minute; the unit for dates in short has seconds too.
+DATE: Final = "time:YYYY-MM-DD HH:mm"
+# Pixels of the numbers in a row of stats: without it each has a size of its own.
+LARGE: Final = 40
+MEDIUM: Final = 24
 # The least step of panels that look back by `$__rate_interval`, which is never shorter than a step:
 # it spans two scrapes every 2 minutes even where the data source does not know the scrape interval.
 # It is the panel's, since newer Grafana takes a query's own for the step itself, over any range.
 LEAST_STEP: Final = "4m"
+
+
+# Where a panel has nothing to draw, as while its query fails: it says nothing of keys or portals.
+NO_DATA: Final = "No data at this range"
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Frame:
     description: str
     width: int
     height: int
-    empty: str = "0"
+    empty: str = NO_DATA
 
 
 @dataclass(frozen=True)
@@ -123,55 +133,83 @@ def last() -> common.ReduceDataOptions:
     return common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False).fields("")
 
 
-def count(frame: Frame, queries: Sequence[Query], steps: Steps) -> stat.Panel:
-    """Large numbers with their course behind them."""
-    panel = framed(stat.Panel(), frame, COUNT, steps, graphed(queries))
+def figure(
+    frame: Frame,
+    expr: str,
+    steps: Steps = PLAIN,
+    *,
+    unit: str = COUNT,
+    mappings: Sequence[ValueMapping] = (),
+    size: int = MEDIUM,
+) -> stat.Panel:
+    """One number of the last moment of the range, or a word in its place.
+
+    Never from a query over the range: its last step may be half an hour old.
+    """
+    return figures(frame, [Query(expr)], steps, unit=unit, mappings=mappings, size=size).text_mode(
+        kinds.BigValueTextMode.VALUE
+    )
+
+
+def figures(
+    frame: Frame,
+    queries: Sequence[Query],
+    steps: Steps = PLAIN,
+    *,
+    unit: str = COUNT,
+    mappings: Sequence[ValueMapping] = (),
+    size: int = MEDIUM,
+) -> stat.Panel:
+    """Several such numbers side by side, each with its name."""
+    panel = framed(stat.Panel(), frame, unit, steps, instant(queries))
     return (
         panel.reduce_options(last())
         .decimals(0)
-        .graph_mode(kinds.BigValueGraphMode.AREA)
-        .color_mode(kinds.BigValueColorMode.VALUE)
-        .text_mode(
-            kinds.BigValueTextMode.VALUE_AND_NAME
-            if len(queries) > 1
-            else kinds.BigValueTextMode.VALUE
-        )
-        .justify_mode(kinds.BigValueJustifyMode.AUTO)
-        .orientation(kinds.VizOrientation.AUTO)
-    )
-
-
-def fact(
-    frame: Frame, expr: str, unit: str, steps: Steps, mappings: list[ValueMapping] | None = None
-) -> stat.Panel:
-    """One value of this moment: a duration, a date, a state."""
-    panel = framed(stat.Panel(), frame, unit, steps, instant([Query(expr)]))
-    return (
-        panel.reduce_options(last())
-        .decimals(1 if unit == "dtdurations" else 0)
-        .mappings(mappings or [])
+        .mappings([*NO_NUMBER, *mappings])
         .graph_mode(kinds.BigValueGraphMode.NONE)
         .color_mode(kinds.BigValueColorMode.VALUE)
-        .text_mode(kinds.BigValueTextMode.VALUE)
+        .text_mode(kinds.BigValueTextMode.VALUE_AND_NAME)
+        .justify_mode(kinds.BigValueJustifyMode.AUTO)
+        .orientation(kinds.VizOrientation.AUTO)
+        .text(common.VizTextDisplayOptions().value_size(size).title_size(14))
     )
 
 
-def dial(frame: Frame, expr: str, steps: Steps, mappings: list[ValueMapping]) -> gauge.Panel:
-    """A share between 0 and 1."""
-    panel = framed(gauge.Panel(), frame, "percentunit", steps, instant([Query(expr)]))
-    return panel.reduce_options(last()).min(0).max(1).decimals(0).mappings(mappings)
+def sentence(frame: Frame, expr: str, legend: str, colors: Sequence[ValueMapping]) -> stat.Panel:
+    """A text from the labels of one series, in the colour of its value."""
+    panel = framed(stat.Panel(), frame, WORD, PLAIN, instant([Query(expr, legend)]))
+    return (
+        panel.reduce_options(last())
+        .mappings([*colors])
+        .graph_mode(kinds.BigValueGraphMode.NONE)
+        .color_mode(kinds.BigValueColorMode.VALUE)
+        .text_mode(kinds.BigValueTextMode.NAME)
+        .text(common.VizTextDisplayOptions().value_size(18).title_size(18))
+    )
+
+
+def linked(panel: stat.Panel, title: str, url: str) -> stat.Panel:
+    """The same number, leading somewhere on a click."""
+    return panel.override_by_regexp(".*", [leads(title, url)])
+
+
+def leads(title: str, url: str) -> DynamicConfigValue:
+    """An override that makes a number a link."""
+    links = [{"title": title, "url": url, "targetBlank": False}]
+    return DynamicConfigValue(id_val="links", value=links)
 
 
 def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
     """One horizontal bar a query, each in its own colour."""
     targets = instant([query for query, _ in queries])
-    panel = framed(bargauge.Panel(), frame, COUNT, NEUTRAL, targets)
+    panel = framed(bargauge.Panel(), frame, COUNT, PLAIN, targets)
     for query, color in queries:
         panel = panel.override_by_name(query.name, [fixed(color)])
     return (
         panel.reduce_options(last())
         .min(0)
         .decimals(0)
+        .mappings([*NO_NUMBER])
         .orientation(kinds.VizOrientation.HORIZONTAL)
         .display_mode(kinds.BarGaugeDisplayMode.BASIC)
         .value_mode(kinds.BarGaugeValueMode.COLOR)
@@ -181,7 +219,7 @@ def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
 
 def share(frame: Frame, expr: str, legend: str, colors: dict[str, str]) -> piechart.Panel:
     """Parts of a whole as a ring, with number and percentage in the legend."""
-    panel = framed(piechart.Panel(), frame, COUNT, NEUTRAL, instant([Query(expr, legend)]))
+    panel = framed(piechart.Panel(), frame, COUNT, PLAIN, instant([Query(expr, legend)]))
     for name, color in colors.items():
         panel = panel.override_by_name(name, [fixed(color)])
     return (
@@ -202,7 +240,7 @@ def course(
     frame: Frame, queries: Sequence[Query], unit: str, colors: dict[str, str] | None = None
 ) -> timeseries.Panel:
     """Lines over time."""
-    panel = framed(timeseries.Panel(), frame, unit, NEUTRAL, graphed(queries))
+    panel = framed(timeseries.Panel(), frame, unit, PLAIN, graphed(queries))
     for name, color in (colors or {}).items():
         panel = panel.override_by_name(name, [fixed(color)])
     return (
@@ -220,6 +258,25 @@ def stacked(panel: timeseries.Panel) -> timeseries.Panel:
     """The same series on top of each other."""
     mode = common.StackingConfig().mode(kinds.StackingMode.NORMAL).group("A")
     return panel.stacking(mode).fill_opacity(40)
+
+
+def shades(panel: timeseries.Panel, color: str) -> timeseries.Panel:
+    """Every series in a shade of one colour, on whole numbers and an axis that ends at 1."""
+    mode = dashboard.FieldColor().mode(FieldColorModeId.SHADES).fixed_color(color)
+    return panel.color_scheme(mode).decimals(0).axis_soft_max(1)
+
+
+def quiet(panel: timeseries.Panel, name: str) -> timeseries.Panel:
+    """One series as a thin grey line that is not in the legend."""
+    hidden = {"viz": False, "legend": True, "tooltip": False}
+    return panel.override_by_name(
+        name,
+        [
+            fixed(QUIET),
+            DynamicConfigValue(id_val="custom.hideFrom", value=hidden),
+            DynamicConfigValue(id_val="custom.fillOpacity", value=0),
+        ],
+    )
 
 
 def states(

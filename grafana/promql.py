@@ -1,7 +1,12 @@
 """The PromQL that the panels share.
 
-Two replicas may scrape one portal, and under `/probe` the instance is the portal's name, so every
-expression folds `instance` and `job` away with `max by` before it counts or joins.
+Two replicas may scrape one portal, under `/probe` the instance is the portal's name, and the
+configuration may put further labels on every series. So every expression folds all labels but
+those it names away with `max by` before it counts or joins.
+
+No answer and no data are told apart everywhere. A number or a calm sentence stands only where a
+portal was read at that moment; what stands otherwise says whether the portals do not answer or no
+exporter is scraped; and a query that fails leaves the panel empty, with Grafana's mark of an error.
 """
 
 from dataclasses import dataclass
@@ -17,14 +22,32 @@ PORTALS: Final = f"{JOB}, portal=~`${{portal:regex}}`"
 KEYS: Final = f"{PORTALS}, key_name=~`(?is).*${{key:regex}}.*`"
 ONE_KEY: Final = f"{PORTALS}, key_id=~`${{key_id:regex}}`"
 
-# Stands for "does not expire" in a column of numbers, where an absent value would drop the cell
-# out of the sort order: seconds beyond any real duration, milliseconds beyond any real date.
+DAY: Final = 86400
+# Stand-ins in a column of numbers, where an absent value would drop the cell out of the sort order.
+# Seconds beyond any real duration and milliseconds beyond any real date mean "does not expire".
 NEVER_SECONDS: Final = 1e10
 NEVER_MILLISECONDS: Final = 1e15
 UNKNOWN: Final = -1
+NOT_SCRAPED: Final = -2
+# The row below the others that says how many keys are not listed: last in either direction.
+LAST_RISING: Final = 1e18
+LAST_FALLING: Final = -1e18
 
 ROW_LIMIT: Final = 100
 PORTAL_LIMIT: Final = 200
+
+# A key is near its end by the time and by the share of its life left, as for the alerts: keys that
+# are made for a short life would be near it from the first day.
+NEAR_DAYS: Final = 14
+NEAR_SHARE: Final = 0.25
+# How long after its expiry a key counts as a failure of this moment, and how long before it a call
+# shows that the key was needed.
+FAILING_DAYS: Final = 7
+
+# The label that holds the sentence of an expression without samples.
+NOTED: Final = "note"
+NO_ANSWER: Final = "No portal answers"
+NO_EXPORTER: Final = "No exporter is scraped"
 
 
 def number(value: float) -> str:
@@ -37,41 +60,199 @@ def portal(metric: str, more: str = "") -> str:
     return f"max by (portal) ({metric}{{{PORTALS}{more}}})"
 
 
+UP: Final = portal("docspace_up")
+
+
+def answered(value: str) -> str:
+    """A number without labels; 0 where it is absent and a portal was read at this moment.
+
+    `UNKNOWN` where portals are known and none answers, `NOT_SCRAPED` where none is known.
+    """
+    return (
+        f"{value}\nor 0 * count({UP} == 1)\nor 0 * count({UP}) + {UNKNOWN}"
+        f"\nor vector({NOT_SCRAPED})"
+    )
+
+
 def total(metric: str, more: str = "") -> str:
-    """The sum over the chosen portals, 0 when none of them has the metric."""
-    return f"sum({portal(metric, more)}) or vector(0)"
+    """The sum over the chosen portals, as `answered`."""
+    return answered(f"sum({portal(metric, more)})")
 
 
-def key(metric: str) -> str:
-    """One sample a key, labels `portal` and `key_id`, of the keys the name filter lets through."""
-    return f"max by (portal, key_id) ({metric}{{{KEYS}}})"
+def sentences(calm: str, value: float, label: str = NOTED) -> str:
+    """Ends an expression: one row with a sentence in `label` where the expression has no sample.
+
+    The sentence `calm` stands where portals were read. The row has the value given, which decides
+    its place and is not shown.
+    """
+    rest = number(value)
+
+    def row(vector: str, sentence: str) -> str:
+        return f'\nor on () label_replace({vector}, "{label}", "{sentence}", "", "")'
+
+    return (
+        row(f"0 * (count({UP} == 1) == count({UP})) + {rest}", calm)
+        + row(f"0 * count({UP} == 1) + {rest}", f"{calm} on the portals that answer")
+        + row(f"0 * count({UP}) + {rest}", NO_ANSWER)
+        + row(f"vector({rest})", NO_EXPORTER)
+    )
 
 
-def one(metric: str) -> str:
-    """The single sample of the key that the second dashboard is about, without labels."""
-    return f"max({metric}{{{ONE_KEY}}})"
+ID: Final = "(portal, key_id)"
 
 
-EXPIRY: Final = key("docspace_api_key_expiry_timestamp_seconds")
-CREATED: Final = key("docspace_api_key_created_timestamp_seconds")
-LAST_USED: Final = key("docspace_api_key_last_used_timestamp_seconds")
-EVERY_KEY: Final = key("docspace_api_key_active")
+def one_each(keys: str) -> str:
+    """One sample a key, labels `portal` and `key_id`, of a set of `Keys`."""
+    return f"max by {ID} ({keys})"
 
-# The portal calls a key active for up to ten minutes past its expiry: hence each second half.
-ACTIVE: Final = f"({EVERY_KEY} == 1 unless {EXPIRY} <= time())"
-TIME_LEFT: Final = f"({EXPIRY} - time() > 0 and {EVERY_KEY} == 1)"
-ENDLESS: Final = f"({EVERY_KEY} == 1 unless {EXPIRY})"
-# Of every key, 0 where the creation is not known.
-AGE: Final = f"(clamp_min(time() - {CREATED}, 0) or {EVERY_KEY} * 0)"
-UNUSED_FOR: Final = (
-    f"(clamp_min(time() - ({LAST_USED} or {CREATED}), 0) > $unused_days * 86400 and {ACTIVE})"
+
+#: The numbers of `answered` that stand for none, where no portal was read.
+UNREAD: Final = (
+    f"(0 * count({UP}) + {UNKNOWN}\nor vector({NOT_SCRAPED})) unless on () count({UP} == 1)"
 )
 
 
-def having(matcher: str) -> str:
-    """Active keys whose info carries a label value, as in `having('access="full"')`."""
-    info = f"max by (portal, key_id) (docspace_api_key_info{{{KEYS}, {matcher}}})"
-    return f"({ACTIVE} and {info})"
+@dataclass(frozen=True)
+class Keys:
+    """Sets of keys that one selection of labels lets through, as PromQL.
+
+    With 10,000 keys a query has time for a dozen series a key. So the sets are of the series as
+    they are stored, one a replica, joined by portal and key_id; `one_each` folds them at the end.
+    """
+
+    matchers: str
+
+    def of(self, metric: str) -> str:
+        """The samples of one metric of keys."""
+        return f"docspace_api_key_{metric}{{{self.matchers}}}"
+
+    @property
+    def every(self) -> str:
+        """Every key that is listed; the value tells whether it is switched on."""
+        return self.of("active")
+
+    @property
+    def expiry(self) -> str:
+        """Seconds, of keys that expire."""
+        return self.of("expiry_timestamp_seconds")
+
+    @property
+    def created(self) -> str:
+        """Seconds, of keys whose creation is known."""
+        return self.of("created_timestamp_seconds")
+
+    @property
+    def last_used(self) -> str:
+        """Seconds, of keys that were used; a portal's clock that is ahead counts as now."""
+        return f"clamp_max({self.of('last_used_timestamp_seconds')}, time())"
+
+    @property
+    def active(self) -> str:
+        """Switched on and not past their expiry.
+
+        A portal calls a key active for up to ten minutes past it, older ones for up to a day.
+        """
+        return f"({self.every} == 1 unless on {ID} {self.expired})"
+
+    @property
+    def orphaned(self) -> str:
+        """Keys whose creator is known to be disabled or removed."""
+        return f"({self.of('orphaned')} == 1)"
+
+    @property
+    def superseded(self) -> str:
+        """Keys that were rotated: a newer active key of the same creator and name outlives them."""
+        return f"({self.of('superseded')} == 1)"
+
+    @property
+    def refused(self) -> str:
+        """Active keys that the portal refuses since their creator is gone."""
+        return f"({self.orphaned} and on {ID} {self.active})"
+
+    @property
+    def expired(self) -> str:
+        """The expiry of keys that are past it."""
+        return f"({self.expiry} <= time())"
+
+    @property
+    def disabled(self) -> str:
+        """Switched off by a person, as far as can be told: not past their expiry."""
+        return f"({self.every} == 0 unless on {ID} {self.expired})"
+
+    @property
+    def rotated(self) -> str:
+        """Active keys that a newer one has replaced."""
+        return f"({self.superseded} and on {ID} {self.active})"
+
+    @property
+    def left(self) -> str:
+        """Seconds until the expiry of keys that are switched on."""
+        return f"({self.expiry} - time() > 0 and on {ID} {self.every} == 1)"
+
+    @property
+    def endless(self) -> str:
+        """Active keys without expiry."""
+        return f"({self.every} == 1 unless on {ID} {self.expiry})"
+
+    @property
+    def fresh(self) -> str:
+        """Keys near their expiry with most of their life still left: made for a short life."""
+        near = f"({self.expiry} - time() > 0 < {NEAR_DAYS * DAY})"
+        return f"({near} / ({self.expiry} - {self.created}) >= {NEAR_SHARE})"
+
+    @property
+    def next_to_fail(self) -> str:
+        """Seconds left of active keys whose end would break something."""
+        return (
+            f"({self.left} unless on {ID} {self.orphaned} unless on {ID} {self.superseded}"
+            f" unless on {ID} {self.fresh})"
+        )
+
+    @property
+    def refused_in_use(self) -> str:
+        """The last use of keys that are refused since their creator is gone, and tried today."""
+        return f"({self.last_used} > time() - {DAY} and on {ID} {self.refused})"
+
+    @property
+    def expired_in_use(self) -> str:
+        """The last use of keys that expired in the last week, used in the week before that."""
+        span = FAILING_DAYS * DAY
+        return (
+            f"({self.last_used} >= ({self.expired} > time() - {span}) - {span}"
+            f" unless on {ID} {self.orphaned} unless on {ID} {self.superseded})"
+        )
+
+    @property
+    def failing(self) -> str:
+        """The last use of keys that fail at this moment."""
+        return f"({self.refused_in_use} or {self.expired_in_use})"
+
+    @property
+    def age(self) -> str:
+        """Seconds since the creation of every key, 0 where that is not known."""
+        return f"(clamp_min(time() - {self.created}, 0) or {self.every} * 0)"
+
+    @property
+    def never_used(self) -> str:
+        """Active keys without a call."""
+        return f"({self.active} unless on {ID} {self.of('last_used_timestamp_seconds')})"
+
+    @property
+    def unused(self) -> str:
+        """Seconds without a call, of active keys that had none for the chosen number of days."""
+        since = f"({self.last_used} or {self.created})"
+        return f"(time() - {since} > $unused_days * {DAY} and on {ID} {self.active})"
+
+    @property
+    def full_access(self) -> str:
+        """Active keys that may do all that their creator may."""
+        info = f'docspace_api_key_info{{{self.matchers}, access="full"}}'
+        return f"({info} and on {ID} {self.active})"
+
+
+#: The keys that the name filter lets through, and those of all names.
+NAMED: Final = Keys(KEYS)
+ALL: Final = Keys(PORTALS)
 
 
 def latest(metric: str, matchers: str, identity: str, labels: str) -> str:
@@ -84,52 +265,9 @@ def latest(metric: str, matchers: str, identity: str, labels: str) -> str:
     return f"topk by ({identity}) (1, {info})"
 
 
-@dataclass(frozen=True)
-class Rows:
-    """What a table shows: a vector already limited, and the larger one it was taken from."""
+def titled(info: str) -> str:
+    """Keys with a label `key` to call them by: `deploy …77fe`; without a name the postfix alone.
 
-    expr: str
-    population: str
-
-    def each(self, value: str, otherwise: float) -> str:
-        """The value of each row, or the stand-in where a row has none: no cell stays empty."""
-        return f"({value}\nor {self.population} * 0 + {number(otherwise)})\nand {self.expr}"
-
-
-@dataclass(frozen=True)
-class KeyRows(Rows):
-    """Keys as rows, told apart by the labels `portal` and `key_id`."""
-
-    population: str = EVERY_KEY
-
-    def named(self) -> str:
-        """The rows' own values, with the labels that become the text columns."""
-        key_labels = "key_name, key_postfix, creator, access"
-        info = latest("docspace_api_key_info", KEYS, "portal, key_id", key_labels)
-        url = latest("docspace_portal_info", PORTALS, "portal", "url")
-        return (
-            f"{self.expr}\n* on (portal, key_id) group_left ({key_labels}) {info}"
-            f"\n* on (portal) group_left (url) {url}"
-        )
-
-    def last_used(self) -> str:
-        """Milliseconds; 0 for a key never used."""
-        return self.each(f"{LAST_USED} * 1000", 0)
-
-    def expires(self) -> str:
-        """Milliseconds; `NEVER_MILLISECONDS` for a key without expiry."""
-        return self.each(f"{EXPIRY} * 1000", NEVER_MILLISECONDS)
-
-    def superseded(self) -> str:
-        """1 or 0."""
-        return self.each(key("docspace_api_key_superseded"), 0)
-
-
-def soonest(seconds: str) -> KeyRows:
-    """The `ROW_LIMIT` keys with the smallest values."""
-    return KeyRows(f"bottomk({ROW_LIMIT}, {seconds})")
-
-
-def longest(seconds: str) -> KeyRows:
-    """The `ROW_LIMIT` keys with the largest values."""
-    return KeyRows(f"topk({ROW_LIMIT}, {seconds})")
+    Names are not unique, and may be withheld.
+    """
+    return f'label_join({info}, "key", " …", "key_name", "key_postfix")'

@@ -1,4 +1,8 @@
-"""The words and colours both dashboards speak in: thresholds, and numbers shown as text."""
+"""The words and colours both dashboards speak in: thresholds, and numbers shown as text.
+
+Colour is for what asks for action: red now, orange soon, yellow some day. What is well or only
+informs has the colour of text.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,8 +10,10 @@ from typing import Final
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import (
     DashboardRangeMapOptions,
+    DashboardRegexMapOptions,
     DynamicConfigValue,
     RangeMap,
+    RegexMap,
     Threshold,
     ThresholdsMode,
     ValueMap,
@@ -15,19 +21,27 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from grafana.promql import NEVER_MILLISECONDS, NEVER_SECONDS
+from grafana import promql
 
-DAY: Final = 86400
+# Pages on what to do about an alert, `NAME.md` each. A fork has its own.
+RUNBOOKS: Final = "https://github.com/docspace-exporter/docspace-exporter/blob/main/docs/runbooks"
+
+NONE: Final = "transparent"
+QUIET: Final = "text"
+NOW: Final = "red"
+SOON: Final = "orange"
+SOME_DAY: Final = "dark-yellow"
 
 Steps = Sequence[tuple[float | None, str]]
-NEUTRAL: Final[Steps] = ((None, "blue"),)
-PLAIN: Final[Steps] = ((None, "text"),)
-RUNNING_OUT: Final[Steps] = (
-    (None, "red"),
-    (3 * DAY, "orange"),
-    (7 * DAY, "yellow"),
-    (30 * DAY, "green"),
-)
+PLAIN: Final[Steps] = ((None, QUIET),)
+# Days until something ends: backgrounds, and texts.
+RUNNING_OUT: Final[Steps] = ((None, NOW), (3, SOON), (7, SOME_DAY), (14, NONE))
+TEXT_RUNNING_OUT: Final[Steps] = ((None, NOW), (3, SOON), (7, SOME_DAY), (14, QUIET))
+
+
+def alarm(color: str) -> Steps:
+    """A number that is quiet at 0 and coloured from 1 on."""
+    return ((None, QUIET), (1, color))
 
 
 def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
@@ -51,14 +65,67 @@ def texts(by_value: dict[str, tuple[str, str]]) -> list[ValueMapping]:
     ]
 
 
-def at_least(floor: float, text: str, color: str = "blue") -> list[ValueMapping]:
-    """Every number from `floor` up shown as one word."""
-    result = ValueMappingResult(text=text, color=color, index=9)
-    return [RangeMap(options=DashboardRangeMapOptions(from_val=floor, to=None, result=result))]
+def patterns(by_pattern: dict[str, tuple[str, str]]) -> list[ValueMapping]:
+    """Words shown as other words: regular expression of all of it to (text, colour)."""
+    return [
+        RegexMap(
+            options=DashboardRegexMapOptions(
+                pattern=pattern, result=ValueMappingResult(text=text, color=color, index=index)
+            )
+        )
+        for index, (pattern, (text, color)) in enumerate(by_pattern.items())
+    ]
 
 
-NEVER: Final = at_least(NEVER_SECONDS / 2, "never")
-NEVER_DATE: Final = at_least(NEVER_MILLISECONDS / 2, "never")
+def between(
+    floor: float | None, ceiling: float | None, text: str, color: str | None = QUIET
+) -> list[ValueMapping]:
+    """Every number of a span shown as one word; without a colour it has that of the thresholds."""
+    result = ValueMappingResult(text=text, color=color, index=0)
+    return [RangeMap(options=DashboardRangeMapOptions(from_val=floor, to=ceiling, result=result))]
+
+
+# Why a key does not work, and what becomes of it: see `KeyRows.why`.
+CONDITIONS: Final = patterns(
+    {
+        "refused disabled": ("creator disabled", NOW),
+        "refused removed": ("creator removed", NOW),
+        "refused.*": ("creator gone", NOW),
+        "expired.*": ("expired", QUIET),
+        "disabled.*": ("disabled", QUIET),
+        "rotated.*": ("rotated", QUIET),
+        "active.*": ("active", QUIET),
+    }
+)
+# The row of a sentence and that of the keys not listed show no number. A space, since Grafana takes
+# an empty text for none.
+BLANK: Final = [
+    *between(promql.LAST_RISING / 2, None, " ", NONE),
+    *between(None, promql.LAST_FALLING / 2, " ", NONE),
+]
+UNTOLD_DATE: Final = texts({str(promql.UNKNOWN): ("unknown", QUIET)})
+UNTOLD: Final = texts({str(promql.UNKNOWN): ("-", QUIET)})
+#: What a single number says where there is none, see `promql.answered`.
+NO_NUMBER: Final = texts(
+    {
+        str(promql.UNKNOWN): ("unknown", QUIET),
+        str(promql.NOT_SCRAPED): ("not scraped", QUIET),
+    }
+)
+NEVER: Final = between(promql.NEVER_SECONDS / promql.DAY / 2, 1e6, "no expiry")
+NEVER_DATE: Final = between(promql.NEVER_MILLISECONDS / 2, 1e16, "no expiry")
+# Days are the unit of all that is planned; what is shorter than one is said in words.
+HOURS: Final = [
+    mapping
+    for low, high, text in (
+        (0, 1, "under 1 hour"),
+        (1, 3, "under 3 hours"),
+        (3, 6, "under 6 hours"),
+        (6, 12, "under 12 hours"),
+        (12, 24, "under 1 day"),
+    )
+    for mapping in between(low / 24, high / 24, text, None)
+]
 
 
 def fixed(color: str) -> DynamicConfigValue:

@@ -1,4 +1,4 @@
-"""Row 5 of the main dashboard: whether the rest of the page can be believed."""
+"""Row 6 of the main dashboard: whether the rest of the page can be believed."""
 
 from typing import Final
 
@@ -9,45 +9,67 @@ from grafana_foundation_sdk.models.dashboard import Panel
 from grafana import promql
 from grafana.panels import (
     COUNT,
+    DAYS,
     LEAST_STEP,
     WORD,
     Frame,
     Query,
-    count,
     course,
-    fact,
+    figure,
+    quiet,
+    shades,
     stacked,
     states,
 )
-from grafana.style import DAY, NEVER, PLAIN, Steps, at_least, texts
-from grafana.tables import PORTAL_PAGE, Column, Number, Text, table_of
-
-Panels = list[Builder[Panel]]
-
-UP: Final = texts({"0": ("down", "red"), "1": ("up", "green")})
-UNTOLD: Final = texts({"-1": ("-", "text")})
-UNTOLD_SKEW: Final = at_least(promql.NEVER_SECONDS / 2, "-", "text")
-VISIBILITY: Final = texts(
-    {"all": ("all", "green"), "own": ("own keys only", "orange"), "unknown": ("unknown", "yellow")}
+from grafana.promql import DAY, NEVER_SECONDS, number
+from grafana.rows import Rows
+from grafana.style import (
+    HOURS,
+    NEVER,
+    NONE,
+    NOW,
+    QUIET,
+    SOME_DAY,
+    SOON,
+    TEXT_RUNNING_OUT,
+    UNTOLD,
+    Steps,
+    alarm,
+    between,
+    texts,
 )
-AGE: Final[Steps] = ((None, "green"), (15 * 60, "orange"), (3600, "red"))
-RUNS_OUT: Final[Steps] = ((None, "red"), (7 * DAY, "orange"), (30 * DAY, "green"))
-# Seconds that the portal's clock is off, in either direction.
-SKEW: Final[Steps] = ((None, "red"), (-60, "yellow"), (-5, "green"), (5, "yellow"), (60, "red"))
+from grafana.tables import NOTE, PORTAL_PAGE, Column, Number, Text, table_of
 
+UP: Final = texts({"0": ("down", NOW), "1": ("up", QUIET)})
+NEVER_ANSWERED: Final = between(NEVER_SECONDS / 2, 1e11, "never", NOW)
+NO_SKEW: Final = between(NEVER_SECONDS / 2, 1e11, "-")
+VISIBILITY: Final = texts(
+    {"own": ("own keys only", SOME_DAY), "unknown": ("unknown", SOME_DAY), "": ("-", QUIET)}
+)
+AGE: Final[Steps] = ((None, QUIET), (15 * 60, SOON), (3600, NOW))
+# Seconds that the portal's clock is off, in either direction.
+SKEW: Final[Steps] = ((None, SOON), (-60, SOME_DAY), (-5, QUIET), (5, SOME_DAY), (60, SOON))
+# So many portals have a line in a panel before the others are counted only.
+LINES: Final = 20
+
+OWN_KEY: Final = promql.portal("docspace_exporter_key_info")
 OWN_EXPIRY: Final = promql.portal("docspace_exporter_key_expiry_timestamp_seconds")
-OWN_LEFT: Final = f"clamp_min({OWN_EXPIRY} - time(), 0)"
-AGE_OF_SUCCESS: Final = (
-    f"clamp_min(time() - {promql.portal('docspace_scrape_last_success_timestamp_seconds')}, 0)"
+# Days; a key without expiry has the stand-in.
+OWN_LEFT: Final = (
+    f"(clamp_min({OWN_EXPIRY} - time(), 0) or {OWN_KEY} * 0 + {number(NEVER_SECONDS)}) / {DAY}"
+)
+LAST_SUCCESS: Final = promql.portal("docspace_scrape_last_success_timestamp_seconds")
+# Seconds; a portal that never answered has the stand-in.
+SILENCE: Final = (
+    f"(clamp_min(time() - {LAST_SUCCESS}, 0) or {promql.UP} * 0 + {number(NEVER_SECONDS)})"
 )
 OURS: Final = f"and on (job, instance) docspace_exporter_build_info{{{promql.JOB}}}"
-NOT_OURS: Final = "The exporter's own metrics are not scraped by this job"
 
 
-def can_we_trust_this_page() -> Panels:
-    """Row 5."""
+def can_we_trust_this_page() -> list[Builder[Panel]]:
+    """Row 6."""
     return [
-        oldest_success(),
+        longest_silence(),
         own_key(),
         seen_in_part(),
         malformed(),
@@ -61,86 +83,105 @@ def can_we_trust_this_page() -> Panels:
     ]
 
 
-def oldest_success() -> stat.Panel:
+def longest_silence() -> stat.Panel:
     """The portal that has been out of sight for longest."""
     frame = Frame(
-        "Oldest answer",
-        "Time since the portal that has been out of sight for longest last answered well.",
+        "Longest silence",
+        "Time since the last answer of the portal that has been out of sight for longest. Never "
+        "means that a portal has not answered since the exporter started.",
         5,
-        4,
+        3,
     )
-    expr = f"max({AGE_OF_SUCCESS}) or vector({promql.UNKNOWN})"
-    return fact(frame, expr, "dtdurations", AGE, texts({"-1": ("never", "red")}))
+    expr = f"max({SILENCE})\nor vector({promql.NOT_SCRAPED})"
+    return figure(frame, expr, AGE, unit="s", mappings=NEVER_ANSWERED)
 
 
 def own_key() -> stat.Panel:
     """When the exporter goes blind."""
     frame = Frame(
-        "Exporter's key runs out in",
-        "Time left of the keys the exporter itself uses, the first of them to expire. When it has "
-        "run out, this page is blind for that portal.",
+        "Own key expires in",
+        "Of the keys that the exporter itself uses, the first to expire. After that this page is "
+        "blind for that portal.",
         5,
-        4,
+        3,
     )
-    never = promql.number(promql.NEVER_SECONDS)
-    return fact(frame, f"min({OWN_LEFT}) or vector({never})", "dtdurations", RUNS_OUT, NEVER)
+    expr = (
+        f"min({OWN_LEFT})\nor 0 * count({promql.UP}) + {promql.UNKNOWN}"
+        f"\nor vector({promql.NOT_SCRAPED})"
+    )
+    return figure(frame, expr, TEXT_RUNNING_OUT, unit=DAYS, mappings=[*HOURS, *NEVER])
 
 
 def seen_in_part() -> stat.Panel:
     """Portals where the exporter may miss keys."""
     frame = Frame(
-        "Portals not seen in full",
-        "Portals where the exporter's key is not known to be an administrator's, so that keys of "
-        "other people may be missing everywhere on this page.",
+        "Portals in part",
+        "Portals where the exporter's key is not known to be an administrator's: keys of other "
+        "people may be missing everywhere on this page.",
         5,
-        4,
+        3,
     )
     info = promql.portal("docspace_portal_info", ', visibility!="all"')
-    query = Query(f"count({info}) or vector(0)", "not in full")
-    return count(frame, [query], ((None, "green"), (1, "yellow")))
+    return figure(frame, promql.answered(f"count({info})"), alarm(SOME_DAY))
 
 
 def malformed() -> stat.Panel:
     """Records left out."""
     frame = Frame(
-        "Records not understood",
-        "Keys in the portals' answers that the exporter could not read and left out of all else.",
+        "Keys left out",
+        "Records in the portals' answers that are not as a key should be. They are in no other "
+        "number.",
         5,
-        4,
+        3,
     )
-    query = Query(promql.total("docspace_api_keys_malformed"), "records")
-    return count(frame, [query], ((None, "green"), (1, "orange")))
+    return figure(frame, promql.total("docspace_api_keys_malformed"), alarm(SOON))
 
 
 def configuration() -> stat.Panel:
     """Whether the running configuration is the one on disk."""
     frame = Frame(
         "Configuration",
-        "Whether the last reload of the exporter's configuration succeeded. After a failed one the "
-        "former configuration stays in force.",
+        "Whether the exporter could read its configuration when it was last told to. After a "
+        "failure the former configuration stays.",
         4,
-        4,
+        3,
     )
-    expr = f"min(docspace_exporter_config_last_reload_successful{{{promql.JOB}}}) or vector(-1)"
-    words = {"0": ("reload failed", "red"), "1": ("in force", "green"), "-1": ("not told", "text")}
-    return fact(frame, expr, WORD, PLAIN, texts(words))
+    expr = (
+        f"min(docspace_exporter_config_last_reload_successful{{{promql.JOB}}})"
+        f"\nor vector({promql.NOT_SCRAPED})"
+    )
+    words = texts({"0": ("reload failed", NOW), "1": ("loaded", QUIET)})
+    return figure(frame, expr, unit=WORD, mappings=words)
 
 
 def portal_up() -> statetimeline.Panel:
-    """Up and down over time, of the portals with the most trouble."""
-    chosen = f"avg by (portal) (avg_over_time(docspace_up{{{promql.PORTALS}}}[$__range] @ end()))"
+    """Up and down over time, of the portals with the most trouble, and how many others."""
+    range_up = f"docspace_up{{{promql.PORTALS}}}[$__range] @ end()"
+    # Both are the same at each step, so Prometheus evaluates them once.
+    lowest = f"min by (portal) (min_over_time({range_up}))"
+    worst = f"bottomk({LINES}, avg by (portal) (avg_over_time({range_up})) and {lowest} == 0)"
+    # The lowest since the last step: a portal that was down between two steps was down. Where no
+    # scrape fell into the step, the last one.
+    up = f"docspace_up{{{promql.PORTALS}}}"
+    course_ = f"max by (portal) (min_over_time({up}[$__interval]) or {up})"
+    others = f'count_values("all", count({promql.UP} unless on (portal) {worst})) * 0 + 1'
     frame = Frame(
-        "Portal up",
-        "The 30 portals that were down for the largest part of the time shown; all, when there are "
-        "no more. A span is down when any scrape in it failed, however short the outage.",
+        "Portals that were down",
+        f"The {LINES} portals that were down for the largest part of the time shown; the line "
+        "above counts the others. A span is down when any scrape in it failed, however short.",
         12,
         9,
-        "No portal is scraped",
     )
-    # The lowest since the last step: a portal that was down between two steps was down.
-    lowest = f"max by (portal) (min_over_time(docspace_up{{{promql.PORTALS}}}[$__rate_interval]))"
-    expr = f"{lowest} and on (portal) bottomk(30, {chosen})"
-    return states(frame, [Query(expr, "{{portal}}")], UP).interval(LEAST_STEP)
+    queries = [
+        Query(others, "{{all}} others", "A"),
+        Query(f"{course_} and on (portal) {worst}", "{{portal}}", "B"),
+        # Without any series Grafana would complain in words of its own.
+        Query(f"vector({promql.NOT_SCRAPED}) unless on () {up}", promql.NO_EXPORTER, "C"),
+    ]
+    return states(frame, queries, UP_COLORS).interval("1m")
+
+
+UP_COLORS: Final = texts({"0": ("down", NOW), "1": ("up", "green"), "-2": ("not scraped", NONE)})
 
 
 def errors() -> timeseries.Panel:
@@ -149,80 +190,75 @@ def errors() -> timeseries.Panel:
         "max by (portal, reason) "
         f"(increase(docspace_scrape_errors_total{{{promql.PORTALS}}}[$__rate_interval]))"
     )
-    none = 'label_replace(vector(0), "reason", "none", "", "")'
     frame = Frame(
-        "Scrape errors by reason",
-        "Failed fetches in each interval. Only reasons that occurred are drawn; while nothing "
-        "fails, that is one flat line named none.",
+        "Failed scrapes by reason",
+        "Failed scrapes of portals in each interval. Only reasons that occurred are drawn; a grey "
+        "line at 0 shows where portals were scraped and nothing failed.",
         12,
         9,
     )
-    expr = f"sum by (reason) ({increase}) > 0 or {none}"
-    lines = course(frame, [Query(expr, "{{reason}}")], COUNT, {"none": "text"})
-    return stacked(lines).interval(LEAST_STEP)
+    queries = [
+        Query(f"sum by (reason) ({increase}) > 0", "{{reason}}", "A"),
+        Query(f"0 * sum({increase})", NOTHING_FAILED, "B"),
+    ]
+    lines = shades(course(frame, queries, COUNT), NOW)
+    return quiet(stacked(lines), NOTHING_FAILED).interval(LEAST_STEP)
+
+
+NOTHING_FAILED: Final = "nothing failed"
 
 
 def portals() -> table.Panel:
     """One line a portal with all that tells how well it is seen."""
-    up = promql.portal("docspace_up")
-    rows = promql.Rows(f"bottomk({promql.PORTAL_LIMIT}, {up})", up)
+    rows = Rows(f"bottomk({promql.PORTAL_LIMIT}, {promql.UP})", promql.UP)
     frame = Frame(
         "How well each portal is seen",
         f"Lists at most {promql.PORTAL_LIMIT} portals, those that are down first. A dash stands "
         "for what the portal or its state does not tell.",
         24,
         9,
-        "No portal is scraped",
     )
     columns: list[Column] = [
-        Text("portal", "Portal", None, PORTAL_PAGE),
-        Number("up", "State", _labelled(rows.expr), WORD, 80, mappings=UP, cell="color-text"),
-        Text("visibility", "Visibility", 120, (), VISIBILITY),
+        NOTE,
+        Text("portal", "Portal", 150, PORTAL_PAGE, grows=True),
+        Number("up", "State", _labelled(rows.expr), WORD, 75, mappings=UP),
         *_portal_numbers(rows),
+        Text(
+            "visibility", "Keys seen", 125, mappings=[*texts({"all": ("all", QUIET)}), *VISIBILITY]
+        ),
+        Text("version", "Version", 95),
     ]
     return table_of(frame, columns, ("url",), ("State", False))
 
 
 def _labelled(rows: str) -> str:
-    """The rows with address and visibility, where the portal's info is there."""
-    info = promql.latest("docspace_portal_info", promql.PORTALS, "portal", "url, visibility")
-    return f"{rows} * on (portal) group_left (url, visibility) {info}\nor on (portal) {rows}"
+    """The rows with address, visibility and version, where the portal's info is there."""
+    labels = "url, visibility, version"
+    info = promql.latest("docspace_portal_info", promql.PORTALS, "portal", labels)
+    return (
+        f"{rows} * on (portal) group_left ({labels}) {info}\nor on (portal) {rows}"
+        f'\nor on () label_replace(vector({number(promql.LAST_RISING)}), "{promql.NOTED}",'
+        f' "{promql.NO_EXPORTER}", "", "")'
+    )
 
 
-def _portal_numbers(rows: promql.Rows) -> list[Number]:
+def _portal_numbers(rows: Rows) -> list[Number]:
     def told(expr: str, otherwise: float = promql.UNKNOWN) -> str:
         return rows.each(expr, otherwise)
 
-    never = promql.number(promql.NEVER_SECONDS)
-    own = f"({OWN_LEFT} or {promql.portal('docspace_exporter_key_info')} * 0 + {never})"
     duration = promql.portal("docspace_scrape_duration_seconds")
-    limit = promql.portal("docspace_rate_limit")
-    remaining = f"min by (portal) (docspace_rate_limit_remaining{{{promql.PORTALS}}})"
-    skew = told(promql.portal("docspace_clock_skew_seconds"), promql.NEVER_SECONDS)
-    budget: Steps = ((None, "red"), (0.1, "yellow"), (0.5, "green"))
+    skew = told(promql.portal("docspace_clock_skew_seconds"), NEVER_SECONDS)
+    keys = told(promql.portal("docspace_api_keys"))
+    left = [*HOURS, *NEVER, *UNTOLD]
     return [
-        _told("keys", "Keys", told(promql.portal("docspace_api_keys")), COUNT, 90, PLAIN),
-        _told("age", "Last success", told(AGE_OF_SUCCESS), "dtdurations", 170, AGE),
-        _told("duration", "Scrape took", told(duration), "s", 120, PLAIN),
+        Number("keys", "Keys", keys, COUNT, 75, mappings=UNTOLD, decimals=0),
+        Number("age", "Last answer", told(SILENCE), "s", 110, AGE, NEVER_ANSWERED, decimals=0),
+        Number("duration", "Scrape took", told(duration), "s", 110, mappings=UNTOLD),
         Number(
-            "own",
-            "Own key left",
-            told(own),
-            "dtdurations",
-            170,
-            RUNS_OUT,
-            [*UNTOLD, *NEVER],
-            "color-text",
+            "own", "Own key left", told(OWN_LEFT), DAYS, 120, TEXT_RUNNING_OUT, left, decimals=1
         ),
-        Number("skew", "Clock skew", skew, "s", 110, SKEW, UNTOLD_SKEW, "color-text"),
-        _told(
-            "rate", "Rate limit left", told(f"{remaining} / {limit}"), "percentunit", 130, budget
-        ),
+        Number("skew", "Clock off by", skew, "s", 110, SKEW, NO_SKEW, decimals=1),
     ]
-
-
-def _told(ref: str, title: str, expr: str, unit: str, width: int, steps: Steps) -> Number:
-    return Number(ref, title, expr, unit, width, steps, UNTOLD, "color-text")
 
 
 def scrape_duration() -> timeseries.Panel:
@@ -234,7 +270,6 @@ def scrape_duration() -> timeseries.Panel:
         "Time to fetch the list of keys, of the 10 portals that were slowest over the time shown.",
         8,
         8,
-        "No portal is scraped",
     )
     slowest = f"topk(10, {chosen})"
     expr = f"{promql.portal('docspace_scrape_duration_seconds')} and on (portal) {slowest}"
@@ -243,7 +278,7 @@ def scrape_duration() -> timeseries.Panel:
 
 def cpu() -> timeseries.Panel:
     """What the exporter costs in time."""
-    frame = Frame("Exporter CPU", "Share of one core that each exporter uses.", 8, 8, NOT_OURS)
+    frame = Frame("Exporter CPU", "Share of one core that each exporter uses.", 8, 8)
     rate = f"rate(process_cpu_seconds_total{{{promql.JOB}}}[$__rate_interval])"
     query = Query(f"{rate} {OURS}", "{{instance}}")
     return course(frame, [query], "percentunit").interval(LEAST_STEP)
@@ -251,6 +286,6 @@ def cpu() -> timeseries.Panel:
 
 def memory() -> timeseries.Panel:
     """What the exporter costs in memory."""
-    frame = Frame("Exporter memory", "Resident memory of each exporter.", 8, 8, NOT_OURS)
+    frame = Frame("Exporter memory", "Resident memory of each exporter.", 8, 8)
     resident = f"process_resident_memory_bytes{{{promql.JOB}}}"
     return course(frame, [Query(f"{resident} {OURS}", "{{instance}}")], "bytes")

@@ -11,16 +11,16 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
+from grafana import shown
 from grafana.panels import DATASOURCE
-from grafana.promql import JOB, PORTALS
+from grafana.promql import JOB, PORTALS, titled
 
-ALL: Final = VariableOption(selected=True, text=["All"], value=["$__all"])
-# Grafana takes the first that there is; some releases fail on a variable without a choice.
-FIRST: Final = VariableOption(selected=False, text="", value="")
+# Without any; Grafana takes the first that there is.
+EVERY: Final = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
 def of_all_keys() -> list[Builder[VariableModel]]:
-    """Data source, job, portals, expiring window, days without use, and part of a key's name."""
+    """Data source, job, portals, two spans of days, the kind of keys, part of a key's name."""
     return [
         _datasource(),
         _job(),
@@ -28,16 +28,22 @@ def of_all_keys() -> list[Builder[VariableModel]]:
         .multi(multi=True)
         .include_all(include_all=True)
         .all_value(".+")
-        .current(ALL),
-        _query(
-            "within",
-            "Expiring within",
-            f"label_values(docspace_api_keys_expiring{{{PORTALS}}}, within)",
-        )
-        .description("The windows that the exporter is configured with.")
-        .sort(VariableSort.NUMERICAL_ASC)
-        .current(VariableOption(selected=True, text="7d", value="7d")),
-        _unused_days(),
+        .current(EVERY),
+        _days(
+            "within_days",
+            "Expiring within (days)",
+            "How far the second number of the first row looks ahead.",
+            ["1", "3", "7", "14", "30", "90"],
+            "7",
+        ),
+        _days(
+            "unused_days",
+            "Unused for (days)",
+            "A key counts as forgotten when it was not used for so many days.",
+            ["30", "60", "90", "180", "365"],
+            "90",
+        ),
+        _shown(),
         dashboard.TextBoxVariable("key")
         .label("Key name contains")
         .description(
@@ -51,13 +57,14 @@ def of_all_keys() -> list[Builder[VariableModel]]:
 
 def of_one_key() -> list[Builder[VariableModel]]:
     """Data source, job, one portal, and one of its keys: shown by name, known by id."""
-    keys = f"max by (key_id, key_name) (docspace_api_key_info{{{PORTALS}}})"
+    # Grafana reads text and value from two labels. Names are not unique: the postfix is added.
+    keys = f"max by (key, key_id) ({titled(f'docspace_api_key_info{{{PORTALS}}}')})"
     return [
         _datasource(),
         _job(),
         _query("portal", "Portal", f"label_values(docspace_up{{{JOB}}}, portal)"),
         _query("key_id", "Key", f"query_result({keys})").regex(
-            r'/key_id="(?<value>[^"]*)".*?key_name="(?<text>[\s\S]*)"\}/'
+            r'/key="(?<text>[\s\S]*)", *key_id="(?<value>[^"]*)"\}/'
         ),
     ]
 
@@ -68,7 +75,6 @@ def _datasource() -> dashboard.DatasourceVariable:
         .label("Data source")
         .description("A Prometheus that scrapes the exporter.")
         .type("prometheus")
-        .current(FIRST)
     )
 
 
@@ -80,7 +86,7 @@ def _job() -> dashboard.QueryVariable:
         .multi(multi=True)
         .include_all(include_all=True)
         .all_value(".+")
-        .current(ALL)
+        .current(EVERY)
     )
 
 
@@ -92,17 +98,33 @@ def _query(name: str, label: str, query: str) -> dashboard.QueryVariable:
         .query(query)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
-        .current(FIRST)
     )
 
 
-def _unused_days() -> dashboard.CustomVariable:
-    days = ["30", "60", "90", "180", "365"]
+def _days(
+    name: str, label: str, description: str, days: list[str], chosen: str
+) -> dashboard.CustomVariable:
     return (
-        dashboard.CustomVariable("unused_days")
-        .label("Unused for (days)")
-        .description("A key counts as forgotten when it was not used for so many days.")
+        dashboard.CustomVariable(name)
+        .label(label)
+        .description(description)
         .values(",".join(days))
-        .options([VariableOption(selected=day == "90", text=day, value=day) for day in days])
-        .current(VariableOption(selected=True, text="90", value="90"))
+        .options([VariableOption(selected=day == chosen, text=day, value=day) for day in days])
+        .current(VariableOption(selected=True, text=chosen, value=chosen))
+    )
+
+
+def _shown() -> dashboard.CustomVariable:
+    kinds = [
+        VariableOption(selected=index == 0, text=choice.name, value=choice.expr)
+        for index, choice in enumerate(shown.CHOICES)
+    ]
+    pairs = (f"{c.name} : {c.expr}".replace(",", "\\,") for c in shown.CHOICES)
+    return (
+        dashboard.CustomVariable("show")
+        .label("Keys listed")
+        .description("The kind of keys in the table of all keys.")
+        .values(", ".join(pairs))
+        .options(kinds)
+        .current(kinds[0])
     )

@@ -22,6 +22,8 @@ BUILT_IN: Final = {
     "__rate_interval": "5m",
     "__interval": "5m",
     "__interval_ms": "300000",
+    "__from": "0",
+    "__to": "9999999999000",
 }
 # The value behind All, which Grafana puts in as it is, whatever the format.
 ALL: Final = ".+"
@@ -70,11 +72,13 @@ def fill(expr: str, variables: Mapping[str, str]) -> str:
 
     def value(match: re.Match[str]) -> str:
         text = known[match["plain"] or match["braced"]]
-        if not match["format"] or text == ALL:
+        if match["format"] != ":regex" or text == ALL:
             return text
         return re.sub(r"[\\^$*+?.()|\[\]{}/]", r"\\\g<0>", text)
 
-    return re.sub(r"\$(?:(?P<plain>\w+)|\{(?P<braced>\w+)(?P<format>:regex)?\})", value, expr)
+    return re.sub(
+        r"\$(?:(?P<plain>[a-z_]\w*)|\{(?P<braced>\w+)(?P<format>:regex|:raw|:text)?\})", value, expr
+    )
 
 
 def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
@@ -101,8 +105,14 @@ def targets(dashboard: Dashboard) -> Iterator[tuple[Panel, dict[str, Any]]]:
 
 
 def all_queries(dashboard: Dashboard, variables: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(title, PromQL) of each panel's queries, then of each annotation."""
-    found = [(panel["title"], target["expr"]) for panel, target in targets(dashboard)]
+    """(title, PromQL) of each panel's queries, then of each annotation.
+
+    Where a panel has several queries the title goes on with that of the query.
+    """
+    found = [
+        (panel["title"] + f": {target['refId']}" * (len(panel["targets"]) > 1), target["expr"])
+        for panel, target in targets(dashboard)
+    ]
     marks = dashboard.get("annotations", {}).get("list", [])
     found += [(mark["name"], mark["expr"]) for mark in marks]
     return [(title, fill(expr, variables)) for title, expr in found]
@@ -135,6 +145,13 @@ def grouping_labels(expr: str) -> set[str]:
     words = r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\(([^)]*)\)"
     inside = re.findall(words, _without_strings(expr))
     return {label.strip() for labels in inside for label in labels.split(",") if label.strip()}
+
+
+def made_labels(expr: str) -> set[str]:
+    """Labels that an expression makes itself."""
+    made = re.findall(r'label_(?:replace|join)\(.*?, "(\w+)", "', expr, re.DOTALL)
+    made += re.findall(r', "(\w+)", "', expr)
+    return {*made, *re.findall(r'count_values\("(\w+)"', expr)}
 
 
 def _without_strings(expr: str) -> str:

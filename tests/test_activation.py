@@ -73,3 +73,28 @@ def test_a_socket_that_does_not_listen_is_an_error(tmp_path: Path) -> None:
         process = _launched(tmp_path, [sock], "--web.systemd-socket")
         assert process.wait() == 2
         assert "expected a TCP socket that listens" in process.stderr
+
+
+def test_a_descriptor_that_is_no_socket_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    command = LAUNCH.replace("sys.argv[2:2 + count]", "[os.open(os.devnull, os.O_RDONLY)]")
+    flag = "--web.systemd-socket"
+    process = Process([sys.executable, "-c", command, "1", "0", flag], tmp_path, "")
+    assert process.wait() == 2
+    assert process.stderr == (
+        "docspace-exporter serve: --web.systemd-socket: descriptor 3: expected a socket: "
+        "Socket operation on non-socket"
+    )
+
+
+def test_a_descriptor_that_is_not_open_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    command = LAUNCH.replace("LISTEN_FDS=str(count)", 'LISTEN_FDS="900"')
+    with _listening() as sock:
+        arguments = ["1", str(sock.fileno()), "--web.systemd-socket"]
+        process = Process(
+            [sys.executable, "-c", command, *arguments], tmp_path, "", pass_fds=[sock.fileno()]
+        )
+        assert process.wait() == 2
+    assert "expected a socket: " in process.stderr
+    assert "Traceback" not in process.stderr

@@ -1,12 +1,14 @@
-"""`docspace-exporter check`, as a process, on portals in every condition."""
+"""What `docspace-exporter check` finds on portals in every condition, and how it prints that."""
 
 import json
+import os
 import signal
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -16,12 +18,21 @@ import pytest
 from rich.cells import cell_len
 from support.certificates import Issued, issue
 from support.demo import Demo
+from support.faults import FaultServer, Peer, answer, says
 from support.process import Process, run
 from support.terminal import Screen, on_terminal
 
 from exporter.check import findings
-from exporter.check.diagnosis import CHECKS
+from exporter.check.diagnosis import CHECKS, Diagnosis
+from exporter.check.examination import OWN_KEY, examine
+from exporter.clock import Clock
+from exporter.config import load
+from exporter.demo.model import Fault
 from exporter.demo.server import DemoServer
+from exporter.docspace.errors import Forbidden
+from exporter.docspace.facts import VERSION
+from exporter.docspace.fetch import KEYS
+from exporter.docspace.model import ApiKey
 from exporter.docspace.wire import parse_keys
 
 Findings = dict[str, dict[str, Any]]
@@ -34,12 +45,18 @@ def check(folder: Path, config: str, *flags: str) -> "CompletedProcess[str]":
     return run("check", f"--config.file={file}", *flags, cwd=folder)
 
 
+def diagnosed(folder: Path, config: str) -> Diagnosis:
+    """The diagnosis of a configuration with one portal, made in this process."""
+    file = folder / "config.yaml"
+    file.write_text(config, encoding="utf-8")
+    (portal,) = load(file, os.environ).portals
+    return examine(portal, Clock())
+
+
 def examined(folder: Path, config: str) -> tuple[str, Findings]:
     """The verdict and the findings of a configuration with one portal."""
-    result = check(folder, config, "--format=json")
-    (portal,) = json.loads(result.stdout)["portals"]
-    assert result.returncode == (portal["verdict"] == "problem")
-    return portal["verdict"], {finding["check"]: finding for finding in portal["checks"]}
+    diagnosis = diagnosed(folder, config)
+    return diagnosis.verdict, {finding.check: asdict(finding) for finding in diagnosis.findings}
 
 
 def entry(url: str, key: str, more: str = "") -> str:
@@ -68,13 +85,28 @@ def test_a_good_portal_passes_every_check(demo: Demo, tmp_path: Path) -> None:
 def test_a_finding_has_these_fields(demo: Demo, tmp_path: Path) -> None:
     result = check(tmp_path, demo.config("acme"), "--format=json")
     (portal,) = json.loads(result.stdout)["portals"]
-    assert set(portal) == {"portal", "url", "verdict", "checks"}
+    assert set(portal) == {"portal", "url", "version", "verdict", "checks"}
     assert [set(finding) for finding in portal["checks"]] == [
         {"check", "status", "detail", "value", "next_step"}
     ] * len(CHECKS)
 
 
-def test_warnings_leave_the_exit_code_at_0(demo: Demo, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "verdict", "code"),
+    [("acme", "ok", 0), ("globex", "warning", 0), ("gone", "problem", 1)],
+)
+def test_only_a_problem_is_exit_code_1(
+    demo: Demo, tmp_path: Path, name: str, verdict: str, code: int
+) -> None:
+    if name == "gone":
+        name = "acme"
+        demo.servers[name].stop()
+    result = check(tmp_path, demo.config(name), "--format=json")
+    assert json.loads(result.stdout)["portals"][0]["verdict"] == verdict
+    assert result.returncode == code
+
+
+def test_warnings_name_what_is_off(demo: Demo, tmp_path: Path) -> None:
     """The reader's own key runs out in days, and the portal's clock is 90 s ahead."""
     verdict, found = examined(tmp_path, demo.config("globex"))
     assert verdict == "warning"
@@ -116,10 +148,54 @@ def test_a_fetch_that_takes_most_of_the_timeout_is_a_warning() -> None:
     assert findings.latency(4.0, timeout=10.0).status == "ok"
 
 
-# A key that does not do.
+# The version of the portal.
 
 
-def test_a_key_that_is_too_narrow_is_told_from_a_wrong_one(demo: Demo, tmp_path: Path) -> None:
+def test_the_version_is_that_of_the_build(demo: Demo, tmp_path: Path) -> None:
+    """`GET /api/2.0/settings/version/build` tells the portal's version (`docSpace`)."""
+    version = demo.portals["acme"].portal.version
+    assert diagnosed(tmp_path, demo.config("acme")).version == version
+    result = check(tmp_path, demo.config("acme"), "--format=json")
+    assert json.loads(result.stdout)["portals"][0]["version"] == version
+
+
+def test_the_version_is_asked_for_where_the_key_may_not_list_keys(
+    demo: Demo, tmp_path: Path
+) -> None:
+    """What a key may do hangs on the version."""
+    portal = demo.portals["acme"].portal
+    key = portal.add_key("narrow", permissions=("files:read",))
+    config = entry(demo.servers["acme"].url, key.secret)
+    assert diagnosed(tmp_path, config).version == portal.version
+
+
+@pytest.mark.parametrize("fault", [Fault(404), Fault(200, b"<html>")])
+def test_a_version_that_is_not_given_is_no_problem(
+    demo: Demo, tmp_path: Path, fault: Fault
+) -> None:
+    demo.portals["acme"].portal.faults[VERSION] = fault
+    diagnosis = diagnosed(tmp_path, demo.config("acme"))
+    assert (diagnosis.version, diagnosis.verdict) == ("", "ok")
+
+
+def test_a_version_that_is_not_known_is_null(demo: Demo, tmp_path: Path) -> None:
+    demo.servers["acme"].stop()
+    result = check(tmp_path, demo.config("acme"), "--format=json")
+    assert json.loads(result.stdout)["portals"][0]["version"] is None
+
+
+def test_the_table_shows_the_version_below_the_address(demo: Demo, tmp_path: Path) -> None:
+    demo.portals["globex"].portal.faults[VERSION] = Fault(404)
+    lines = check(tmp_path, demo.config("acme", "globex")).stdout.splitlines()
+    (row,) = (line for line in lines if line.startswith("version"))
+    assert row.split() == ["version", demo.portals["acme"].portal.version, "\u2013"]
+
+
+# Keys that do not suffice.
+
+
+def test_a_key_that_is_too_narrow_is_distinct_from_a_wrong_one(demo: Demo, tmp_path: Path) -> None:
+    """200 on `@self` and 403 on the list: its scope, if the key's permissions do not suffice."""
     key = demo.portals["acme"].portal.add_key("narrow", permissions=("files:read",))
     verdict, found = examined(tmp_path, entry(demo.servers["acme"].url, key.secret))
     assert verdict == "problem"
@@ -127,6 +203,84 @@ def test_a_key_that_is_too_narrow_is_told_from_a_wrong_one(demo: Demo, tmp_path:
     assert found["scope"]["next_step"] == (
         "this key is limited to files:read; create one with *:read as an admin"
     )
+
+
+@pytest.mark.parametrize("permissions", [("*:read",), ("*:write",), None], ids=str)
+def test_a_key_that_suffices_is_not_blamed_for_a_403(
+    demo: Demo, tmp_path: Path, permissions: tuple[str, ...] | None
+) -> None:
+    """Else the portal is being restored, moved or encrypted, or the caller is a guest."""
+    portal = demo.portals["acme"].portal
+    key = portal.add_key("wide", permissions=permissions)
+    portal.faults[KEYS] = Fault(403)
+    _, found = examined(tmp_path, entry(demo.servers["acme"].url, key.secret))
+    assert (statuses(found)["key"], statuses(found)["keys"]) == ("ok", "problem")
+    assert statuses(found)["scope"] in {"ok", "warning"}
+    assert "restored, moved or encrypted" in found["keys"]["next_step"]
+    assert "guest" in found["keys"]["next_step"]
+
+
+def test_a_guest_is_named_as_a_cause(demo: Demo, tmp_path: Path) -> None:
+    """Servers after 3.8: a guest gets 403."""
+    portal = demo.portals["acme"].portal
+    guest = next(iter(portal.people.values()))
+    key = portal.add_key("guest", permissions=("*:read",), creator=guest)
+    portal.faults[KEYS] = Fault(403, b'{"statusCode": 403, "error": {"message": "Access denied"}}')
+    _, found = examined(tmp_path, entry(demo.servers["acme"].url, key.secret))
+    assert found["keys"]["detail"] == "HTTP 403: Access denied"
+    assert "the key's creator is a guest" in found["keys"]["next_step"]
+
+
+def test_a_portal_that_is_restored_is_not_blamed_on_the_key(demo: Demo, tmp_path: Path) -> None:
+    """It answers `@self`, and the list with 403 and problem+json."""
+    demo.portals["acme"].portal.condition = "restoring"
+    _, found = examined(tmp_path, demo.config("acme"))
+    assert statuses(found)["scope"] == "ok"
+    assert found["keys"]["next_step"] == (
+        "the portal is being restored, moved or encrypted: wait until that is done"
+    )
+
+
+def test_a_403_for_the_own_key_is_not_about_its_scope(demo: Demo, tmp_path: Path) -> None:
+    """`@self` works with any scope."""
+    demo.portals["acme"].portal.faults[OWN_KEY] = Fault(403)
+    _, found = examined(tmp_path, demo.config("acme"))
+    assert statuses(found)["api"] == "problem"
+    assert "any permission suffices" in found["api"]["next_step"]
+
+
+def test_a_403_without_the_own_key_has_the_hint_of_a_scrape(demo: Demo, tmp_path: Path) -> None:
+    """`@self` came with 3.1.1."""
+    portal = demo.portals["acme"].portal
+    portal.faults[OWN_KEY] = Fault(404)
+    portal.faults[KEYS] = Fault(403)
+    _, found = examined(tmp_path, demo.config("acme"))
+    assert statuses(found)["api"] == "problem"
+    assert found["api"]["next_step"] == Forbidden("", 403, "scope").hint
+
+
+def test_a_narrow_key_that_may_list_keys_for_now_is_a_warning() -> None:
+    """3.2.1 to 3.6.1 let any scope list keys."""
+    key = ApiKey("1", "narrow", "77fe", True, ("files:read",), None, None, None, None)  # noqa: FBT003
+    found = findings.scope(key)
+    assert (found.status, found.detail) == ("warning", "files:read")
+    assert "3.7.1" in found.next_step
+
+
+def test_a_refused_key_has_all_its_causes(demo: Demo, tmp_path: Path) -> None:
+    """Missing, wrong, disabled or expired key; its creator is removed or disabled."""
+    _, found = examined(tmp_path, entry(demo.servers["acme"].url, "sk-wrong"))
+    for cause in ("wrong", "disabled", "expired", "removed"):
+        assert cause in found["key"]["next_step"]
+
+
+def test_a_key_with_a_foreign_scheme_is_not_sent(demo: Demo, tmp_path: Path) -> None:
+    """The portal would write it in full into its own log."""
+    url, key = demo.servers["acme"].url, demo.portals["acme"].exporter_key
+    _, found = examined(tmp_path, entry(url, f"Basic {key}"))
+    assert statuses(found)["key"] == "problem"
+    assert "its own log" in found["key"]["next_step"]
+    assert not demo.portals["acme"].portal.requests
 
 
 def test_what_comes_after_a_problem_is_skipped(demo: Demo, tmp_path: Path) -> None:
@@ -151,11 +305,47 @@ def test_a_key_file_that_is_missing_is_named(demo: Demo, tmp_path: Path) -> None
 # A portal that does not answer as it should.
 
 
+TROUBLE: dict[str, dict[str, Any]] = {
+    **{
+        condition: {"condition": condition}
+        for condition in ("unpaid", "no_such_portal", "restoring", "broken", "html", "redirect")
+    },
+    **{
+        f"{status} for the list": {"faults": {KEYS: Fault(status)}}
+        for status in (200, 401, 403, 404, 429, 500)
+    },
+    "401 for the own key": {"faults": {OWN_KEY: Fault(401)}},
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE.values(), ids=list(TROUBLE))
+def test_nothing_is_ok_after_a_problem(demo: Demo, tmp_path: Path, trouble: dict[str, Any]) -> None:
+    for name, value in trouble.items():
+        setattr(demo.portals["acme"].portal, name, value)
+    _, found = examined(tmp_path, demo.config("acme"))
+    assert_ends_with_a_problem(found)
+
+
+def test_nothing_is_ok_after_a_connection_that_failed(demo: Demo, tmp_path: Path) -> None:
+    """Plain http within the machine is fine, but that is no news then."""
+    demo.servers["acme"].stop()
+    _, found = examined(tmp_path, demo.config("acme"))
+    assert_ends_with_a_problem(found)
+
+
+def assert_ends_with_a_problem(found: Findings) -> None:
+    """One problem, and all after it is skipped."""
+    order = [statuses(found)[name] for name in CHECKS]
+    assert set(order[order.index("problem") + 1 :]) <= {"skipped"}
+    assert order.count("problem") == 1
+
+
 @pytest.mark.parametrize(
     ("condition", "detail", "step"),
     [
         ("unpaid", "HTTP 402", "tariff"),
         ("suspended", "HTTP 404", "suspended"),
+        ("no_such_portal", "HTTP 500: Could not resolve", "no portal of this name"),
         ("broken", "HTTP 500", "logs"),
         ("bad_gateway", "HTTP 502", "reverse proxy"),
         ("html", "HTML page", "login page"),
@@ -189,9 +379,10 @@ def test_a_refused_connection_is_a_problem_of_the_connection(demo: Demo, tmp_pat
     assert found["connection"]["detail"] == "Connection refused"
 
 
-def test_a_name_that_no_host_can_have_is_a_problem_of_the_name(tmp_path: Path) -> None:
-    _, found = examined(tmp_path, entry("http://a..b", "sk-x"))
+def test_a_name_without_an_address_is_a_problem_of_the_name(tmp_path: Path) -> None:
+    _, found = examined(tmp_path, entry("http://portal.invalid", "sk-x"))
     assert statuses(found)["name_resolution"] == "problem"
+    assert found["name_resolution"]["detail"].startswith("the host name")
 
 
 def test_a_portal_that_hangs_is_a_problem_of_its_own(demo: Demo, tmp_path: Path) -> None:
@@ -286,10 +477,24 @@ def test_a_portal_that_wants_a_client_certificate_is_a_problem_of_tls(
     assert statuses(found)["tls"] == "problem"
 
 
-def test_a_server_that_speaks_no_tls_is_a_problem_of_tls(demo: Demo, tmp_path: Path) -> None:
-    url = demo.servers["acme"].url.replace("http:", "https:")
-    _, found = examined(tmp_path, entry(url, "sk-x"))
-    assert "handshake failed" in found["tls"]["detail"]
+def test_a_port_that_speaks_no_tls_is_a_problem_of_tls(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        peer.sock.recv(1)
+        peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with FaultServer(script) as server:
+        _, found = examined(tmp_path, entry(f"https://127.0.0.1:{server.port}", "sk-x"))
+    assert found["tls"]["detail"] == "the port does not speak TLS"
+    assert "`url` begins with https" in found["tls"]["next_step"]
+
+
+def test_a_port_that_speaks_tls_alone_is_a_problem_of_the_api(tmp_path: Path) -> None:
+    """Nginx answers plain HTTP on its TLS port with a 400."""
+    page = b"<center>The plain HTTP request was sent to HTTPS port</center>"
+    with FaultServer(says(answer(page, "400 Bad Request"))) as server:
+        _, found = examined(tmp_path, entry(server.url, "sk-x"))
+    assert statuses(found)["api"] == "problem"
+    assert "`url` must begin with https://" in found["api"]["next_step"]
 
 
 # A proxy on the way.

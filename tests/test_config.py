@@ -24,6 +24,7 @@ from exporter.config import (
     load,
 )
 from exporter.metrics import catalogue
+from exporter.yamlfile import document
 
 ROOT = Path(__file__).parent.parent
 INVALID = Path(__file__).parent / "fixtures" / "invalid"
@@ -72,7 +73,12 @@ def test_shipped_file_says_the_defaults(tmp_path: Path) -> None:
 def test_every_field_is_read(tmp_path: Path) -> None:
     text = """
 scrape:
-  {timeout: 20s, concurrency: 8, min_interval: 30s, people_interval: 1h, max_response_size: 1MiB}
+  timeout: 20s
+  concurrency: 8
+  min_interval: 30s
+  people_interval: 1h
+  max_keys: 500
+  max_response_size: 1MiB
 expiring_within: [30d, 1d12h]
 labels: {env: prod}
 withhold: [creator]
@@ -91,6 +97,7 @@ portals:
     common: dict[str, Any] = {
         "min_interval": 30.0,
         "people_interval": 3600.0,
+        "max_keys": 500,
         "max_response_size": 1024 * 1024,
     }
     acme = PortalSettings(
@@ -186,6 +193,12 @@ def test_portal_withholds_what_all_withhold_and_more(tmp_path: Path) -> None:
     assert portal.withhold == {"creator", "permissions"}
     (portal,) = load_text(tmp_path, text.replace("[permissions]", "[]"), A="creator").portals
     assert portal.withhold == {"creator"}
+
+
+def test_largest_answer_by_default_has_room_for_the_most_keys() -> None:
+    """900 bytes of JSON a key, as in a list of 10,000 of them that is 9 MB large."""
+    defaults = PortalSettings(name="", url="")
+    assert defaults.max_response_size >= 1.4 * 900 * defaults.max_keys
 
 
 # Labels
@@ -351,6 +364,21 @@ def test_every_problem_is_on_a_line_of_its_own(tmp_path: Path) -> None:
         assert problem.isprintable()
 
 
+def test_no_problem_turns_the_direction_of_writing() -> None:
+    error = ConfigError(["a\u202eb: c\u2066d\ne", "ä: plain"])
+    assert error.problems == ("a\\u202eb: c\\u2066d\\ne", "ä: plain")
+    assert str(error) == "\n".join(error.problems)
+
+
+def test_alias_that_was_meant_to_be_a_password_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyYAML's own parser names it, libyaml does not."""
+    monkeypatch.setattr(document, "_Loader", type("_", (yaml.SafeLoader,), {}))
+    for text in (b"api_key: *hunter2", b"a: &hunter2 1\nb: &hunter2 2"):
+        assert not [problem for problem in problems(tmp_path, text) if "hunter2" in problem]
+
+
 # --config.check
 
 
@@ -358,6 +386,29 @@ def test_check_of_a_right_file_exits_with_0(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(SMALLEST)
     done = process.run("--config.check", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "config.yaml: OK, portals: acme\n")
+
+
+def test_check_shows_a_name_as_what_it_is(tmp_path: Path) -> None:
+    text = SMALLEST.replace("name: acme", 'name: "ac\\u202eme"')
+    (tmp_path / "config.yaml").write_text(text)
+    done = process.run("--config.check", cwd=tmp_path)
+    assert done.stdout == "config.yaml: OK, portals: ac\\u202eme\n"
+
+
+def test_command_that_lists_the_names_shows_them_as_what_they_are(tmp_path: Path) -> None:
+    text = SMALLEST.replace("name: acme", 'name: "ac\\u202eme"')
+    (tmp_path / "config.yaml").write_text(text)
+    done = process.run("keys", "--portal=globex", cwd=tmp_path)
+    message = "docspace-exporter keys: --portal: expected one of ac\\u202eme\n"
+    assert (done.returncode, done.stderr) == (2, message)
+
+
+def test_check_shows_a_path_as_what_it_is(tmp_path: Path) -> None:
+    text = SMALLEST.replace("api_key: sk-1", 'api_key_file: "ac\\u202eme"')
+    (tmp_path / "config.yaml").write_text(text)
+    done = process.run("--config.check", cwd=tmp_path)
+    assert (done.returncode, "\u202e" in done.stderr) == (2, False)
+    assert r"ac\u202eme: cannot be read" in done.stderr
 
 
 def test_check_of_a_wrong_file_exits_with_2_and_tells_all() -> None:

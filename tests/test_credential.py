@@ -1,5 +1,6 @@
 """Where a portal's credential comes from, and how it is spelled in the header."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,31 @@ def test_key_of_the_configuration() -> None:
 def test_key_of_a_file(tmp_path: Path, content: str) -> None:
     found = read_file(tmp_path, content.encode())
     assert found.header.reveal() == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("fifo", "expected a regular file"),
+        ("/dev/zero", "expected a regular file"),
+        ("", "cannot be read: Is a directory"),
+    ],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, problem: str) -> None:
+    """Reading a FIFO would wait for somebody who writes into it."""
+    os.mkfifo(tmp_path / "fifo")
+    path = tmp_path / name
+    with pytest.raises(CredentialUnusable) as caught:
+        credential.read(PortalSettings("acme", "https://acme.example", api_key_file=path))
+    assert str(caught.value) == f"{path}: {problem}"
+
+
+def test_link_to_a_file_is_a_file(tmp_path: Path) -> None:
+    """Kubernetes mounts each secret as a link to a link."""
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "link").symlink_to(tmp_path / "key")
+    portal = PortalSettings("acme", "https://acme.example", api_key_file=tmp_path / "link")
+    assert credential.read(portal) == Credential.of(KEY)
 
 
 def test_file_is_read_again_each_time(tmp_path: Path) -> None:

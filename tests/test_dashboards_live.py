@@ -14,8 +14,17 @@ from support.demo import Demo
 from support.process import ExporterProcess
 from support.prometheus import Prometheus, eventually, scrape_config
 
-#: What rightly shows nothing here, and why.
-EMPTY = {"Vanished": "no key is deleted within the seconds that the test waits"}
+#: What rightly shows nothing here, and why. The tables among them have a sentence instead.
+EMPTY = {
+    "Vanished": "no key is deleted within the seconds that the test waits",
+    "Alerts that fire: since": "no rules are loaded",
+    "Portals that were down: B": "none is",
+    "Portals that were down: C": "an exporter is scraped",
+    "Active keys by time left: L": "portals answer",
+    "Failed scrapes by reason: A": "none does",
+    "Created": "emitted at the end of a range in steps of Grafana's",
+    "Expired": "emitted at the end of a range in steps of Grafana's",
+}
 
 #: A name with every character that a query could stumble over, but the backtick.
 ODD = 'it\'s "a.b" (c)\n\\d/[e]'
@@ -102,9 +111,9 @@ def _filled(name: str, title: str, ref: str = "A", **variables: str) -> str:
     return dashboards.fill(expr, dashboards.defaults(dashboard) | variables)
 
 
-def _mark(name: str, step: str, milliseconds: str) -> str:
+def _mark(name: str, step: str, milliseconds: str, **more: str) -> str:
     dashboard = dashboards.load(MAIN)
-    variables = {"__interval": step, "__interval_ms": milliseconds}
+    variables = {"__interval": step, "__interval_ms": milliseconds, **more}
     return dashboards.fill(
         dashboards.mark(dashboard, name), dashboards.defaults(dashboard) | variables
     )
@@ -115,6 +124,9 @@ def _key(metric: str, **labels: str) -> str:
     every = {"job": "docspace", "portal": "acme", "key_id": "k", "key_name": "ci"} | labels
     pairs = ",".join(f"{label}={json.dumps(value)}" for label, value in every.items())
     return f"{metric}{{{pairs}}}"
+
+
+UP = _key("docspace_up", key_id="", key_name="")
 
 
 @pytest.mark.parametrize(("at", "marks"), [("120m", 0), ("240m", 1), ("360m", 0)])
@@ -128,7 +140,7 @@ def test_a_vanished_key_is_marked_once_however_long_the_step(
         _key("docspace_api_key_active"): "1x190 stale",
         info: "1x190 stale",
     }
-    labels = '{portal="acme", key_id="k", key_name="ci", key_postfix="12e4"}'
+    labels = '{portal="acme", key_id="k", key="ci …12e4"}'
     expr = _mark("Vanished", "2h", "7200000")
     bench.expect({labels: 1} if marks else {}, expr, at, series)
 
@@ -140,29 +152,42 @@ def test_a_vanished_key_is_marked_once_however_long_the_step(
         ("Expired", "docspace_api_key_expiry_timestamp_seconds"),
     ],
 )
-def test_moments_of_keys_are_marked_however_long_the_step(
-    bench: Bench, name: str, metric: str
+@pytest.mark.parametrize(("since", "marks"), [("5", 1), ("7", 0)])
+def test_moments_within_the_range_are_marked_at_its_end(
+    bench: Bench, name: str, metric: str, since: str, marks: int
 ) -> None:
-    """Over a year a step may be 4 days; this moment is 3 days before one."""
+    """The moment is day 7 of ten; the range begins at day 5, or after it."""
     series = {
         _key(metric): "604800x15000",
         _key("docspace_api_key_info", key_postfix="12e4"): "1x15000",
     }
-    labels = '{portal="acme", key_id="k", key_name="ci", key_postfix="12e4"}'
-    expr = _mark(name, "4d", "345600000")
-    bench.expect({labels: 604800000}, expr, "240h", series)
+    labels = '{portal="acme", key_id="k", key="ci …12e4"}'
+    begin = str(int(since) * 86400 * 1000 + 1)
+    span = {"__from": begin, "__to": str(10 * 86400 * 1000)}
+    expr = _mark(name, "4h", "14400000", **span)
+    bench.expect({labels: 604800000} if marks else {}, expr, "240h", series)
+
+
+def test_a_moment_is_returned_at_the_last_steps_only(bench: Bench) -> None:
+    """Or 10,000 keys would come at each of 1,600 steps."""
+    series = {
+        _key("docspace_api_key_created_timestamp_seconds"): "604800x15000",
+        _key("docspace_api_key_info", key_postfix="12e4"): "1x15000",
+    }
+    span = {"__from": "0", "__to": str(10 * 86400 * 1000)}
+    bench.expect({}, _mark("Created", "4h", "14400000", **span), "230h", series)
 
 
 @pytest.mark.parametrize(
     "part", ["", "IT'S", '"a', "a.b", "(c)", "\n", "\\d/", "[e]", ODD], ids=ascii
 )
 def test_a_key_of_any_name_is_counted_and_found_by_any_part_of_it(bench: Bench, part: str) -> None:
-    series = {_key("docspace_api_key_active", key_name=ODD): "1x10"}
+    series = {UP: "1x10", _key("docspace_api_key_active", key_name=ODD): "1x10"}
     bench.expect({"{}": 1}, _filled(MAIN, "Active keys by time left", "H", key=part), "5m", series)
 
 
 def test_the_name_filter_takes_its_text_for_no_pattern(bench: Bench) -> None:
-    series = {_key("docspace_api_key_active", key_name="axb"): "1x10"}
+    series = {UP: "1x10", _key("docspace_api_key_active", key_name="axb"): "1x10"}
     bench.expect({"{}": 0}, _filled(MAIN, "Active keys by time left", "H", key="a.b"), "5m", series)
 
 
@@ -172,11 +197,189 @@ def test_a_portal_of_any_name_can_be_chosen(bench: Bench) -> None:
         _key("docspace_up", portal=ODD, key_id="", key_name=""): "1x10",
         _key("docspace_api_key_active", portal=ODD): "1x10",
     }
-    bench.expect({"{}": 1}, _filled(MAIN, "Portals", portal=ODD), "5m", series)
-    bench.expect({"{}": 1}, _filled(ONE_KEY, "State", portal=ODD, key_id="k"), "5m", series)
+    bench.expect({"{}": 1}, _filled(MAIN, "Portals and keys", portal=ODD), "5m", series)
+    last_used = _filled(ONE_KEY, "Last used", portal=ODD, key_id="k")
+    bench.expect({"{}": 0}, last_used, "5m", series)
 
 
 def test_an_outage_between_two_steps_is_drawn(bench: Bench) -> None:
-    series = {_key("docspace_up", key_id="", key_name=""): "1x25 0x5 1x30"}
-    expr = _filled(MAIN, "Portal up", __rate_interval="20m", __range="3600s")
+    series = {UP: "1x25 0x5 1x30"}
+    variables = {"__interval": "20m", "__range": "3600s"}
+    expr = _filled(MAIN, "Portals that were down", "B", **variables)
     bench.expect({'{portal="acme"}': 0}, expr, "40m", series)
+
+
+def test_portals_that_were_never_down_are_counted_in_one_line(bench: Bench) -> None:
+    others = {_key("docspace_up", portal=f"p{n}", key_id="", key_name=""): "1x60" for n in range(7)}
+    expr = _filled(MAIN, "Portals that were down", "A", __range="3600s")
+    bench.expect({'{all="7"}': 1}, expr, "60m", {UP: "1x25 0x5 1x30", **others})
+
+
+TILES = ["Failing now", "Expiring within $within_days days"]
+
+
+@pytest.mark.parametrize("title", TILES)
+@pytest.mark.parametrize(
+    ("up", "value"), [("1x10", 0), ("0x10", -1), ("_x10", -2)], ids=["read", "down", "not scraped"]
+)
+def test_zero_stands_only_where_a_portal_was_read(
+    bench: Bench, title: str, up: str, value: float
+) -> None:
+    """Else the panel's mappings say unknown, or not scraped."""
+    bench.expect({"{}": value}, _filled(MAIN, title), "5m", {UP: up})
+
+
+@pytest.mark.parametrize(
+    ("up", "sentence"),
+    [
+        ({"acme": "1x10"}, "No key fails now"),
+        ({"acme": "1x10", "globex": "0x10"}, "No key fails now on the portals that answer"),
+        ({"acme": "0x10"}, "No portal answers"),
+        ({}, "No exporter is scraped"),
+    ],
+    ids=["read", "in part", "down", "not scraped"],
+)
+def test_a_table_without_rows_says_what_that_means(
+    bench: Bench, up: dict[str, str], sentence: str
+) -> None:
+    series = {
+        _key("docspace_up", portal=name, key_id="", key_name=""): values
+        for name, values in up.items()
+    }
+    expr = _filled(MAIN, "Keys that fail now", "used")
+    bench.expect({f'{{note="{sentence}"}}': -1e18}, expr, "5m", series)
+
+
+NOW = 10 * 86400  # of the tests below, in seconds
+DAY = 86400
+
+
+def _one_key(**values: float | str) -> dict[str, str]:
+    """The series of one key, constant for a month, under the names of the contract's metrics."""
+    creator = str(values.pop("creator_status", "active"))
+    name = str(values.pop("key_name", "ci"))
+    info = {"key_postfix": "12e4", "creator": "Ada", "creator_status": creator}
+    scopes = {"access": "limited", "permissions": "files:read"}
+    portal = {"url": "https://acme.example", "visibility": "all", "version": "3.7.1"}
+    series = {
+        UP: "1",
+        _key("docspace_portal_info", key_id="", key_name="", **portal): "1",
+        _key("docspace_api_key_info", key_name=name, **info, **scopes): "1",
+    }
+    for metric, value in {"active": 1, "superseded": 0, **values}.items():
+        suffix = "" if metric in {"active", "superseded", "orphaned"} else "_timestamp_seconds"
+        series[_key(f"docspace_api_key_{metric}{suffix}", key_name=name)] = f"{value:.0f}"
+    return {labels: f"_x14390 {value}x20" for labels, value in series.items()}
+
+
+@pytest.mark.parametrize(
+    ("why", "fails", "key"),
+    [
+        ("its creator is gone and it was tried", 1, {"orphaned": 1, "last_used": NOW - 60}),
+        ("nobody tried it", 0, {"orphaned": 1, "last_used": NOW - 2 * DAY}),
+        ("nobody knows of its creator", 0, {"last_used": NOW - 60}),
+        ("it is switched off", 0, {"orphaned": 1, "active": 0, "last_used": NOW - 60}),
+        ("it expired in use", 1, {"active": 0, "expiry": NOW - 60, "last_used": NOW - 90}),
+        ("it expired unused", 0, {"expiry": NOW - 60, "last_used": NOW - 8 * DAY}),
+        ("it expired long ago", 0, {"expiry": NOW - 8 * DAY, "last_used": NOW - 8 * DAY}),
+        ("it was rotated", 0, {"expiry": NOW - 60, "last_used": NOW - 90, "superseded": 1}),
+    ],
+)
+def test_a_key_fails_now_when_something_calls_with_it_in_vain(
+    bench: Bench, why: str, fails: int, key: dict[str, float]
+) -> None:
+    bench.expect({"{}": fails}, _filled(MAIN, "Failing now"), "240h", _one_key(**key))
+
+
+@pytest.mark.parametrize(
+    ("why", "expires", "key"),
+    [
+        ("it ends in a day", 1, {"expiry": NOW + DAY, "created": 0}),
+        ("it ends later", 0, {"expiry": NOW + 8 * DAY, "created": 0}),
+        ("it was rotated", 0, {"expiry": NOW + DAY, "created": 0, "superseded": 1}),
+        ("it is refused already", 0, {"expiry": NOW + DAY, "created": 0, "orphaned": 1}),
+        ("it lives for a day", 0, {"expiry": NOW + 20 * 3600, "created": NOW - 4 * 3600}),
+        ("its day is nearly over", 1, {"expiry": NOW + 4 * 3600, "created": NOW - 20 * 3600}),
+        ("nobody knows its age", 1, {"expiry": NOW + DAY}),
+    ],
+)
+def test_a_key_expires_next_when_its_end_breaks_something(
+    bench: Bench, why: str, expires: int, key: dict[str, float]
+) -> None:
+    expr = _filled(MAIN, "Expiring within $within_days days")
+    bench.expect({"{}": expires}, expr, "240h", _one_key(**key))
+
+
+@pytest.mark.parametrize("name", ["", "ci"])
+def test_a_key_without_a_name_is_called_by_its_postfix(bench: Bench, name: str) -> None:
+    """Names can be withheld."""
+    series = _one_key(key_name=name, orphaned=1, creator_status="removed", last_used=NOW - 60)
+    labels = {
+        "portal": "acme",
+        "key_id": "k",
+        "key": f"{name} …12e4",
+        "why": "refused removed",
+        "creator": "Ada",
+        "creator_status": "removed",
+        "access": "limited",
+        "permissions": "files:read",
+        "url": "https://acme.example",
+    }
+    pairs = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    expr = _filled(MAIN, "Keys that fail now", "used")
+    bench.expect({f"{{{pairs}}}": (NOW - 60) * 1000}, expr, "240h", series)
+
+
+def test_labels_of_the_configuration_change_nothing(bench: Bench) -> None:
+    """A portal may have labels such as team on each of its series."""
+    plain = _one_key(orphaned=1, creator_status="disabled", last_used=NOW - 60)
+    series = {labels[:-1] + ',team="payments"}': values for labels, values in plain.items()}
+    bench.expect({"{}": 1}, _filled(MAIN, "Failing now"), "240h", series)
+    count = f"count({_filled(MAIN, 'Keys that fail now', 'used')})"
+    bench.expect({"{}": 1}, count, "240h", series)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        ("failing now", {"orphaned": 1, "last_used": NOW - 60}),
+        ("creator gone", {"orphaned": 1}),
+        ("expired", {"active": 0, "expiry": NOW - 60}),
+        ("disabled", {"active": 0}),
+        ("rotated", {"superseded": 1}),
+        ("active without expiry", {}),
+        ("active but never used", {}),
+    ],
+)
+def test_keys_of_each_state_can_be_listed(bench: Bench, kind: str, key: dict[str, float]) -> None:
+    (show,) = (v for v in dashboards.load(MAIN)["templating"]["list"] if v["name"] == "show")
+    chosen = {option["text"]: option["value"] for option in show["options"]}
+    expr = _filled(MAIN, "Keys: ${show:text}", "age", show=chosen[kind])
+    bench.expect({"{}": 1}, f"count({expr} != 1e18)", "240h", _one_key(**key))
+    other = _filled(MAIN, "Keys: ${show:text}", "age", show=chosen["active with full access"])
+    bench.expect({'{note="No such key"}': 1e18}, other, "240h", _one_key(**key))
+
+
+def test_a_last_use_by_a_clock_that_is_ahead_is_now(bench: Bench) -> None:
+    series = _one_key(last_used=NOW + 90)
+    expr = _filled(ONE_KEY, "Last used", portal="acme", key_id="k")
+    bench.expect({"{}": NOW * 1000}, expr, "240h", series)
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "key"),
+    [
+        (0, "It is switched off.", {"active": 0}),
+        (1, "It is active.", {}),
+        (2, "It has expired.", {"active": 0, "expiry": NOW - 60}),
+        (3, "The portal refuses it, since its creator was disabled or removed.", {"orphaned": 1}),
+        (4, "It was rotated: a newer key of its name outlives it.", {"superseded": 1}),
+    ],
+)
+def test_the_dashboard_of_a_key_says_it_in_a_sentence(
+    bench: Bench, value: int, state: str, key: dict[str, float]
+) -> None:
+    """The value gives the colour."""
+    expr = _filled(ONE_KEY, "This key", portal="acme", key_id="k")
+    text = f"ci …12e4 on acme, created by Ada, may do some things. {state}"
+    bench.expect({f'{{text="{text}"}}': value}, expr, "240h", _one_key(**key))

@@ -17,6 +17,7 @@ from support.faults import FaultServer, Peer, Script, answer, says
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import (
     ConnectionFailed,
     InvalidResponse,
@@ -37,7 +38,8 @@ def failure() -> Iterator[Failure]:
     made: list[Transport] = []
 
     def fetch(url: str, **settings: object) -> PortalError:
-        made.append(Transport(PortalSettings("portal", url, **settings), TLSContexts(), Clock()))
+        portal = PortalSettings("portal", url, **settings)
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         with pytest.raises(PortalError) as caught:
             made[-1].get("/api/2.0/keys", Secret("Bearer sk-x"), 5.0)
         return caught.value

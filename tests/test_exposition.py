@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -26,8 +25,7 @@ from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import Malformed
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.collector import exporter_metrics, portal_metrics
-from exporter.metrics.exposition import Format, expose
+from exporter.metrics.exposition import Format, Renderer
 from exporter.metrics.runtime import Runtime
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -91,15 +89,13 @@ def sample() -> list[Observation]:
 
 def exposition(form: Format, observations: Iterable[Observation], now: float = NOW) -> bytes:
     views = [Snapshot.at(observation, now) for observation in observations]
-    return expose(chain(portal_metrics(views), exporter_metrics(EXPORTER)), form)
+    return Renderer().expose(views, EXPORTER, form)
 
 
 def with_runtime(form: Format) -> bytes:
     """The full answer of /metrics: golden portals, and the process that runs this test."""
     views = [Snapshot.at(observation, NOW) for observation in sample()]
-    return expose(
-        chain(portal_metrics(views), exporter_metrics(EXPORTER), Runtime().collect()), form
-    )
+    return Renderer(Runtime().collect).expose(views, EXPORTER, form)
 
 
 def update() -> None:

@@ -1,6 +1,7 @@
 """What a portal says beside its keys: asked when, by whom, and at what cost to the key list."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from observations import up
@@ -12,9 +13,10 @@ from exporter.demo.model import Fault
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.person import OWNER, Person
 from exporter.demo.server import DemoServer
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.facts import PROFILE, VERSION
-from exporter.docspace.fetch import Fetched, Fetcher
-from exporter.docspace.observation import PortalFacts
+from exporter.docspace.fetch import Fetcher
+from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.outage_log import OutageLog
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -39,12 +41,12 @@ class Scene:
         key = self.portal.add_key("exporter", creator=person, permissions=["*:read"])
         self.settings = PortalSettings("acme", self.server.url, Secret(key.secret))
         clock = self.standing.clock if standing else Clock()
-        transport = Transport(self.settings, TLSContexts(), Clock())
+        transport = Transport(self.settings, TLSContexts(), Clock(), Alarm())
         self.fetcher = Fetcher(self.settings, transport, clock)
 
-    def fetch(self, seconds: float = 5.0) -> Fetched:
+    def fetch(self, seconds: float = 5.0) -> Observation:
         """One fetch, whose key list must arrive."""
-        fetched = self.fetcher.fetch(seconds)
+        fetched = self.fetcher.fetch(seconds, lambda _: None)
         assert fetched.error is None
         return fetched
 
@@ -117,6 +119,21 @@ def test_a_new_credential_starts_from_nothing(scene: Scene) -> None:
     scene.portal.faults[PEOPLE] = Fault(403)
     scene.use_key_of(OWNER)
     assert scene.facts().disabled is None
+
+
+def test_a_list_read_with_another_credential_comes_without_the_facts_of_the_one_before(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Whoever cannot wait for the facts gets the list at once."""
+    file, early = tmp_path / "key", list[Observation]()
+    settings = PortalSettings("acme", scene.server.url, api_key_file=file)
+    transport = Transport(settings, TLSContexts(), Clock(), Alarm())
+    fetcher = Fetcher(settings, transport, scene.standing.clock)
+    for person in (ADMIN, CARLA):
+        file.write_text(scene.portal.add_key("exporter", creator=person).secret)
+        fetcher.fetch(5.0, early.append)
+    fetcher.close()
+    assert early[1].facts == PortalFacts()
 
 
 def test_thousands_of_disabled_people_are_read_over_several_fetches(scene: Scene) -> None:
@@ -203,11 +220,11 @@ def test_a_version_that_is_not_given_is_empty(scene: Scene, status: int) -> None
 
 
 def test_that_disabled_people_are_unknown_is_logged_once(scene: Scene) -> None:
-    log = Log()
-    outages = OutageLog(log.log)
+    outages, log = OutageLog(), Log()
     scene.portal.faults[PEOPLE] = Fault(403)
     for _ in range(3):
-        outages.tell(up(facts=scene.facts()), None)
+        for line in outages.lines(up(facts=scene.facts()), None):
+            line.write(log.log)
         scene.standing.time += 60
     assert log.count("cannot learn which people are disabled") == 1
     assert scene.asked(PEOPLE) == 3

@@ -190,7 +190,7 @@ def test_a_window_that_is_none_is_refused(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_a_pipe_gets_each_key_on_one_whole_line(demo: Demo, tmp_path: Path) -> None:
-    name = "x" * 300
+    name = "x" * 256
     add(demo, name)
     result = keys(tmp_path, demo.config("acme"))
     assert len(result.stdout.splitlines()) == 1 + len(demo.keys("acme"))
@@ -238,6 +238,26 @@ def test_a_closed_pipe_is_no_error(demo: Demo, tmp_path: Path) -> None:
         ["bash", "-o", "pipefail", "-c", command], cwd=tmp_path, capture_output=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_a_closed_standard_output_is_told(demo: Demo, tmp_path: Path, form: str) -> None:
+    (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
+    command = f"{shlex.quote(sys.executable)} -m exporter keys --format={form} >&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False
+    )
+    message = "docspace-exporter: cannot write to standard output: it is closed\n"
+    assert (done.returncode, done.stderr) == (1, message)
+
+
+def test_a_closed_standard_error_costs_its_messages_only(demo: Demo, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
+    command = f"{shlex.quote(sys.executable)} -m exporter keys --format=csv 2>&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.startswith("portal,")) == (0, True)
 
 
 def test_a_full_disk_is_told(demo: Demo, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.listen import ListenAddress
+from exporter.httpserver.listen import ListenAddress
 
 EVERY = "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104, what the product listens on
 

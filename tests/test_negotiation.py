@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from exporter.httpserver.accept import accepts_gzip
 from exporter.metrics import catalogue
-from exporter.web.negotiation import Exposition, accepts_gzip, exposition, scrape_seconds
+from exporter.web.negotiation import Exposition, exposition, scrape_seconds
 
 # What Prometheus sends, version by version.
 PROMETHEUS_2 = (

@@ -169,6 +169,18 @@ def test_more_pages_than_are_read_leave_everybody_unknown() -> None:
     assert len(reading.listing.asked) == MAX_PAGES  # not again soon
 
 
+def test_a_page_that_is_too_large_is_not_asked_for_at_each_fetch() -> None:
+    reading = Reading(3)
+    reading.listing.fails = TooLarge("a page of many megabytes")
+    for _ in range(10):
+        reading.read()
+        reading.clock.time += 15
+    assert len(reading.listing.asked) == 1
+    reading.clock.time += INTERVAL
+    reading.read()
+    assert len(reading.listing.asked) == 2
+
+
 @settings(max_examples=50)
 @given(people=st.integers(0, 3000), says_total=st.booleans())
 def test_any_number_of_people_is_read_within_bounds(people: int, *, says_total: bool) -> None:

@@ -1,15 +1,19 @@
 """One portal over time: who shares a request, who waits, what is remembered, what is told."""
 
+import io
 import json
 import random
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.faults import FaultServer, Peer, Script, answer
 from support.standing import Log, StandingClock
 
@@ -18,36 +22,54 @@ from exporter.config import PortalSettings, Secret
 from exporter.demo.model import OWNER, Person
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.server import DemoServer
-from exporter.docspace.errors import REASONS, PortalError, RateLimited, Timeout
+from exporter.docspace import credential
+from exporter.docspace.credential import Credential
+from exporter.docspace.deadline import Alarm
+from exporter.docspace.errors import (
+    REASONS,
+    Crowded,
+    CutShort,
+    InternalError,
+    InvalidResponse,
+    PortalError,
+    RateLimited,
+    Timeout,
+)
 from exporter.docspace.facts import PROFILE
-from exporter.docspace.fetch import KEYS, Fetched, Fetcher
+from exporter.docspace.fetch import KEYS, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
-from exporter.docspace.portal import Portal
-from exporter.docspace.slots import Slots
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.wire import KeyList
+from exporter.docspace.workers import Job, Workers
 from exporter.logs import make_log
 
-EMPTY = Fetched(KeyList((), ()), None, None, None, PortalFacts("all"), 0.0)
+EMPTY = Observation(
+    PortalSettings("acme", "http://127.0.0.1:1"),
+    0.0,
+    0.0,
+    KeyList((), ()),
+    facts=PortalFacts("all"),
+)
 
 
-class CountedSlots(Slots):
-    """Slots that know whether more came back than were taken."""
+def capacity(workers: Workers, expected: int) -> int:
+    """How many jobs are done at once, when there are more than expected."""
+    going_on, running = threading.Event(), threading.Semaphore(0)
 
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.size = size
+    def job() -> None:
+        running.release()
+        going_on.wait(10)
 
-    @property
-    def free(self) -> int:
-        """How many could be taken now."""
-        taken = 0
-        while taken < 2 * self.size + 10 and self.acquire(0):
-            taken += 1
-        for _ in range(taken):
-            self.release()
-        return taken
+    jobs = [workers.submit((), job) for _ in range(expected + 3)]
+    for _ in range(expected):
+        assert running.acquire(timeout=10)
+    more = running.acquire(timeout=0.1)
+    for each in jobs:
+        workers.withdraw(each)
+    going_on.set()
+    return expected + more
 
 
 class Stage:
@@ -56,13 +78,19 @@ class Stage:
     def __init__(self) -> None:
         self.standing = StandingClock()
         self.log = Log()
-        self.slots = CountedSlots(4)
+        self.workers = Workers(4)
+        self.alarm = Alarm()
+        self.faults = 0
         self.coalesced = 0
         self._made: list[Portal] = []
 
     def count(self) -> None:
         """Count a shared observation."""
         self.coalesced += 1
+
+    def fault(self) -> None:
+        """Count an internal error."""
+        self.faults += 1
 
     def portal(
         self,
@@ -71,13 +99,21 @@ class Stage:
         clock: Clock | None = None,
         **settings: object,
     ) -> Portal:
-        """A portal; by default on the standing clock, with a fetcher of its own."""
+        """A portal; by default on the standing clock, with a fetcher of its own, never reused."""
+        settings = {"min_interval": 0.0, **settings}
         clock = clock or self.standing.clock
         if "api_key_file" not in settings:
             settings = {"api_key": Secret("sk-" + "deadbeef" * 8), **settings}
         chosen = PortalSettings("acme", url, **settings)
-        fetcher = fetcher or Fetcher(chosen, Transport(chosen, TLSContexts(), clock), clock)
-        portal = Portal(chosen, fetcher, clock, self.log.log, self.slots, self.count)
+        now = clock
+
+        def make(settings: PortalSettings) -> Fetcher:
+            if fetcher is not None:
+                return fetcher
+            return Fetcher(settings, Transport(settings, TLSContexts(), now, self.alarm), now)
+
+        shared = Shared(now, self.log.log, self.workers, self.alarm, self.count, self.fault)
+        portal = Portal(chosen, make, shared)
         self._made.append(portal)
         return portal
 
@@ -85,11 +121,12 @@ class Stage:
         """Close every portal made."""
         for portal in self._made:
             portal.close()
+        self.workers.close()
 
 
 def observe(portal: Portal, seconds: float = 5.0) -> Observation:
     deadline = portal._clock.monotonic() + seconds
-    return portal.finish(portal.begin(deadline), deadline)
+    return portal.finish(portal.begin(), deadline)
 
 
 @pytest.fixture
@@ -113,20 +150,24 @@ def key_of(server: DemoServer, **traits: object) -> Secret:
 class FakeFetcher:
     """Answers what it is told to, when it is told to."""
 
-    def __init__(self, fetch: Callable[[float], Fetched]) -> None:
-        self.fetch = fetch
+    def __init__(self, fetch: Callable[[float], Observation]) -> None:
+        self.result = fetch
         self.closed = 0
+
+    def fetch(self, seconds: float, _: object) -> Observation:
+        """Fetch as it is told to."""
+        return self.result(seconds)
 
     def close(self) -> None:
         """Count it."""
         self.closed += 1
 
 
-def slow(answer: Fetched = EMPTY) -> tuple[FakeFetcher, threading.Event]:
+def slow(answer: Observation = EMPTY) -> tuple[FakeFetcher, threading.Event]:
     """A fetcher that heeds no deadline, like name resolution, and the event that lets it end."""
     going_on = threading.Event()
 
-    def fetch(_: float) -> Fetched:
+    def fetch(_: float) -> Observation:
         assert going_on.wait(10)
         return answer
 
@@ -136,7 +177,7 @@ def slow(answer: Fetched = EMPTY) -> tuple[FakeFetcher, threading.Event]:
 def landed(portal: Portal) -> None:
     """Wait for the fetch under way to end."""
     deadline = time.monotonic() + 5
-    while portal._flight is not None and time.monotonic() < deadline:
+    while (portal._fetch or portal._hanging) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
@@ -176,10 +217,26 @@ def test_within_min_interval_the_last_observation_serves(stage: Stage, demo: Dem
     assert (demo.portal.requests[KEYS], stage.coalesced) == (2, 1)
 
 
-def test_within_min_interval_a_failure_is_not_served_again(stage: Stage, demo: DemoServer) -> None:
-    """Else one scrape in a hurry would take the portal down for all others."""
+def test_within_min_interval_a_failure_is_served_again(stage: Stage, demo: DemoServer) -> None:
     portal = stage.portal(demo.url, min_interval=60.0)
-    assert [observe(portal).errors["unauthorized"] for _ in range(3)] == [1, 2, 3]
+    first = observe(portal)
+    assert observe(portal) is first
+    stage.standing.time += 60
+    assert observe(portal).errors["unauthorized"] == 2
+    assert demo.portal.requests[KEYS] == 2
+
+
+def test_min_interval_does_not_count_from_a_fetch_that_never_began(stage: Stage) -> None:
+    """Where all threads were busy, the portal was not asked, and is at the next scrape."""
+    fetcher, going_on = slow()
+    stage.workers = Workers(1)
+    hanging = stage.portal(fetcher=fetcher, clock=Clock())
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock(), min_interval=60.0)
+    fetch = hanging.begin()
+    assert isinstance(observe(portal, 0.05).error, Crowded)
+    going_on.set()
+    hanging.finish(fetch, time.monotonic() + 10)
+    assert observe(portal).error is None
 
 
 # Back-off
@@ -251,18 +308,88 @@ def test_clock_skew_is_the_portals_date_minus_our_clock(
 # Who waits, and for how long
 
 
-def test_fetch_that_hangs_holds_nobody_past_the_deadline(stage: Stage) -> None:
+def test_scrape_leaves_a_fetch_that_hangs_at_its_own_deadline(stage: Stage) -> None:
     fetcher, going_on = slow()
-    portal = stage.portal(fetcher=fetcher, clock=Clock())
-    before = time.monotonic()
-    seen = observe(portal, 0.1)
-    assert time.monotonic() - before < 1.5
-    assert isinstance(seen.error, Timeout)
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
+    assert isinstance(observe(portal, 0.1).error, CutShort)
     going_on.set()
     landed(portal)
 
 
-def test_stuck_name_resolution_holds_neither_scrape_nor_slot(
+def test_a_scrape_that_leaves_early_is_not_counted_and_warned_of_once(stage: Stage) -> None:
+    """Its impatience says nothing of the portal."""
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
+    for _ in range(3):
+        assert sum(observe(portal, 0.05).errors.values()) == 0
+    assert portal.last is None
+    assert stage.log.count("portal is down") == 0
+    assert stage.log.count("the scrape ended before the portal answered") == 1
+    going_on.set()
+    landed(portal)
+    assert portal.last is not None
+    assert portal.last.error is None
+
+
+def test_a_fetch_has_the_portals_timeout_whoever_began_it(stage: Stage) -> None:
+    given: list[float] = []
+
+    def fetch(seconds: float) -> Observation:
+        given.append(seconds)
+        return EMPTY
+
+    observe(stage.portal(fetcher=FakeFetcher(fetch), timeout=2.0), 30)
+    observe(stage.portal(fetcher=FakeFetcher(fetch), timeout=50.0), 30)
+    assert given == [2.0, 50.0]
+
+
+def test_a_patient_scrape_gets_what_an_impatient_one_began(stage: Stage) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    with ThreadPoolExecutor(2) as pool:
+        impatient = pool.submit(observe, portal, 0.05)
+        patient = pool.submit(observe, portal, 9.0)
+        assert isinstance(impatient.result(5).error, CutShort)
+        assert not patient.done()
+        going_on.set()
+        assert patient.result(5).error is None
+    assert portal.last is patient.result()
+
+
+def test_a_fetch_past_its_timeout_is_given_up_and_counted_once(stage: Stage) -> None:
+    fetcher, going_on = slow(replace(EMPTY, listing=None, error=Timeout("late")))
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    seen = observe(portal, 5.0)
+    assert str(seen.error) == "no complete answer within 0.05 s"
+    going_on.set()
+    landed(portal)
+    assert portal.last is seen
+    assert seen.errors["timeout"] == 1
+    assert stage.log.count("portal is down") == 1
+
+
+def test_fetches_that_never_end_are_replaced_and_two_at_most_hang(stage: Stage) -> None:
+    going_on = threading.Event()
+    begun: list[float] = []
+
+    def fetch(seconds: float) -> Observation:
+        begun.append(seconds)
+        assert going_on.wait(10)
+        return EMPTY
+
+    portal = stage.portal(fetcher=FakeFetcher(fetch), clock=Clock(), timeout=0.05)
+    errors = [observe(portal).error for _ in range(4)]
+    assert all(isinstance(error, Timeout) for error in errors)
+    assert len(begun) == 2
+    assert "hang in DNS or on the key file" in str(errors[-1])
+    assert capacity(stage.workers, 4) == 4
+    going_on.set()
+    landed(portal)
+    portal.reconfigure(replace(portal.settings, timeout=5.0))
+    assert observe(portal).error is None
+
+
+def test_stuck_name_resolution_costs_its_portal_alone(
     stage: Stage, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck, resolve = threading.Event(), socket.getaddrinfo
@@ -273,118 +400,78 @@ def test_stuck_name_resolution_holds_neither_scrape_nor_slot(
         return resolve(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    stage.slots = CountedSlots(1)
-    hanging = stage.portal("http://stuck.invalid", clock=Clock())
+    stage.workers = Workers(1)
+    hanging = stage.portal("http://stuck.invalid", clock=Clock(), timeout=0.2)
     healthy = stage.portal(demo.url, api_key=key_of(demo), clock=Clock())
-    before = time.monotonic()
-    assert isinstance(observe(hanging, 0.2).error, Timeout)
+    assert isinstance(observe(hanging).error, Timeout)
     assert observe(healthy).error is None
-    assert isinstance(observe(hanging, 0.2).error, Timeout)
-    assert time.monotonic() - before < 2
     stuck.set()
     landed(hanging)
-    assert stage.slots.free == 1
+    assert capacity(stage.workers, 1) == 1
 
 
-def test_while_a_fetch_hangs_each_scrape_is_a_timeout_at_once(stage: Stage) -> None:
-    fetcher, going_on = slow()
-    portal = stage.portal(fetcher=fetcher, clock=Clock())
-    observe(portal, 0.05)
-    before = time.monotonic()
-    assert [observe(portal, 30).errors["timeout"] for _ in range(3)] == [2, 3, 4]
-    assert time.monotonic() - before < 1
-    going_on.set()
-    landed(portal)
+def test_a_key_file_that_hangs_is_given_up_and_read_again(
+    stage: Stage, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file on a mount that does not answer; once it does, the portal is up without a restart."""
+    stuck, read = threading.Event(), credential.read
+    hangs = True
+
+    def reading(settings: PortalSettings) -> Credential:
+        if hangs:
+            stuck.wait(10)
+        return read(settings)
+
+    monkeypatch.setattr(credential, "read", reading)
+    portal = stage.portal(demo.url, api_key=key_of(demo), clock=Clock(), timeout=0.2)
+    assert isinstance(observe(portal).error, Timeout)
+    hangs = False
+    portal.reconfigure(replace(portal.settings, timeout=5.0))
     assert observe(portal).error is None
-
-
-def test_fetch_that_ends_after_it_was_given_up_is_told_once(stage: Stage) -> None:
-    fetcher, going_on = slow(Fetched(None, Timeout("late"), None, None, PortalFacts(), 0.0))
-    portal = stage.portal(fetcher=fetcher, clock=Clock())
-    observe(portal, 0.05)
-    going_on.set()
+    stuck.set()
     landed(portal)
-    last = portal.last
-    assert last is not None
-    assert last.errors["timeout"] == 1
-    assert stage.log.count("portal is down") == 1
 
 
-def test_who_joins_with_a_shorter_deadline_speaks_for_itself_alone(stage: Stage) -> None:
+# Threads
+
+
+def test_a_scrape_that_leaves_frees_the_thread_for_other_portals(stage: Stage) -> None:
     fetcher, going_on = slow()
-    portal = stage.portal(fetcher=fetcher, clock=Clock())
-    with ThreadPoolExecutor(1) as pool:
-        patient = pool.submit(observe, portal, 5.0)
-        while portal._flight is None:
-            time.sleep(0.005)
-        impatient = observe(portal, 0.05)
-        assert not patient.done()
-        going_on.set()
-        assert patient.result(5).error is None
-    assert isinstance(impatient.error, Timeout)
-    assert portal.last is patient.result()
-
-
-def test_timeout_of_the_portal_ends_a_fetch_before_the_scrapes_deadline(stage: Stage) -> None:
-    given: list[float] = []
-
-    def fetch(seconds: float) -> Fetched:
-        given.append(seconds)
-        return EMPTY
-
-    observe(stage.portal(fetcher=FakeFetcher(fetch), timeout=2.0), 30)
-    observe(stage.portal(fetcher=FakeFetcher(fetch), timeout=50.0), 30)
-    assert given == [2.0, 30.0]
-
-
-# Slots
-
-
-def test_slot_is_free_again_after_each_kind_of_end(stage: Stage) -> None:
-    def fault(_: float) -> Fetched:
-        raise LookupError("a fault of ours")
-
-    observe(stage.portal(fetcher=FakeFetcher(lambda _: EMPTY)))
-    with pytest.raises(LookupError):
-        observe(stage.portal(fetcher=FakeFetcher(fault)))
-    fetcher, going_on = slow()
-    given_up = stage.portal(fetcher=fetcher, clock=Clock())
-    observe(given_up, 0.05)
-    assert stage.slots.free == 4
+    stage.workers = Workers(1)
+    hanging = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
+    healthy = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
+    assert isinstance(observe(hanging, 0.05).error, CutShort)
+    assert observe(healthy).error is None
     going_on.set()
-    landed(given_up)
-    assert stage.slots.free == 4
+    landed(hanging)
+    assert capacity(stage.workers, 1) == 1
 
 
-def test_who_gives_up_a_fetch_that_waits_for_a_slot_frees_none(stage: Stage) -> None:
-    """Else each such scrape would let one more fetch run at once, for ever."""
-
-    class Starved(CountedSlots):
-        def acquire(self, seconds: float) -> bool:
-            if seconds:
-                going_on.wait(10)
-                return False
-            return super().acquire(seconds)
-
-    going_on = threading.Event()
-    stage.slots = Starved(4)
-    portal = stage.portal(clock=Clock())
+def test_a_fetch_that_no_scrape_waits_for_any_more_does_not_begin(stage: Stage) -> None:
+    fetcher, going_on = slow()
+    stage.workers = Workers(1)
+    first = stage.portal(fetcher=fetcher, clock=Clock())
+    second = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(observe, portal, 0.1)
-        while portal._flight is None:
+        waiting = pool.submit(observe, first)
+        while first._fetch is None or first._fetch.started is None:
             time.sleep(0.005)
-        assert isinstance(observe(portal, 0.1).error, Timeout)
+        crowded = observe(second, 0.05)
+        assert isinstance(crowded.error, Crowded)
+        assert crowded.errors["timeout"] == 0
+        assert second.last is not None
+        assert second.last.errors["timeout"] == 1
         going_on.set()
-        assert isinstance(waiting.result(5).error, Timeout)
-    assert stage.slots.free == 4
+        assert waiting.result(5).error is None
+    assert observe(second).error is None
 
 
-def test_many_threads_with_any_deadline_leave_the_slots_as_they_were(stage: Stage) -> None:
-    def fetch(_: float) -> Fetched:
+def test_many_threads_with_any_deadline_leave_the_workers_as_they_were(stage: Stage) -> None:
+    def fetch(_: float) -> Observation:
         time.sleep(random.random() / 50)  # noqa: S311, no secret
         return EMPTY
 
-    stage.slots = CountedSlots(2)
+    stage.workers = Workers(2)
     portals = [stage.portal(fetcher=FakeFetcher(fetch), clock=Clock()) for _ in range(4)]
 
     def scrape(number: int) -> Observation:
@@ -395,10 +482,140 @@ def test_many_threads_with_any_deadline_leave_the_slots_as_they_were(stage: Stag
     for portal in portals:
         landed(portal)
     assert all((each.error is None) != (each.listing is None) for each in seen)
-    assert stage.slots.free == 2
+    assert capacity(stage.workers, 2) == 2
 
 
-def test_system_without_threads_costs_one_scrape(
+def test_who_joins_while_the_last_waiting_scrape_leaves_is_not_turned_away(stage: Stage) -> None:
+    """The fetch is withdrawn and no longer joined in one step: the newcomer gets one of its own."""
+    joined: list[Future[Observation]] = []
+
+    class Meddling(Workers):
+        def withdraw(self, job: Job) -> bool:
+            joined.append(pool.submit(observe, second, 10.0))
+            time.sleep(0.2)
+            return super().withdraw(job)
+
+    fetcher, going_on = slow()
+    stage.workers = Meddling(1)
+    first = stage.portal(fetcher=fetcher, clock=Clock())
+    second = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(observe, first, 10.0)
+        while first._fetch is None or first._fetch.started is None:
+            time.sleep(0.005)
+        assert isinstance(observe(second, 0.05).error, Crowded)
+        going_on.set()
+        assert joined[0].result(10).error is None
+        assert waiting.result(10).error is None
+
+
+def test_a_fetch_given_up_before_its_job_is_known_frees_its_thread(stage: Stage) -> None:
+    class Late(Workers):
+        def submit(self, priority: object, call: Callable[[], None]) -> Job:
+            job = super().submit(priority, call)
+            while portal._fetch is not None:
+                time.sleep(0.005)
+            return job
+
+    fetcher, going_on = slow()
+    stage.workers = Late(1)
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    assert isinstance(observe(portal).error, Timeout)
+    assert stage.workers._threads == 0
+    going_on.set()
+    landed(portal)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_any_mix_of_scrapes_reloads_and_faults_leaves_everything_usable(
+    data: st.DataObject,
+) -> None:
+    """Nothing is lost, whatever hangs, fails, expires, joins, leaves and changes at once."""
+    seed = data.draw(st.integers(0, 2**32))
+    size = data.draw(st.integers(1, 3))
+    chance = random.Random(seed)  # noqa: S311, no secret
+    stage = Stage()
+    stage.workers, going_on = Workers(size), threading.Event()
+
+    def fetch(_: float) -> Observation:
+        fate = chance.random()
+        if fate < 0.05:
+            going_on.wait(10)
+        if fate < 0.1:
+            raise chance.choice([LookupError, MemoryError, SystemExit])
+        time.sleep(chance.random() / 100)
+        return EMPTY
+
+    portals = [
+        stage.portal(fetcher=FakeFetcher(fetch), clock=Clock(), timeout=0.03) for _ in range(4)
+    ]
+
+    def act(number: int) -> Observation | None:
+        portal = portals[number % len(portals)]
+        if chance.random() < 0.1:
+            portal.reconfigure(replace(portal.settings, timeout=chance.choice([0.01, 0.03])))
+            return None
+        return observe(portal, chance.random() / 20)
+
+    with ThreadPoolExecutor(8) as pool:
+        seen = list(pool.map(act, range(80)))
+    going_on.set()
+    for portal in portals:
+        landed(portal)
+        assert portal._fetch is None
+        assert portal._hanging == set()
+    assert all((each.error is None) != (each.listing is None) for each in seen if each)
+    for portal in portals:
+        portal.reconfigure(replace(portal.settings, timeout=10.0))
+        portal._fetcher.result = lambda _: EMPTY  # type: ignore[attr-defined]  # a fake
+        assert observe(portal, 10.0).error is None
+    assert capacity(stage.workers, size) == size
+    assert stage.workers._queue == []
+    stage.close()
+
+
+# Internal errors
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError])
+def test_a_fetch_that_could_not_be_submitted_pins_nothing(
+    stage: Stage, kind: type[Exception]
+) -> None:
+    class Failing(Workers):
+        def submit(self, priority: object, call: Callable[[], None]) -> Job:
+            raise kind
+
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY))
+    working, portal._shared = portal._shared, replace(portal._shared, workers=Failing(1))
+    assert isinstance(observe(portal).error, InternalError)
+    portal._shared = working
+    assert observe(portal).error is None
+
+
+def test_an_internal_error_that_cannot_be_logged_pins_nothing(stage: Stage) -> None:
+    fetcher = FakeFetcher(lambda _: EMPTY)
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    working, portal._log = portal._log, Unusable()  # type: ignore[assignment]  # on purpose
+    fetcher.result = lambda _: raising(LookupError)
+    assert isinstance(observe(portal, 0.5).error, InternalError)
+    portal._log, fetcher.result = working, lambda _: EMPTY
+    assert observe(portal).error is None
+    assert capacity(stage.workers, 4) == 4
+
+
+class Unusable:
+    """A log that nothing can be written to."""
+
+    def __getattr__(self, level: str) -> None:
+        raise RuntimeError("no log")
+
+
+def raising(kind: type[BaseException]) -> Observation:
+    raise kind
+
+
+def test_system_without_threads_costs_one_scrape_of_the_portal(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY))
@@ -408,39 +625,153 @@ def test_system_without_threads_costs_one_scrape(
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
-        with pytest.raises(RuntimeError):
-            observe(portal)
+        assert isinstance(observe(portal).error, InternalError)
+    assert stage.faults == 1
     assert observe(portal).error is None
-    assert stage.slots.free == 4
 
 
-def test_fault_of_ours_is_raised_in_everyone_who_waits(stage: Stage) -> None:
-    going_on = threading.Event()
+@pytest.mark.parametrize("kind", [LookupError, MemoryError, SystemExit])
+def test_an_internal_error_costs_its_portal_alone_and_is_counted(
+    stage: Stage, kind: type[BaseException]
+) -> None:
+    secret = "sk-" + "c0ffee00" * 8
 
-    def fault(_: float) -> Fetched:
-        going_on.wait(5)
-        raise LookupError("a fault of ours")
+    def fault(_: float) -> Observation:
+        raise kind(secret)
 
     fetcher = FakeFetcher(fault)
     portal = stage.portal(fetcher=fetcher)
+    seen = observe(portal)
+    assert isinstance(seen.error, InternalError)
+    assert (stage.faults, sum(seen.errors.values())) == (1, 0)
+    assert stage.log.count(f"error={kind.__name__} place=") == 1
+    assert stage.log.count(secret) == 0
+    fetcher.result = lambda _: EMPTY
+    assert observe(portal).error is None
+
+
+def test_everyone_who_waits_shares_an_internal_error(stage: Stage) -> None:
+    going_on = threading.Event()
+
+    def fault(_: float) -> Observation:
+        going_on.wait(5)
+        raise LookupError("a fault of ours")
+
+    portal = stage.portal(fetcher=FakeFetcher(fault))
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(observe, portal) for _ in range(2)]
         while stage.coalesced == 0:
             time.sleep(0.005)
         going_on.set()
-        assert [type(each.exception(5)) for each in waiting] == [LookupError, LookupError]
-    fetcher.fetch = lambda _: EMPTY
+        assert {type(each.result(5).error) for each in waiting} == {InternalError}
+    assert stage.faults == 1
+
+
+def test_no_line_is_written_while_others_wait_for_a_lock(stage: Stage) -> None:
+    """Standard error may be a pipe that nobody reads."""
+    blocked, writing = threading.Event(), threading.Event()
+
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            writing.set()
+            blocked.wait(10)
+            return super().write(text)
+
+    stage.log.log = make_log(Stuck(), "debug", "logfmt")
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
+    first = observe(portal)
+    assert writing.wait(5)
+    assert observe(portal).error is first.error is None
+    blocked.set()
+
+
+# Settings that change
+
+
+def test_new_settings_keep_counters_and_back_off(stage: Stage) -> None:
+    with FaultServer(says_429("30")) as server:
+        portal = stage.portal(server.url)
+        observe(portal)
+        portal.reconfigure(replace(portal.settings, timeout=3.0))
+        assert observe(portal).errors["rate_limited"] == 2
+        assert len(server.heads) == 1
+
+
+def test_new_settings_count_from_the_next_fetch_on(stage: Stage, demo: DemoServer) -> None:
+    portal = stage.portal(demo.url)
+    assert observe(portal).errors["unauthorized"] == 1
+    portal.reconfigure(replace(portal.settings, api_key=key_of(demo)))
     assert observe(portal).error is None
+
+
+def test_what_is_withheld_from_now_on_is_withheld_from_the_last_observation(stage: Stage) -> None:
+    """The status page shows that one, and scrapes within min_interval get it again."""
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), min_interval=60.0)
+    observe(portal)
+    new = replace(portal.settings, withhold=frozenset({"creator"}))
+    portal.reconfigure(new)
+    assert portal.last is not None
+    assert portal.last.portal is new
+    assert observe(portal).portal is new
+
+
+def test_a_fetch_under_way_has_the_settings_that_hold_when_it_ends(stage: Stage) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    fetch = portal.begin()
+    new = replace(portal.settings, withhold=frozenset({"creator"}))
+    portal.reconfigure(new)
+    going_on.set()
+    assert portal.finish(fetch, time.monotonic() + 10).portal is new
+
+
+def test_a_fetch_keeps_the_timeout_that_it_began_with(stage: Stage) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.3)
+    fetch = portal.begin()
+    portal.reconfigure(replace(portal.settings, timeout=50.0))
+    seen = portal.finish(fetch, time.monotonic() + 10)
+    assert (str(seen.error), seen.duration) == ("no complete answer within 0.3 s", 0.3)
+    going_on.set()
+    landed(portal)
+
+
+def test_new_settings_free_a_portal_whose_fetches_hang(stage: Stage) -> None:
+    """Such as a key file elsewhere, where the old one's mount never answers again."""
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    for _ in range(3):
+        assert isinstance(observe(portal).error, Timeout)
+    fetcher.result = lambda _: EMPTY
+    portal.reconfigure(replace(portal.settings, timeout=10.0))
+    assert observe(portal).error is None
+    going_on.set()
+    landed(portal)
+
+
+def test_a_fetcher_that_hangs_is_closed_when_it_ends_and_not_while_it_is_used(
+    stage: Stage,
+) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    observe(portal)
+    portal.close()
+    assert fetcher.closed == 0
+    going_on.set()
+    landed(portal)
+    assert capacity(stage.workers, 4) == 4  # so the thread that hung is at its end
+    assert fetcher.closed == 1
 
 
 def test_closing_waits_for_the_fetch_under_way(stage: Stage) -> None:
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock())
-    flight = portal.begin(time.monotonic() + 5)
+    fetch = portal.begin()
     portal.close()
     assert fetcher.closed == 0
     going_on.set()
-    assert portal.finish(flight, time.monotonic() + 5).error is None
+    assert portal.finish(fetch, time.monotonic() + 5).error is None
+    assert capacity(stage.workers, 4) == 4  # so its thread is at its end
     assert fetcher.closed == 1
 
 
@@ -510,6 +841,27 @@ def test_portal_whose_profile_fails_costs_nothing_but_the_visibility(
     assert set(second.errors.values()) == {0}
 
 
+def test_a_list_that_is_here_serves_who_cannot_wait_for_more(stage: Stage) -> None:
+    """Nor does it count as a failure where the deadline passes while the rest is asked for."""
+    going_on = threading.Event()
+
+    class Slow(FakeFetcher):
+        def fetch(self, seconds: float, early: object) -> Observation:
+            assert callable(early)
+            early(EMPTY)
+            assert going_on.wait(10)
+            return EMPTY
+
+    portal = stage.portal(fetcher=Slow(lambda _: EMPTY), clock=Clock(), timeout=0.3)
+    assert observe(portal, 0.1).error is None
+    assert portal.last is None
+    assert observe(portal, 5.0).error is None
+    assert portal.last is not None
+    assert portal.last.errors["timeout"] == 0
+    going_on.set()
+    landed(portal)
+
+
 def test_key_file_that_changes_needs_no_reload(
     stage: Stage, demo: DemoServer, tmp_path: Path
 ) -> None:
@@ -564,6 +916,14 @@ def test_observation_keeps_the_counts_it_was_made_with(stage: Stage, demo: DemoS
     assert first.errors["unauthorized"] == 1
 
 
+def test_an_error_that_is_remembered_holds_no_answer(stage: Stage) -> None:
+    """Its traceback would: 64 MiB a portal for as long as it answers with something else."""
+    with FaultServer(lambda peer: [peer.request(), peer.send(answer(b"[" * 9999))]) as server:
+        error = observe(stage.portal(server.url)).error
+    assert isinstance(error, InvalidResponse)
+    assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
+
+
 def test_last_success_stays_through_an_outage(stage: Stage, demo: DemoServer) -> None:
     portal = stage.portal(demo.url, api_key=key_of(demo))
     observe(portal)
@@ -606,11 +966,11 @@ def test_a_flood_of_bad_records_is_ten_lines_and_a_count(stage: Stage) -> None:
 
     def script(peer: Peer) -> None:
         while head := peer.request():
-            peer.send(answer(b"", "403 No") if b"people" in head else answer(body))
+            peer.send(answer(b"", "403 No") if b"/keys " not in head else answer(body))
 
     with FaultServer(script) as server:
         observe(stage.portal(server.url))
-    assert stage.log.count("cannot be understood") == 10
+    assert stage.log.count("not a valid key") == 10
     assert stage.log.count("count=490") == 1
 
 
@@ -635,14 +995,14 @@ def test_record_that_cannot_be_understood_is_told_once(stage: Stage) -> None:
 
     def script(peer: Peer) -> None:
         while head := peer.request():
-            peer.send(answer(b"", "403 No") if b"people" in head else answer(next(bodies)))
+            peer.send(answer(b"", "403 No") if b"/keys " not in head else answer(next(bodies)))
 
     with FaultServer(script) as server:
         portal = stage.portal(server.url)
         told = []
         for _ in sent:
             observe(portal)
-            told.append(stage.log.count("cannot be understood"))
+            told.append(stage.log.count("not a valid key"))
     assert told == [1, 1, 2, 2, 3]
     assert all("msg=" in line for line in stage.log.lines)
 

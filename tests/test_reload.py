@@ -92,10 +92,11 @@ def test_a_mended_file_is_a_success_again(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_a_portal_that_did_not_change_keeps_its_counters(demo: Demo, tmp_path: Path) -> None:
-    with ExporterProcess(tmp_path, demo.config("acme"), LIFECYCLE) as exporter:
+    always = "scrape: {min_interval: 0s}\n"
+    with ExporterProcess(tmp_path, always + demo.config("acme"), LIFECYCLE) as exporter:
         demo.portals["acme"].portal.condition = "unpaid"
         exporter.get()
-        (tmp_path / "config.yaml").write_text(demo.config("globex", "acme"))
+        (tmp_path / "config.yaml").write_text(always + demo.config("globex", "acme"))
         assert _post(exporter)[0] == 200
         errors = 'docspace_scrape_errors_total{portal="acme",reason="payment_required"}'
         assert _value(exporter.get(), errors) == 2
@@ -114,15 +115,33 @@ def test_a_portal_that_did_not_change_keeps_its_back_off(demo: Demo, tmp_path: P
         assert portal.requests["/api/2.0/keys"] == asked
 
 
-def test_a_portal_that_changed_starts_anew(demo: Demo, tmp_path: Path) -> None:
+def test_a_portal_with_other_settings_keeps_its_counters_and_back_off(
+    demo: Demo, tmp_path: Path
+) -> None:
+    """A change of `scrape:` is one of every portal."""
+    errors = 'docspace_scrape_errors_total{portal="acme",reason="rate_limited"}'
+    with ExporterProcess(tmp_path, demo.config("acme"), LIFECYCLE) as exporter:
+        portal = demo.portals["acme"].portal
+        portal.rate_limit = 0
+        exporter.get()
+        asked = portal.requests["/api/2.0/keys"]
+        changed = "scrape: {timeout: 3s, min_interval: 0s, people_interval: 10m}\n"
+        (tmp_path / "config.yaml").write_text(changed + demo.config("acme"))
+        assert _post(exporter)[0] == 200
+        assert _value(exporter.get(), errors) == 2
+        assert portal.requests["/api/2.0/keys"] == asked
+
+
+def test_a_portal_at_another_address_starts_anew(demo: Demo, tmp_path: Path) -> None:
     config = demo.config("acme")
+    other = config.replace(demo.servers["acme"].url, demo.servers["globex"].url)
     with ExporterProcess(tmp_path, config, LIFECYCLE) as exporter:
         demo.portals["acme"].portal.condition = "unpaid"
         exporter.get()
-        (tmp_path / "config.yaml").write_text(config.replace("{name", "{timeout: 3s, name"))
+        (tmp_path / "config.yaml").write_text(other)
         assert _post(exporter)[0] == 200
         errors = 'docspace_scrape_errors_total{portal="acme",reason="payment_required"}'
-        assert _value(exporter.get(), errors) == 1
+        assert _value(exporter.get(), errors) == 0
 
 
 def test_a_changed_key_file_needs_no_reload(demo: Demo, tmp_path: Path) -> None:
@@ -130,7 +149,10 @@ def test_a_changed_key_file_needs_no_reload(demo: Demo, tmp_path: Path) -> None:
     first, second = (portal.add_key(name, permissions=["*:read"]) for name in ("one", "two"))
     file = tmp_path / "key"
     file.write_text(first.secret + "\n")
-    config = f"portals: [{{name: a, url: '{demo.servers['acme'].url}', api_key_file: key}}]\n"
+    config = (
+        "scrape: {min_interval: 0s}\n"
+        f"portals: [{{name: a, url: '{demo.servers['acme'].url}', api_key_file: key}}]\n"
+    )
     with ExporterProcess(tmp_path, config) as exporter:
         assert f'docspace_exporter_key_info{{key_id="{first.id}"' in exporter.get()
         file.write_text(second.secret)

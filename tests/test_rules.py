@@ -15,7 +15,7 @@ from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row
 
 ROOT = Path(__file__).resolve().parent.parent
 PROMETHEUS = ROOT / "prometheus"
-RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+RULES = [PROMETHEUS / "rules" / f"{name}.yml" for name in ("docspace", "docspace-hygiene")]
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 CONFIGS = [PROMETHEUS / "prometheus.yml", PROMETHEUS / "many-portals.yml"]
 RUNBOOKS = ROOT / "docs" / "runbooks"

@@ -13,7 +13,7 @@ from support.demo import Demo
 
 from exporter.demo.key import PERMISSIONS
 from exporter.docspace import wire
-from exporter.docspace.model import FULL_ACCESS, ApiKey
+from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
 
 PORTALS = ["acme", "globex", "initech"]
 
@@ -58,7 +58,7 @@ def as_api_key(key: Any) -> ApiKey:
         postfix=key.key_postfix,
         is_active=key.is_active,
         permissions=tuple(sorted(key.permissions or FULL_ACCESS)),
-        creator=wire.Creator(str(key.create_by.id), html.unescape(key.create_by.display_name)),
+        creator=Creator(str(key.create_by.id), html.unescape(key.create_by.display_name)),
         created=seconds(key.create_on),
         last_used=seconds(key.last_used),
         expires=seconds(key.expires_at),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from support import faults
 from support.faults import FaultServer, Peer, Script, answer, says
 from support.process import ExporterProcess, run
@@ -20,24 +21,27 @@ from exporter.clock import Clock
 from exporter.config import ConfigError, PortalSettings, Secret, Settings, load
 from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.server import DemoServer
-from exporter.docspace import credential, fetch, wire
+from exporter.docspace import credential, fetch
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.exporter import Exporter
+from exporter.httpserver.listen import ListenAddress
+from exporter.httpserver.message import Reply
+from exporter.httpserver.server import Server
 from exporter.web.app import App, WebOptions
-from exporter.web.http import Reply
 
 KEY = "sk-" + "deadbeef" * 8
 PASSWORD = "pr0xyp4ssw0rd"
 #: Parts long enough to be no accident: the key list itself shows a key's last four characters.
-TRACES = ("deadbeef", "sk-d", PASSWORD, "cHIweHlwNHNzdzByZA", "pr0xy")
+TRACES = ("deadbeef", "sk-d", PASSWORD, "chiwehlwnhnzdzbyza", "pr0xy")
 
 
 def assert_clean(*texts: str) -> None:
     for text in texts:
         for trace in TRACES:
-            assert trace not in text
+            assert trace not in text.lower()
 
 
 class Scraped:
@@ -83,6 +87,12 @@ def refusing(status: str, message: str) -> bytes:
 
 ECHOES: dict[str, bytes] = {
     "in the message": refusing("500 Oops", f"no such key: {KEY}"),
+    "in upper case": refusing("500 Oops", f"no such key: {KEY.upper()}"),
+    "split": refusing(
+        "500 Oops", "no such key: " + " ".join(KEY[i : i + 11] for i in range(0, 67, 11))
+    ),
+    "less its last four": refusing("500 Oops", f"no such key: {KEY[:-4]}"),
+    "less its beginning": refusing("500 Oops", f"no such key: {KEY[3:]}"),
     "with its scheme": refusing("403 No", f"Authorization: Bearer {KEY} is not allowed"),
     "many times": refusing("401 No", f"{KEY} " * 50),
     "where the message is cut": refusing("404 No", "x" * 160 + KEY),
@@ -292,13 +302,13 @@ def test_key_file_that_one_may_not_read_is_named(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(credential, "_at_once", refuse)
     scraped = Scraped(portal("http://127.0.0.1:1", api_key=None, api_key_file=path))
     scraped.clean()
     assert f"{path}: cannot be read: Permission denied" in scraped.told
 
 
-# Faults of ours
+# Internal errors
 
 
 @pytest.fixture
@@ -308,28 +318,32 @@ def server() -> Iterator[DemoServer]:
         yield running
 
 
-@pytest.mark.parametrize("place", ["parse_keys", "parse_profile"])
-def test_fault_of_ours_that_holds_the_key_is_a_500_without_it(
+@pytest.mark.parametrize("place", ["KeyListReader.read", "parse_profile"])
+def test_internal_error_that_holds_the_key_takes_its_portal_down_without_it(
     server: DemoServer, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    def fault(_: bytes) -> None:
+    def fault(*_: object) -> None:
         raise RuntimeError(KEY, {"Authorization": f"Bearer {KEY}"})
 
-    monkeypatch.setattr(wire, place, fault)
+    monkeypatch.setattr(f"exporter.docspace.wire.{place}", fault)
     log = Log()
     settings = Settings(portals=(portal(server.url, timeout=5.0),))
     exporter = Exporter(lambda: settings, Clock(), log.log)
-    app = App(exporter, lambda _: Reply.text("front"), WebOptions(), log.log)
-    statuses: list[str] = []
-
-    def start_response(status: str, *_: object) -> None:
-        statuses.append(status)
-
-    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}
-    body = b"".join(app(environ, start_response)).decode()
-    exporter.close()
-    assert statuses == ["500 Internal Server Error"]
-    assert log.count("RuntimeError") == 1
+    app = App(exporter, lambda _: Reply.text("front"), WebOptions())
+    listening = ListenAddress("127.0.0.1", 0).bind()
+    serving = Server([listening], app, log.log, threads=4)
+    url = ListenAddress.of(listening).url()
+    serving.start()
+    try:
+        answer = requests.get(f"{url}/metrics", timeout=10)
+    finally:
+        serving.stop()
+        exporter.close()
+    body = answer.text
+    assert answer.status_code == 200
+    assert 'docspace_up{portal="acme"} 0.0' in body
+    assert "docspace_exporter_internal_errors_total 1.0" in body
+    assert log.count("RuntimeError") >= 1
     assert_clean(body, *log.lines)
 
 
@@ -341,7 +355,7 @@ def test_no_repr_shows_a_secret() -> None:
         "http://127.0.0.1:1", proxy_url=Secret(f"http://someone:{PASSWORD}@127.0.0.1:1")
     )
     who = credential.read(settings)
-    transport = Transport(settings, TLSContexts(), Clock())
+    transport = Transport(settings, TLSContexts(), Clock(), Alarm())
     fetcher = fetch.Fetcher(settings, transport, Clock())
     things = [settings, Settings(portals=(settings,)), who, who.header, transport, fetcher]
     assert_clean(*(f"{thing!r} {thing!s}" for thing in things))

@@ -20,7 +20,11 @@ import pytest
 from support.demo import Demo
 from support.faults import FaultServer, never_answers
 from support.process import ExporterProcess, Process, run
+from support.prometheus import eventually
 
+from exporter.commands import serve
+from exporter.config import PortalSettings, Secret, Settings, TLSSettings
+from exporter.docspace import tls
 from exporter.version import VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +35,14 @@ END, SLACK = 2.0, 1.0
 
 def config(url: str) -> str:
     return f"portals: [{{name: acme, url: '{url}', api_key: sk-1}}]\n"
+
+
+def connects(address: tuple[str, int]) -> bool:
+    """Whether something listens there."""
+    with contextlib.suppress(ConnectionRefusedError):
+        socket.create_connection(address, timeout=5).close()
+        return True
+    return False
 
 
 def ends_in(exporter: Process, number: signal.Signals) -> tuple[int, float]:
@@ -79,17 +91,53 @@ def test_signal_ends_it_with_scrapes_in_flight_on_every_address(
 
 
 def test_scrape_in_flight_is_still_answered_if_it_ends_soon(tmp_path: Path, demo: Demo) -> None:
-    demo.portals["acme"].portal.delay = 0.4
+    portal = demo.portals["acme"].portal
     answers: list[str] = []
-    with ExporterProcess(tmp_path, demo.config("acme")) as exporter:
+    config = "scrape: {min_interval: 0s}\n" + demo.config("acme")
+    with ExporterProcess(tmp_path, config) as exporter:
+        exporter.get()  # also asks what is asked once an hour
+        asked, portal.delay = portal.requests["/api/2.0/keys"], 0.4
         scrape = threading.Thread(target=lambda: answers.append(exporter.get()))
         scrape.start()
-        while not demo.portals["acme"].portal.requests:
+        while portal.requests["/api/2.0/keys"] == asked:
             time.sleep(0.01)
         exporter.send(signal.SIGTERM)
         scrape.join(10)
         assert exporter.wait() == 0
     assert 'docspace_up{portal="acme"} 1.0' in answers[0]
+
+
+def test_a_log_that_nobody_reads_keeps_no_scrape_waiting(tmp_path: Path, demo: Demo) -> None:
+    """Standard error is a pipe, and full."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 65536)
+    os.set_blocking(writing, True)
+    (tmp_path / "config.yaml").write_text(demo.config("acme"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{port}"],
+        cwd=tmp_path,
+        stderr=writing,
+    )
+    try:
+        eventually(lambda: connects(("127.0.0.1", port)), bool)
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/metrics",
+            headers={"X-Prometheus-Scrape-Timeout-Seconds": "5"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert b'docspace_up{portal="acme"} 1.0' in answer.read()
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reading)
+        os.close(writing)
 
 
 def test_many_signals_at_once_end_it_too(tmp_path: Path) -> None:
@@ -268,11 +316,13 @@ def test_nothing_is_said_on_stdout(tmp_path: Path) -> None:
 
 def test_level_error_is_quiet_where_nothing_is_wrong_with_us(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
-    command = [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+    command = [sys.executable, "-m", "exporter", f"--web.listen-address=127.0.0.1:{address[1]}"]
     with subprocess.Popen(
         [*command, "--log.level=error"], cwd=tmp_path, stderr=subprocess.PIPE, text=True
     ) as process:
-        time.sleep(1.5)
+        eventually(lambda: connects(address), bool)
         process.terminate()
         _, told = process.communicate(timeout=10)
     assert (process.returncode, told) == (0, "")
@@ -304,14 +354,34 @@ def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path, demo: Demo) ->
             "api_key: sk-x, tls: {ca_file: none}",
             "portals[0].tls: {folder}/none: cannot be read: No such file",
         ),
+        ("api_key_file: fifo", "portals[0].api_key_file: {folder}/fifo: expected a regular file"),
+        (
+            "api_key: sk-x, tls: {ca_file: fifo}",
+            "portals[0].tls: {folder}/fifo: expected a regular file",
+        ),
     ],
 )
 def test_config_check_opens_the_files(tmp_path: Path, fields: str, problem: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
     file = tmp_path / "config.yaml"
     file.write_text(f"portals: [{{name: a, url: 'https://a.example', {fields}}}]\n")
     ended = run("--config.check", f"--config.file={file}", cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{file}: {problem.format(folder=tmp_path)}")
+
+
+def test_config_check_makes_one_tls_context_for_portals_that_trust_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One holds all certificates of the system, and takes its time to read them."""
+    made = []
+    build = tls._build
+    monkeypatch.setattr(tls, "_build", lambda settings: made.append(settings) or build(settings))
+    portals = tuple(
+        PortalSettings(f"portal-{n}", "https://a.example", Secret("sk-x")) for n in range(400)
+    )
+    serve._check_files(tmp_path / "config.yaml", Settings(portals))
+    assert made == [TLSSettings()]
 
 
 def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path, demo: Demo) -> None:
@@ -346,3 +416,99 @@ def test_what_a_finalizer_meets_is_a_line_of_the_log(tmp_path: Path) -> None:
     assert ended.returncode == 0
     assert 'msg="ignored in a finalizer" error=BrokenPipeError' in ended.stderr
     assert "secret" not in ended.stderr
+
+
+# What keeps it from starting
+
+
+def started_by(script: str, folder: Path, *arguments: str) -> Process:
+    """The command line after a script that changes something first."""
+    (folder / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    code = f"import sys\n{script}\nfrom exporter.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    return Process([sys.executable, "-c", code, *arguments], folder, "")
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "name.invalid"])
+def test_host_that_is_none_ends_the_start(tmp_path: Path, host: str) -> None:
+    """A name that no resolver takes used to leave a process that waited for ever."""
+    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
+    ended = run(f"--web.listen-address={host}:10180", cwd=tmp_path)
+    (line,) = ended.stderr.splitlines()
+    assert ended.returncode == 1
+    assert f'level=error msg="cannot listen" address={host}:10180 error=' in line
+
+
+NO_THREADS = """
+import _thread, threading
+def refuse(*_, **__): raise RuntimeError("can't start new thread")
+"""
+
+
+@pytest.mark.parametrize(
+    "refused", ["threading._start_new_thread = refuse", "threading.Thread.start = refuse"]
+)
+def test_threads_that_cannot_start_end_the_start(tmp_path: Path, refused: str) -> None:
+    """As where TasksMax or the memory is too small."""
+    flag = "--web.listen-address=127.0.0.1:0"
+    process = started_by(NO_THREADS + refused, tmp_path, flag)
+    assert process.wait(20) == 1
+    (line,) = process.lines
+    assert 'level=error msg="cannot start" error="can\'t start new thread"' in line
+
+
+STUCK = """
+import socket, time
+real = socket.getaddrinfo
+def stuck(*arguments, **options):
+    sys.stderr.write("resolving\\n")
+    sys.stderr.flush()
+    time.sleep(60)
+socket.getaddrinfo = stuck
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_ends_a_start_that_is_stuck(tmp_path: Path, number: signal.Signals) -> None:
+    process = started_by(STUCK, tmp_path, "--web.listen-address=name.invalid:0")
+    process.wait_for("resolving")
+    code, took = ends_in(process, number)
+    assert (code, took < END + SLACK) == (0, True)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_ends_it_whatever_the_end_waits_for(tmp_path: Path, number: signal.Signals) -> None:
+    """Here the exporter never finishes to close its connections."""
+    script = (
+        "import time, exporter.commands.serve as serve\n"
+        "serve.Exporter.close = lambda _: time.sleep(60)\n"
+    )
+    process = started_by(script, tmp_path, "--web.listen-address=127.0.0.1:0")
+    process.wait_for("docspace-exporter is ready")
+    code, took = ends_in(process, number)
+    assert (code, took < END + SLACK) == (0, True)
+
+
+def test_server_that_fails_ends_the_process(tmp_path: Path) -> None:
+    """Rather than a process that looks alive and answers nobody."""
+    script = (
+        "import asyncio, threading, exporter.httpserver.server as server\n"
+        "async def fail(self):\n"
+        "    self._loop = asyncio.get_running_loop()\n"
+        "    self._started.set_result(None)\n"
+        "    await asyncio.sleep(1)\n"
+        "    raise ZeroDivisionError\n"
+        "server.Server._serve = fail\n"
+    )
+    process = started_by(script, tmp_path, "--web.listen-address=127.0.0.1:0")
+    assert process.wait(20) == 1
+    assert "error=ZeroDivisionError" in process.stderr
+
+
+def test_hangups_that_come_during_a_reload_are_not_lost(tmp_path: Path, demo: Demo) -> None:
+    with ExporterProcess(tmp_path, demo.config("acme")) as exporter:
+        for _ in range(50):
+            exporter.send(signal.SIGHUP)
+        (tmp_path / "config.yaml").write_text(demo.config("globex"))
+        exporter.send(signal.SIGHUP)
+        eventually(exporter.get, lambda text: 'portal="globex"' in text, 10.0)
+        assert exporter.stop() == 0

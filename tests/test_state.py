@@ -1,5 +1,6 @@
 """What a key is at a moment, and how many of each there are."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -11,7 +12,7 @@ from observations import ANNA, DAY, NOW, key
 
 from exporter.config import Window
 from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
-from exporter.docspace.state import Summary, judge, summarize
+from exporter.docspace.state import Summary, find_superseded, judge, summarize
 
 WEEK = Window("7d", 7 * DAY)
 MONTH = Window("30d", 30 * DAY)
@@ -23,8 +24,17 @@ def status(**fields: Any) -> str:
     return state.status
 
 
+def counted(
+    keys: Sequence[ApiKey],
+    now: float,
+    windows: Sequence[Window] = (),
+    disabled: frozenset[str] | None = None,
+) -> Summary:
+    return summarize(keys, now, windows, disabled, find_superseded(keys, now))
+
+
 def summary(*keys: ApiKey) -> Summary:
-    return summarize(judge(keys, NOW), [WEEK, MONTH])
+    return counted(keys, NOW, [WEEK, MONTH])
 
 
 def superseded(*keys: ApiKey) -> list[int]:
@@ -215,20 +225,20 @@ WINDOWS = st.lists(st.integers(1, 4), unique=True).map(
 
 @given(KEYS, MOMENTS)
 def test_keys_are_active_disabled_or_expired(keys: list[ApiKey], now: float) -> None:
-    counts = summarize(judge(keys, now), [])
+    counts = counted(keys, now)
     assert counts.keys == len(keys) == counts.active + counts.disabled + counts.expired
 
 
 @given(KEYS, MOMENTS, WINDOWS)
 def test_windows_nest(keys: list[ApiKey], now: float, windows: list[Window]) -> None:
-    counts = summarize(judge(keys, now), windows)
+    counts = counted(keys, now, windows)
     found = [0, *counts.expiring.values(), counts.active - counts.never_expiring]
     assert all(narrow <= wide for narrow, wide in pairwise(found))
 
 
 @given(KEYS, MOMENTS)
 def test_dangers_are_among_the_active(keys: list[ApiKey], now: float) -> None:
-    counts = summarize(judge(keys, now), [])
+    counts = counted(keys, now)
     dangers = (counts.never_expiring, counts.unrestricted, counts.never_used, counts.orphaned)
     assert max(dangers) <= counts.active
 
@@ -258,3 +268,41 @@ def test_superseded_is_what_its_definition_says(keys: list[ApiKey], now: float) 
 
     expected = [any(outlives(newer, older) for newer in keys) for older in keys]
     assert [state.superseded for state in judge(keys, now)] == expected
+
+
+PEOPLE = st.sampled_from([None, frozenset(), frozenset({"x"}), frozenset({"", ANNA.id, "x"})])
+
+
+@settings(max_examples=500)
+@given(KEYS, MOMENTS, WINDOWS, PEOPLE)
+def test_summary_counts_the_states(
+    keys: list[ApiKey], now: float, windows: list[Window], disabled: frozenset[str] | None
+) -> None:
+    """Without a shortcut: each key judged, then counted."""
+    states = judge(keys, now, disabled)
+    active = [state for state in states if state.status == "active"]
+    lefts = [state.left for state in active if state.left is not None]
+    assert counted(keys, now, windows, disabled) == Summary(
+        keys=len(states),
+        active=len(active),
+        disabled=sum(state.status == "disabled" for state in states),
+        expired=sum(state.status == "expired" for state in states),
+        expiring={
+            window.label: sum(left <= window.seconds for left in lefts) for window in windows
+        },
+        never_expiring=len(active) - len(lefts),
+        unrestricted=sum(state.key.access == "full" for state in active),
+        never_used=sum(state.key.last_used is None for state in active),
+        orphaned=sum(state.orphaned is True for state in active),
+        superseded=sum(state.superseded for state in active),
+    )
+
+
+@given(st.lists(st.floats(NOW - 1, NOW + 10 * DAY), max_size=20), st.floats(NOW - 1, NOW + 1))
+def test_window_counts_what_is_left_to_the_last_bit(ends: list[float], now: float) -> None:
+    """Seconds left, not the end of the window: adding and subtracting round differently."""
+    for end in ends:
+        window = Window("w", end - now)
+        expected = sum(0 < each - now <= window.seconds for each in ends)
+        keys = [key(number, expires=each) for number, each in enumerate(ends)]
+        assert counted(keys, now, [window]).expiring == {"w": expected}

@@ -313,3 +313,7 @@ def test_wait_for_any_date_is_within_bounds(retry_after: str) -> None:
 )  # fmt: skip
 def test_number_of_a_header(text: str | None, expected: float | None) -> None:
     assert number(text) == expected
+
+
+def test_304_is_no_redirect() -> None:
+    assert refused(304).reason == "unexpected_status"

@@ -4,24 +4,22 @@ import base64
 import hashlib
 import io
 import re
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPResponse
 from urllib.parse import quote
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
-from cheroot import wsgi
 from support.browser import Browser, browser
 from support.demo import Demo
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, Settings
 from exporter.exporter import Exporter
+from exporter.httpserver.listen import ListenAddress
+from exporter.httpserver.server import Server
 from exporter.logs import make_log
-from exporter.web.http import Request, send
 from exporter.web.page.overview import FULL_PORTALS, PAGE_KEYS
 from exporter.web.page.status import StatusPage
 from exporter.web.page.timeline import DAYS, Mark, draw
@@ -47,14 +45,10 @@ class Site:
         self.exporter = Exporter(lambda: Settings(portals, concurrency=8), Clock(), log)
         page = StatusPage(lambda: self.exporter.fleet, clock or Clock(), "/metrics", "https://docs")
 
-        def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-            request = Request.of(environ)
-            return send(page(request), request, start_response)
-
-        self._server = wsgi.Server(("127.0.0.1", 0), app, shutdown_timeout=1)
-        self._server.prepare()
-        threading.Thread(target=self._server.serve, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.bind_addr[1]}/"
+        listening = ListenAddress("127.0.0.1", 0).bind()
+        self.url = ListenAddress.of(listening).url() + "/"
+        self._server = Server([listening], page, log, threads=4)
+        self._server.start()
 
     def scrape(self, *names: str) -> None:
         """Do what a scrape of all portals, or of some, does."""
@@ -78,9 +72,9 @@ class Site:
 
 
 def settings(demo: Demo, which: str, name: str = "") -> PortalSettings:
-    """One of the demo's portals, under its own or another name."""
+    """One of the demo's portals, under its own or another name; each scrape fetches it anew."""
     secret = Secret(demo.portals[which].exporter_key)
-    return PortalSettings(name or which, demo.servers[which].url, secret)
+    return PortalSettings(name or which, demo.servers[which].url, secret, min_interval=0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -225,6 +219,15 @@ def test_headline_says_what_is_down_and_what_expires(site: Site) -> None:
     html = site.html()
     assert "\u2068initech\u2069 is down." in html
     assert re.search(r"<span>\d keys expire within 7 days.</span>", html)
+
+
+def test_headline_says_that_one_key_is_dead_and_when_it_was_tried(running: Demo) -> None:
+    site = Site((settings(running, "globex"),))
+    site.scrape()
+    html = site.html()
+    site.close()
+    assert "<span>1 key is dead: its creator is gone.</span>" in html
+    assert re.search(r"last tried 119 days ago <span class=\"by\"><strong>creator removed", html)
 
 
 def test_portal_that_was_not_scraped_yet_says_so(fresh: Site) -> None:

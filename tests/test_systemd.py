@@ -14,7 +14,7 @@ from exporter import flags
 from exporter.config import load
 
 UNITS = tools.ROOT / "deploy" / "systemd"
-SERVICE = UNITS / "docspace-exporter.exporter"
+SERVICE = UNITS / "docspace-exporter.service"
 SOCKET = UNITS / "docspace-exporter.socket"
 SOCKET_ACTIVATION = UNITS / "socket-activation.conf"
 PROGRAM = "/opt/docspace-exporter/bin/docspace-exporter"

@@ -210,14 +210,14 @@ def test_it_writes_at_each_interval_until_a_signal(
     until(lambda: 'docspace_up{portal="initech"} 0.0' in output.read_text())
     portal.condition = "ok"
     until(lambda: 'docspace_up{portal="initech"} 1.0' in output.read_text())
-    assert process.stop(number, seconds=5.0) == 0
+    assert process.stop(number, seconds=5.0) == 128 + number
     assert list(output.parent.iterdir()) == [output]
 
 
 def test_a_signal_ends_a_long_pause_at_once(demo: Demo, tmp_path: Path, output: Path) -> None:
     process = looping(tmp_path, demo.config("initech"), output, "--interval=1h")
     until(output.exists)
-    assert process.stop(seconds=5.0) == 0
+    assert process.stop(seconds=5.0) == 143
 
 
 def test_a_signal_does_not_wait_for_a_portal(demo: Demo, tmp_path: Path, output: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_signal_does_not_wait_for_a_portal(demo: Demo, tmp_path: Path, output:
     portal.delay = 30.0
     process = looping(tmp_path, demo.config("initech"), output, "--interval=1h")
     until(lambda: bool(portal.requests))
-    assert process.stop(seconds=5.0) == 0
+    assert process.stop(seconds=5.0) == 143
     assert not output.exists()
 
 
@@ -236,7 +236,7 @@ def test_a_write_that_fails_is_tried_again(demo: Demo, tmp_path: Path, output: P
     process.wait_for('level=error msg="cannot write"')
     output.parent.mkdir()
     until(output.exists)
-    assert process.stop() == 0
+    assert process.stop() == 143
 
 
 def test_sighup_reloads_and_does_not_end_it(tmp_path: Path, demo: Demo) -> None:
@@ -252,4 +252,32 @@ def test_sighup_reloads_and_does_not_end_it(tmp_path: Path, demo: Demo) -> None:
         written = len(process.lines)
         process.send(signal.SIGHUP)
         process.wait_for("configuration reloaded", after=written)
-        assert process.stop() == 0
+        assert process.stop() == 143
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+@pytest.mark.parametrize("flags", [(), ("--interval=1h",)], ids=["once", "interval"])
+def test_a_signal_ends_it_with_the_code_that_shells_give(
+    demo: Demo, tmp_path: Path, output: Path, number: signal.Signals, code: int,
+    flags: tuple[str, ...],
+) -> None:  # fmt: skip
+    portal = demo.portals["initech"].portal
+    portal.delay = 30.0
+    process = looping(tmp_path, demo.config("initech"), output, *flags)
+    until(lambda: bool(portal.requests))
+    assert process.stop(number, seconds=5.0) == code
+    assert "Traceback" not in process.stderr
+
+
+def test_a_storm_of_signals_does_not_stop_it(tmp_path: Path, demo: Demo) -> None:
+    """A handler that sets an event can interrupt the wait for it, which then never ends."""
+    output = tmp_path / "docspace.prom"
+    process = looping(tmp_path, demo.config("acme"), output, "--interval=100ms")
+    until(output.exists)
+    for _ in range(300):
+        process.send(signal.SIGHUP)
+    written = output.stat().st_ino
+    until(lambda: output.stat().st_ino != written)
+    assert process.stop(seconds=5.0) == 143

@@ -1,9 +1,14 @@
 """TLS to a portal and to a proxy: whom the exporter trusts, what it shows, when files change."""
 
+import gc
+import os
 import ssl
+import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from support.faults import FaultServer, answer, says
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret, TLSSettings
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import ConnectionFailed, PortalError, Timeout, TLSFailed
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -36,7 +42,7 @@ def make() -> Iterator[Make]:
     def transport(url: str, proxy: str | None = None, **tls: object) -> Transport:
         secret = Secret(proxy) if proxy else None
         portal = PortalSettings("portal", url, tls=TLSSettings(**tls), proxy_url=secret)
-        made.append(Transport(portal, TLSContexts(), Clock()))
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         return made[-1]
 
     yield transport
@@ -128,8 +134,8 @@ def test_server_without_tls_is_a_tls_failure(make: Make, *, speaks_first: bool) 
         peer.sock.recv(4096)
 
     with FaultServer(script) as server:
-        told = status_error(make(f"https://127.0.0.1:{server.port}"))
-    assert told == "this port does not speak TLS: use http:// or another port"
+        message = status_error(make(f"https://127.0.0.1:{server.port}"))
+    assert message == "the port does not speak TLS"
 
 
 def test_server_with_tls_only_is_a_failed_connection_without_it(make: Make, served: Issued) -> None:
@@ -219,6 +225,25 @@ def test_ca_file_that_changes_is_used_for_the_next_fetch(
         assert status(transport) == 200
 
 
+def test_certificates_of_the_system_that_change_need_no_restart(
+    make: Make,
+    tmp_path: Path,
+    authority: Issued,
+    served: Issued,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    system = tmp_path / "ca.pem"
+    system.write_bytes(issue(tmp_path, "other").cert_file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(system))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "nothing"))
+    with FaultServer(SPEAKS, served.context()) as server:
+        transport = make(f"https://127.0.0.1:{server.port}")
+        with pytest.raises(TLSFailed):
+            status(transport)
+        system.write_bytes(authority.cert_file.read_bytes())
+        assert status(transport) == 200
+
+
 def test_client_certificate_that_changes_is_used_for_the_next_fetch(
     make: Make, tmp_path: Path, authority: Issued, served: Issued, client: Issued
 ) -> None:
@@ -251,6 +276,43 @@ def test_portals_with_the_same_settings_share_a_context(authority: Issued) -> No
 
 
 # Proxies
+
+
+def test_a_file_that_hangs_holds_up_the_portals_with_these_settings_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: Issued
+) -> None:
+    """Such as a CA file on a mount that does not answer."""
+    hanging, going_on, reached = tmp_path / "ca.pem", threading.Event(), threading.Event()
+    ask = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if path == hanging:
+            reached.set()
+            assert going_on.wait(10)
+        return ask(path, **options)
+
+    contexts = TLSContexts()
+    with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setattr(Path, "stat", stat)
+        stuck = pool.submit(contexts.get, TLSSettings(ca_file=hanging))
+        assert reached.wait(10)
+        other = pool.submit(contexts.get, TLSSettings(ca_file=authority.cert_file))
+        try:
+            assert other.result(5) is contexts.get(TLSSettings(ca_file=authority.cert_file))
+        finally:
+            going_on.set()
+        with pytest.raises(TLSFailed):
+            stuck.result(10)
+
+
+def test_contexts_of_settings_that_a_reload_removed_are_forgotten(authority: Issued) -> None:
+    contexts, wanted = TLSContexts(), TLSSettings(ca_file=authority.cert_file)
+    kept = contexts.get(wanted)
+    gone = weakref.ref(contexts.get(TLSSettings()))
+    contexts.keep(frozenset({wanted}))
+    gc.collect()
+    assert gone() is None
+    assert contexts.get(wanted) is kept
 
 
 def test_portal_is_reached_through_a_tunnel(make: Make, authority: Issued, served: Issued) -> None:

@@ -16,6 +16,7 @@ from support.faults import MIB, FaultServer, Script, answer, drips, pours, says
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import (
     ConnectionFailed,
     InvalidResponse,
@@ -44,7 +45,7 @@ def make() -> Iterator[Make]:
 
     def transport(url: str, **settings: object) -> Transport:
         portal = PortalSettings("portal", url, **{"max_response_size": MIB, **settings})
-        made.append(Transport(portal, TLSContexts(), Clock()))
+        made.append(Transport(portal, TLSContexts(), Clock(), Alarm()))
         return made[-1]
 
     yield transport
@@ -421,6 +422,33 @@ def test_netrc_is_not_used(make: Make, tmp_path: Path, monkeypatch: pytest.Monke
     with FaultServer(says(EMPTY)) as server:
         fetch(make(server.url))
         assert headers(server.heads[0])["authorization"] == KEY.reveal()
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+def test_interim_answers_are_skipped(make: Make, interim: bytes) -> None:
+    head = b"HTTP/1.1 %b\r\nLink: </x>; rel=preload\r\n\r\n" % interim
+    with FaultServer(lambda peer: peer.request() and peer.send(3 * head + answer(b"[]"))) as server:
+        found = fetch(make(server.url))
+    assert (found.status, found.body) == (200, b"[]")
+
+
+def test_interim_answers_without_end_are_an_error(make: Make) -> None:
+    flood = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000
+    with (
+        FaultServer(lambda peer: peer.request() and peer.send(flood)) as server,
+        pytest.raises(ConnectionFailed),
+    ):
+        fetch(make(server.url))
+
+
+def test_cookies_are_not_taken_apart(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(*_: object) -> None:
+        raise AssertionError("a cookie was parsed")
+
+    monkeypatch.setattr("http.cookiejar.CookieJar._cookies_from_attrs_set", parse)
+    content = answer(b"[]", "200 OK", "Set-Cookie: a=b", "Set-Cookie: c=d; Domain=example.com")
+    with FaultServer(says(content)) as server:
+        assert fetch(make(server.url)).status == 200
 
 
 def test_cookies_are_not_sent_back(make: Make) -> None:

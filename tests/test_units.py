@@ -1,5 +1,6 @@
 """Durations as Prometheus writes them, sizes, and the other scalars of the configuration."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ PARSERS = [
     values.text,
     values.duration,
     values.positive_duration,
+    values.timeout,
+    values.min_interval,
     values.people_interval,
     values.windows,
     values.withhold,
     values.size,
     values.concurrency,
+    values.max_keys,
     values.boolean,
     values.secret,
     values.portal_url,
@@ -70,7 +74,31 @@ def test_no_duration(spelled: object) -> None:
         values.duration(spelled)
 
 
-@given(st.lists(st.integers(0, 999) | st.none(), min_size=7, max_size=7))
+@pytest.mark.parametrize("spelled", ["10y1ms", "11y", "293y", "999y", "522w", "999999999m"])
+def test_duration_is_at_most_ten_years(spelled: str) -> None:
+    """No timer and no date that is computed with it can overflow."""
+    assert values.duration("10y") == values.duration("3650d") == 315_360_000
+    for parse in (values.duration, values.positive_duration):
+        with pytest.raises(ValueError, match=r"^expected a duration of at most 10y$"):
+            parse(spelled)
+    with pytest.raises(ValueError, match=r"^expected a duration of at most 10y$"):
+        values.windows(["7d", spelled])
+
+
+@pytest.mark.parametrize("parse", [values.timeout, values.min_interval])
+def test_timeout_and_min_interval_are_at_most_an_hour(parse: Callable[[object], float]) -> None:
+    assert parse("1h") == 3600
+    with pytest.raises(ValueError, match=r"^expected a duration of at most 1h$"):
+        parse("1h1ms")
+
+
+def test_min_interval_may_be_nothing_and_a_timeout_not() -> None:
+    assert values.min_interval("0s") == 0
+    with pytest.raises(ValueError, match=r"^expected a duration longer than 0s$"):
+        values.timeout("0s")
+
+
+@given(st.lists(st.integers(0, 9) | st.none(), min_size=7, max_size=7))
 def test_duration_is_the_sum_of_its_parts(counts: list[int | None]) -> None:
     parts = [(count, unit) for count, unit in zip(counts, UNITS, strict=True) if count is not None]
     spelled = "".join(f"{count}{unit}" for count, unit in parts) or "0"
@@ -79,7 +107,7 @@ def test_duration_is_the_sum_of_its_parts(counts: list[int | None]) -> None:
     )
 
 
-@given(st.integers(0, 10**12))
+@given(st.integers(0, 3650 * 86_400_000))
 def test_milliseconds_round_trip_as_prometheus_writes_them(milliseconds: int) -> None:
     """Prometheus' own String() of a duration: units in falling order, those of 0 left out."""
     left, spelled = milliseconds, ""
@@ -187,6 +215,17 @@ def test_no_concurrency(wrong: object) -> None:
         values.concurrency(wrong)
 
 
+@pytest.mark.parametrize(("given_", "count"), [(1, 1), ("100000", 100_000), (1_000_000, 1_000_000)])
+def test_max_keys(given_: object, count: int) -> None:
+    assert values.max_keys(given_) == count
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1_000_001, "100,000", "1e5", True, 10**20])
+def test_no_max_keys(wrong: object) -> None:
+    with pytest.raises(ValueError, match=r"^expected a whole number from 1 to 1000000$"):
+        values.max_keys(wrong)
+
+
 @pytest.mark.parametrize(
     ("spelled", "expected"), [(True, True), (False, False), ("true", True), ("false", False)]
 )
@@ -220,8 +259,13 @@ def test_text_is_one_stripped_line_or_refused(text: str) -> None:
         ("http://10.0.0.1/", "http://10.0.0.1"),
         ("https://docs.example:8443/space//", "https://docs.example:8443/space"),
         (" https://[2001:db8::1]:8443 ", "https://[2001:db8::1]:8443"),
-        ("HTTPS://ACME.example", "HTTPS://ACME.example"),
-        ("https://büro.example", "https://büro.example"),
+        ("HTTPS://ACME.example/DocSpace", "https://acme.example/DocSpace"),
+        ("Http://[2001:DB8::0]:80", "http://[2001:db8::]:80"),
+        ("https://Büro.example", "https://büro.example"),
+        ("https://acme.example:", "https://acme.example"),
+        ("https://acme_space:8443/a%20b%C3%A4", "https://acme_space:8443/a%20b%C3%A4"),
+        ("https://acme.example.", "https://acme.example."),
+        (f"https://{'a.' * 126}b", f"https://{'a.' * 126}b"),
     ],
 )
 def test_portal_url(spelled: str, url: str) -> None:
@@ -239,6 +283,48 @@ def test_portal_url(spelled: str, url: str) -> None:
 def test_no_portal_url(wrong: str) -> None:
     with pytest.raises(ValueError, match=r"^expected an address (such as https://|without )"):
         values.portal_url(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (f"https://{'a.' * 126}bc", "expected a host name of at most 253 characters"),
+        (f"https://{'a' * 100_000}", "expected a host name of at most 253 characters"),
+        (f"https://{'ä.' * 60}b", "expected a host name of at most 253 characters"),
+        (f"https://{'a' * 64}.example", "expected a host name of letters, digits, - and ."),
+        ("https://acme..example", "expected a host name of letters, digits, - and ."),
+        ("https://.", "expected a host name of letters, digits, - and ."),
+        ("https://acme%00.example", "expected a host name of letters, digits, - and ."),
+        ("https://acme%2eexample", "expected a host name of letters, digits, - and ."),
+        ("https://acme,example", "expected a host name of letters, digits, - and ."),
+        ("https://[v1.example]", "expected an IP v6 address in the brackets"),
+        ("https://acme.example/%00", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/%0d%0a", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/%7F", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/%zz", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/100%", "expected each % to begin an escape such as %20"),
+        ("https://acme.example/\u202e", "expected an address such as https://"),
+    ],
+)
+def test_address_that_no_request_could_go_to(wrong: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        values.portal_url(wrong)
+
+
+@given(st.text(max_size=20), st.sampled_from(["http", "HTTPS", "hTTps"]))
+@example("[2001:DB8::1%25eth0]:8443", "https")
+def test_address_that_is_read_twice_is_the_same(rest: str, scheme: str) -> None:
+    try:
+        url = values.portal_url(f"{scheme}://{rest}")
+    except ValueError:
+        return
+    assert url.startswith(("http://", "https://"))
+    assert values.portal_url(url) == url
+
+
+def test_proxy_of_any_case_is_normalised_but_for_its_password() -> None:
+    proxy = values.proxy_url("HTTP://User:Hunter2@Proxy.Example:3128")
+    assert proxy == Secret("http://User:Hunter2@proxy.example:3128")
 
 
 def test_proxy_url_may_hold_a_password_and_is_a_secret() -> None:

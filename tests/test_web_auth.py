@@ -1,4 +1,4 @@
-"""Users, headers and the rate limit of the web configuration, before the application."""
+"""Users and headers of the web configuration, before the application."""
 
 import base64
 import subprocess
@@ -12,13 +12,10 @@ from pathlib import Path
 import bcrypt
 import pytest
 from support.prometheus import eventually
-from support.standing import StandingClock
 from support.web import Web
 
 from exporter.config import Secret
-from exporter.web.toolkit.auth import BasicAuth, TooManyChecks
-from exporter.web.toolkit.ratelimit import TokenBucket
-from exporter.web.toolkit.webconfig import RateLimit
+from exporter.httpserver.auth import BasicAuth, TooManyChecks
 
 PASSWORD = "correct horse battery staple"
 #: Of PASSWORD, as htpasswd writes it, at the lowest cost.
@@ -42,12 +39,13 @@ def auth(**users: str) -> BasicAuth:
 
 
 class Counted:
-    """bcrypt, counted. ``most`` is how many ran at once; each takes ``seconds``."""
+    """bcrypt, counted. ``most`` is how many ran at once; each waits for ``gate``."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.count = self.most = self._running = 0
         self.hashes: list[bytes] = []
-        self._seconds = seconds
+        self.gate = threading.Event()
+        self.gate.set()
         self._lock = threading.Lock()
         self._real = bcrypt.checkpw
 
@@ -58,7 +56,7 @@ class Counted:
             self._running += 1
             self.most = max(self.most, self._running)
             self.hashes.append(hashed)
-        time.sleep(self._seconds)
+        self.gate.wait(60)
         right = self._real(password, hashed)
         with self._lock:
             self._running -= 1
@@ -96,17 +94,17 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
     ],
 )
 def test_only_a_user_with_the_password_comes_in(header: str, *, right: bool) -> None:
-    assert auth().admit(header) is right
+    assert auth().accepts(header, "192.0.2.1") is right
 
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
 def test_every_prefix_of_bcrypt_is_taken(prefix: str) -> None:
-    assert auth(alice=prefix + HASH[4:]).admit(basic("alice", PASSWORD))
+    assert auth(alice=prefix + HASH[4:]).accepts(basic("alice", PASSWORD), "192.0.2.1")
 
 
 def test_user_and_password_may_be_in_any_language() -> None:
     hashed = bcrypt.hashpw("пароль:ü".encode(), bcrypt.gensalt(4)).decode()
-    assert auth(алиса=hashed).admit(basic("алиса", "пароль:ü"))
+    assert auth(алиса=hashed).accepts(basic("алиса", "пароль:ü"), "192.0.2.1")
 
 
 def test_password_beyond_what_bcrypt_reads_is_wrong() -> None:
@@ -114,8 +112,8 @@ def test_password_beyond_what_bcrypt_reads_is_wrong() -> None:
     longest = "x" * 72
     hashed = bcrypt.hashpw(longest.encode(), bcrypt.gensalt(4)).decode()
     guard = auth(alice=hashed)
-    assert guard.admit(basic("alice", longest))
-    assert not guard.admit(basic("alice", longest + "y"))
+    assert guard.accepts(basic("alice", longest), "192.0.2.1")
+    assert not guard.accepts(basic("alice", longest + "y"), "192.0.2.1")
 
 
 # What it costs
@@ -123,21 +121,21 @@ def test_password_beyond_what_bcrypt_reads_is_wrong() -> None:
 
 def test_right_password_is_hashed_once(counted: Counted) -> None:
     guard = auth()
-    assert all(guard.admit(basic("alice", PASSWORD)) for _ in range(5))
+    assert all(guard.accepts(basic("alice", PASSWORD), "192.0.2.1") for _ in range(5))
     assert counted.count == 1
 
 
 def test_wrong_password_is_hashed_each_time(counted: Counted) -> None:
     guard = auth()
     for _ in range(3):
-        guard.admit(basic("alice", "wrong"))
-        guard.admit(basic("alice", PASSWORD))
+        guard.accepts(basic("alice", "wrong"), "192.0.2.1")
+        guard.accepts(basic("alice", PASSWORD), "192.0.2.1")
     assert counted.count == 4
 
 
 def test_unknown_user_costs_as_much_as_the_dearest_known_one(counted: Counted) -> None:
     guard = auth(alice=HASH, bob="$2b$06$" + "." * 53)
-    guard.admit(basic("nobody", PASSWORD))
+    guard.accepts(basic("nobody", PASSWORD), "192.0.2.1")
     (hashed,) = counted.hashes
     assert hashed.startswith(b"$2b$06$")
 
@@ -148,7 +146,7 @@ def test_time_does_not_tell_whether_a_user_exists() -> None:
     def seconds(user: str, password: str) -> float:
         """Of this thread's work: other processes do not count."""
         started = time.thread_time()
-        guard.admit(basic(user, password))
+        guard.accepts(basic(user, password), "192.0.2.1")
         return time.thread_time() - started
 
     attempts = [("alice", "wrong"), ("nobody", "wrong"), ("alice", "x" * 100)]
@@ -160,52 +158,82 @@ def test_time_does_not_tell_whether_a_user_exists() -> None:
 def test_clients_that_come_at_once_with_the_right_password_cost_one_hash(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    counted = Counted(seconds=0.2)
+    counted = Counted()
     monkeypatch.setattr(bcrypt, "checkpw", counted)
+    counted.gate.clear()
     guard = auth()
     with ThreadPoolExecutor(40) as clients:
-        assert all(clients.map(guard.admit, [basic("alice", PASSWORD)] * 40))
+        given = basic("alice", PASSWORD)
+        accepted = [clients.submit(guard.accepts, given, "192.0.2.1") for _ in range(40)]
+        counted.gate.set()
+        assert all(each.result() for each in accepted)
     assert counted.count == 1
 
 
+ATTACKER, NEWCOMER = "192.0.2.1", "192.0.2.2"
+Flooded = tuple[BasicAuth, Counted, ThreadPoolExecutor]
+
+
 @pytest.fixture
-def flooded(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[BasicAuth, Counted]]:
-    """As many different wrong passwords under way as may be; alice was there before."""
-    counted = Counted(seconds=0.2)
+def flooded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Flooded]:
+    """One address has as many wrong passwords under way as it may; alice was there before."""
+    counted = Counted()
     monkeypatch.setattr(bcrypt, "checkpw", counted)
     guard = auth()
-    guard.admit(basic("alice", PASSWORD))
-    with ThreadPoolExecutor(8) as attackers:
-        for number in range(8):
-            attackers.submit(guard.admit, basic("alice", f"wrong {number}"))
-        eventually(lambda: len(guard._checking), lambda waiting: waiting == 8, 1.0)
-        yield guard, counted
+    guard.accepts(basic("alice", PASSWORD), ATTACKER)
+    counted.gate.clear()
+    with ThreadPoolExecutor(8) as clients:
+        for number in range(3):
+            clients.submit(guard.accepts, basic("alice", f"wrong {number}"), ATTACKER)
+        eventually(lambda: len(guard._checking), lambda waiting: waiting == 3, 10.0)
+        yield guard, counted, clients
+        counted.gate.set()
 
 
-def test_flood_of_wrong_passwords_does_not_delay_who_is_known(
-    flooded: tuple[BasicAuth, Counted],
-) -> None:
-    started = time.monotonic()
-    assert flooded[0].admit(basic("alice", PASSWORD))
-    assert time.monotonic() - started < 0.1
+def test_flood_of_wrong_passwords_does_not_delay_who_is_known(flooded: Flooded) -> None:
+    """No hash is computed here until the test ends."""
+    assert flooded[0].accepts(basic("alice", PASSWORD), NEWCOMER)
 
 
-def test_flood_of_wrong_passwords_takes_no_more_threads(
-    flooded: tuple[BasicAuth, Counted],
-) -> None:
+def test_flood_of_wrong_passwords_takes_no_more_places(flooded: Flooded) -> None:
     with pytest.raises(TooManyChecks):
-        flooded[0].admit(basic("alice", "one more"))
+        flooded[0].accepts(basic("alice", "one more"), ATTACKER)
 
 
-def test_flood_of_wrong_passwords_takes_one_core(flooded: tuple[BasicAuth, Counted]) -> None:
-    guard, counted = flooded
-    eventually(lambda: len(guard._checking), lambda waiting: not waiting, 10.0)
+def test_newcomer_from_another_address_is_next_after_a_flood(
+    flooded: Flooded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever floods may hold three places, and their turns come one after the other."""
+    guard, counted, clients = flooded
+    monkeypatch.setattr(guard, "_proven", {})
+    mine = clients.submit(guard.accepts, basic("alice", PASSWORD), NEWCOMER)
+    eventually(lambda: len(guard._checking), lambda waiting: waiting == 4, 10.0)
+    counted.gate.set()
+    assert mine.result(30)
+
+
+def test_flood_from_many_addresses_leaves_a_place_for_one_more(flooded: Flooded) -> None:
+    guard, counted, clients = flooded
+    for number in range(5):
+        clients.submit(guard.accepts, basic("alice", f"more {number}"), f"192.0.2.{9 + number}")
+    eventually(lambda: len(guard._checking), lambda waiting: waiting == 8, 10.0)
+    mine = threading.Thread(target=guard.accepts, args=(basic("bob", ""), NEWCOMER))
+    mine.start()
+    eventually(lambda: len(guard._checking), lambda waiting: waiting == 9, 10.0)
+    counted.gate.set()
+    mine.join(30)
+
+
+def test_flood_of_wrong_passwords_takes_one_core(flooded: Flooded) -> None:
+    guard, counted, _ = flooded
+    counted.gate.set()
+    eventually(lambda: len(guard._checking), lambda waiting: not waiting, 30.0)
     assert counted.most == 1
 
 
 def test_bcrypt_is_loaded_for_users_only() -> None:
     script = (
-        "import sys, exporter.commands.serve, exporter.web.toolkit.auth\n"
+        "import sys, exporter.commands.serve, exporter.httpserver.auth\n"
         "assert 'bcrypt' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
@@ -277,26 +305,3 @@ def test_headers_are_on_every_answer_once(tmp_path: Path) -> None:
             assert answer.headers["x-content-type-options"] == ["nosniff"]
             assert answer.headers["x-frame-options"] == ["deny"]
             assert answer.headers["content-security-policy"] == ["default-src 'self'"]
-
-
-def test_requests_beyond_the_limit_are_refused(tmp_path: Path) -> None:
-    with Web(tmp_path, "rate_limit: {interval: 1h, burst: 2}") as web:
-        assert [web.curl().status for _ in range(3)] == [200, 200, 429]
-
-
-def test_other_change_of_the_file_does_not_refill_the_limit(tmp_path: Path) -> None:
-    limit = "rate_limit: {interval: 1h, burst: 1}\n"
-    with Web(tmp_path, limit) as web:
-        assert web.curl().status == 200
-        web.config.write_text(limit + USERS)
-        assert web.curl().status == 429
-
-
-def test_bucket_fills_with_time_and_not_beyond_its_burst() -> None:
-    clock = StandingClock()
-    bucket = TokenBucket(RateLimit(interval=10.0, burst=2), clock.now)
-    assert [bucket.take() for _ in range(3)] == [True, True, False]
-    clock.time += 10
-    assert [bucket.take() for _ in range(2)] == [True, False]
-    clock.time += 1000
-    assert [bucket.take() for _ in range(3)] == [True, True, False]

@@ -9,7 +9,6 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -18,8 +17,9 @@ from support.standing import Log
 from support.web import Web, curl
 
 from exporter.config import ConfigError
-from exporter.web.toolkit.tls import ServerTLS
-from exporter.web.toolkit.webfile import WebConfigFile
+from exporter.httpserver.message import Reply
+from exporter.httpserver.tls import ServerTLS
+from exporter.httpserver.webfile import WebConfigFile
 
 PLAIN_GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -110,11 +110,7 @@ def test_requests_in_one_record_are_all_answered(https: Web, authority: Issued) 
 def test_long_answer_arrives_whole(tmp_path: Path, served: Issued, authority: Issued) -> None:
     body = os.urandom(3_000_000)
 
-    def long(_: Any, start_response: Any) -> list[bytes]:
-        start_response("200 OK", [("Content-Length", str(len(body)))])
-        return [body]
-
-    with Web(tmp_path, tls(served), long) as web:
+    with Web(tmp_path, tls(served), lambda _: Reply(body)) as web:
         connection = http.client.HTTPSConnection(
             "127.0.0.1", web.port, context=trusting(authority), timeout=10
         )
@@ -204,7 +200,7 @@ def test_one_name_of_the_certificate_must_be_allowed(
         assert web.curl("--cacert", authority.cert_file, *shows(client)).status == status
 
 
-# Versions, suites, curves
+# Versions
 
 
 @pytest.mark.parametrize(
@@ -214,11 +210,6 @@ def test_one_name_of_the_certificate_must_be_allowed(
         ("max_version: TLS13", ("TLSv1_2", "TLSv1_3"), "TLSv1.3"),
         ("min_version: TLS13", ("TLSv1_2", "TLSv1_2"), None),
         ("min_version: TLS12", ("TLSv1_1", "TLSv1_1"), None),
-        ("min_version: TLS11", ("TLSv1_1", "TLSv1_1"), "TLSv1.1"),
-        ("min_version: TLS11", ("TLSv1", "TLSv1"), None),
-        ("min_version: TLS10", ("TLSv1", "TLSv1"), "TLSv1"),
-        ("cipher_suites: [TLS_AES_256_GCM_SHA384]", ("TLSv1_2", "TLSv1_2"), None),
-        ("cipher_suites: [TLS_AES_256_GCM_SHA384]", ("TLSv1_2", "TLSv1_3"), "TLSv1.3"),
     ],
 )
 def test_versions_are_those_of_the_file(
@@ -245,66 +236,7 @@ def test_versions_are_those_of_the_file(
                 assert connection.version() == agreed
 
 
-AES_256 = "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"
-CHACHA = "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"
-
-
-@pytest.mark.parametrize(
-    ("line", "offered", "agreed"),
-    [
-        (f"cipher_suites: [{AES_256}]", "ECDHE+AES", "ECDHE-ECDSA-AES256-GCM-SHA384"),
-        (f"cipher_suites: [{AES_256}]", "ECDHE-ECDSA-AES128-GCM-SHA256", None),
-        (
-            f"cipher_suites: [{CHACHA}, {AES_256}]",
-            "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
-            "ECDHE-ECDSA-CHACHA20-POLY1305",
-        ),
-        (
-            f"cipher_suites: [{CHACHA}, {AES_256}]\n  prefer_server_cipher_suites: false",
-            "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305",
-            "ECDHE-ECDSA-AES256-GCM-SHA384",
-        ),
-        ("curve_preferences: [CurveP256]", "ECDHE+AES128", "ECDHE-ECDSA-AES128-GCM-SHA256"),
-        ("curve_preferences: [CurveP521]", "ECDHE+AES128", None),
-    ],
-)
-def test_suites_and_curve_are_those_of_the_file(
-    tmp_path: Path, served: Issued, authority: Issued, line: str, offered: str, agreed: str | None
-) -> None:
-    """The client offers the curve P-256 only, which none of the suites minds."""
-    context = trusting(authority)
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(offered)
-    context.set_ecdh_curve("prime256v1")
-    with Web(tmp_path, tls(served, line)) as web:
-        if agreed is None:
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                handshake(web, context)
-        else:
-            with handshake(web, context) as connection:
-                cipher = connection.cipher()
-                assert cipher is not None
-                assert cipher[0] == agreed
-
-
 # Where certificates lie
-
-
-def indented(file: Path) -> str:
-    return "".join(f"\n    {line}" for line in file.read_text().splitlines())
-
-
-def test_certificates_may_stand_in_the_file(
-    tmp_path: Path, served: Issued, authority: Issued, client: Issued
-) -> None:
-    text = (
-        f"tls_server_config:\n  cert: |{indented(served.cert_file)}\n"
-        f"  key: |{indented(served.key_file)}\n  client_ca: |{indented(authority.cert_file)}\n"
-        "  client_auth_type: RequireAndVerifyClientCert\n"
-    )
-    with Web(tmp_path, text) as web:
-        assert web.curl("--cacert", authority.cert_file, *shows(client)).status == 200
-        assert web.curl("--cacert", authority.cert_file).status == 0
 
 
 def test_notes_in_a_ca_file_may_be_in_any_language(

@@ -363,9 +363,12 @@ def test_what_is_not_the_envelope(body: bytes, told: str) -> None:
     assert str(caught.value) == told
 
 
-def test_endless_number_is_not_json() -> None:
-    with pytest.raises(InvalidResponse, match=r"bytes that are not JSON"):
-        wire.parse_keys(b'{"response": [' + b"9" * 5000 + b"]}")
+@pytest.mark.parametrize("number", [b"9" * 5000, b"1e999", b"-1e-999", b"NaN", b"-Infinity"])
+def test_number_whatever_costs_its_record(number: bytes) -> None:
+    body = envelope(RECORD, "HERE", RECORD | {"id": "b", "unknown": "HERE"})
+    listing = wire.parse_keys(body.replace(b'"HERE"', number))
+    assert [key.id for key in listing.keys] == [ID, "b"]
+    assert [record.where for record in listing.malformed] == ["record 1"]
 
 
 JSON = st.recursive(
@@ -449,6 +452,23 @@ def test_ordinary_text_arrives_as_it_is(text: str) -> None:
 def test_bytes_that_are_not_utf_8_are_replaced() -> None:
     body = envelope(RECORD | {"name": "MARK"}).replace(b"MARK", b"caf\xe9")
     assert wire.parse_keys(body).keys[0].name == "caf\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (rb"\ud800", "\ufffd"),
+        (rb"\uDBFF\uD800\uDFFFx", "\ufffd\U000103ffx"),
+        (rb"\\ud800", r"\ud800"),
+        (rb"\\\ud800", "\\\ufffd"),
+        (rb"\ud83d\ude80 \ude80\ud83d", "\U0001f680 \ufffd\ufffd"),
+        (rb"\\ud83d\ude80", "\\ud83d\ufffd"),
+    ],
+)
+def test_lone_surrogate_is_replaced_where_it_is_one(sent: bytes, name: str) -> None:
+    body = envelope(RECORD | {"name": "MARK", "lone": "LONE"})
+    body = body.replace(b"MARK", sent).replace(b"LONE", rb"\udfff")
+    assert wire.parse_keys(body).keys[0].name == name
 
 
 # The smaller answers

@@ -1,6 +1,6 @@
-"""The certificate that a server shows: whether it is trusted, who issued it, for whom, how long.
+"""The certificate of a server: whether it is trusted, its issuer, its names and its end.
 
-Looked at on connections of its own, over which nothing is ever sent.
+It is read over connections of its own, and no request is sent over them.
 """
 
 import socket
@@ -18,7 +18,7 @@ from exporter.formatting import moment
 #: OpenSSL's flag to read a certificate whatever its dates say; Python has no name for it.
 _NO_CHECK_TIME = 0x200000
 
-#: OpenSSL's numbers for the ways in which a certificate is not trusted.
+#: OpenSSL's codes for reasons not to trust a certificate.
 _EXPIRED = 10
 _WRONG_HOST = frozenset({62, 64})
 _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
@@ -34,33 +34,32 @@ class Certificate:
 
 
 def inspect(host: Endpoint, settings: TLSSettings, seconds: float, now: float) -> Certificate:
-    """Shake hands as a fetch would, and read the certificate.
+    """Make the TLS handshake of a fetch, and read the certificate.
 
-    Each step on the network may take so many seconds; ``now`` is Unix seconds. Raises TLSFailed,
-    or the OSError of a connection that fails.
+    Each step on the network may take so many seconds; ``now`` is Unix seconds. Raises TLSFailed
+    for a certificate that is not trusted, and the OSError of any other failure.
     """
     context = TLSContexts().get(settings)
     try:
         if context.verify_mode == ssl.CERT_NONE:
-            return _look(host, settings, seconds)
+            return _read_untrusted(host, settings, seconds)
         with _handshake(host, context, seconds) as encrypted:
             return _certificate(encrypted.getpeercert() or {})
     except ssl.SSLCertVerificationError as exc:
-        raise _explained(exc, host, _look_or_nothing(host, settings, seconds), now) from exc
-    except ssl.SSLError as exc:
-        raise TLSFailed(f"TLS handshake failed: {exc.reason or type(exc).__name__}") from exc
+        shown = _read_untrusted_if_possible(host, settings, seconds)
+        raise _explained(exc, host, shown, now) from exc
 
 
 def _handshake(host: Endpoint, context: ssl.SSLContext, seconds: float) -> ssl.SSLSocket:
     with socket.create_connection(host, seconds) as plain:
-        # It takes the connection over; `plain` has nothing left to close.
+        # The TLS socket takes the connection over: `plain` has nothing left to close.
         return context.wrap_socket(plain, server_hostname=host[0])
 
 
-def _look(host: Endpoint, settings: TLSSettings, seconds: float) -> Certificate:
-    """Read a certificate that need not be trusted. Only to tell what is in it.
+def _read_untrusted(host: Endpoint, settings: TLSSettings, seconds: float) -> Certificate:
+    """Read a certificate that need not be trusted, only to show what is in it.
 
-    Python takes a certificate apart only once it is verified: so it is fetched, and verified on a
+    Python parses a certificate only once it is verified: so it is fetched first, and verified on a
     second connection against nothing but itself.
     """
     unverified = replace(settings, insecure_skip_verify=True)
@@ -74,9 +73,11 @@ def _look(host: Endpoint, settings: TLSSettings, seconds: float) -> Certificate:
         return _certificate(encrypted.getpeercert() or {})
 
 
-def _look_or_nothing(host: Endpoint, settings: TLSSettings, seconds: float) -> Certificate | None:
+def _read_untrusted_if_possible(
+    host: Endpoint, settings: TLSSettings, seconds: float
+) -> Certificate | None:
     try:
-        return _look(host, settings, seconds)
+        return _read_untrusted(host, settings, seconds)
     except (OSError, TLSFailed):
         return None
 
@@ -117,7 +118,7 @@ _NAMED = ("DNS", "IP Address")
 
 
 def _organization(parts: Iterable[Iterable[tuple[str, str]]]) -> str:
-    """Who is meant by a distinguished name: its common name and its organization."""
+    """The organization and the common name of a distinguished name."""
     fields = {name: value for part in parts for name, value in part}
     known = [fields[name] for name in ("organizationName", "commonName") if name in fields]
     return " ".join(known) or "an issuer without a name"

@@ -1,4 +1,4 @@
-"""What an examination of a portal found: one finding a check, and a verdict over them."""
+"""The result of an examination: a finding for each check, and a verdict over all."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -25,7 +25,7 @@ Status = Literal["ok", "warning", "problem", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found: ``detail`` in words, ``value`` for a machine.
+    """The result of one check: ``detail`` in words, ``value`` for a machine.
 
     ``value`` is seconds for connection, clock_skew and latency, a count for keys, a date in ISO
     8601 for tls and own_key_expiry, `all`, `own` or `unknown` for visibility, and None elsewhere
@@ -41,10 +41,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A portal's findings, one for each of `CHECKS` and in their order."""
+    """A portal's findings, one for each of `CHECKS` and in their order.
+
+    ``version`` is that of the portal, empty where it is not known.
+    """
 
     portal: PortalSettings
     findings: tuple[Finding, ...]
+    version: str = ""
 
     @property
     def verdict(self) -> Status:

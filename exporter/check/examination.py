@@ -5,13 +5,13 @@
     name_resolution → connection → tls → api, key → scope, visibility, own_key_expiry, keys,
                                                     clock_skew, latency
 
-The first problem ends the examination; what it leaves unknown counts as skipped. The key goes to
-the portal alone, by the transport and the fetch of a scrape.
+The first problem ends the examination; all checks after it are skipped. The key is sent to the
+portal alone, by the transport and the fetch of a scrape.
 """
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
@@ -21,30 +21,37 @@ from exporter.check.diagnosis import CHECKS, Check, Diagnosis, Finding
 from exporter.clock import Clock
 from exporter.config import PortalSettings
 from exporter.docspace import credential, wire
+from exporter.docspace.credential import Credential
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import (
     ConnectionFailed,
-    NotFound,
+    Forbidden,
     PortalError,
+    Refused,
     Timeout,
     Unauthorized,
 )
+from exporter.docspace.exceptions import Hop, mapped
+from exporter.docspace.facts import VERSION
 from exporter.docspace.fetch import KEYS, Fetcher
 from exporter.docspace.model import ApiKey
 from exporter.docspace.proxy import endpoint, proxy_endpoint
 from exporter.docspace.status_errors import status_error
 from exporter.docspace.tls import TLSContexts
-from exporter.docspace.transport import Transport
+from exporter.docspace.transport import Response, Transport
 from exporter.threads import in_thread
 
 T = TypeVar("T")
 
-#: Seconds that a step may be late before it is given up.
-_GRACE = 0.5
+OWN_KEY = f"{KEYS}/@self"
+
+#: Seconds for the version of a portal that refused the key list.
+_VERSION_SECONDS = 2.0
 
 
 def examine(settings: PortalSettings, clock: Clock) -> Diagnosis:
     """Examine a portal; each step may take the portal's timeout. A failure is a finding."""
-    transport = Transport(settings, TLSContexts(), clock)
+    transport = Transport(settings, TLSContexts(), clock, Alarm())
     try:
         return _Examination(settings, transport, clock).run()
     finally:
@@ -52,7 +59,7 @@ def examine(settings: PortalSettings, clock: Clock) -> Diagnosis:
 
 
 class _Examination:
-    """The steps. Each notes what it finds; one that raises PortalError is the last."""
+    """The steps. Each notes its findings; one that raises PortalError is the last."""
 
     def __init__(self, settings: PortalSettings, transport: Transport, clock: Clock) -> None:
         self._settings = settings
@@ -61,15 +68,19 @@ class _Examination:
         self._transport = transport
         self._clock = clock
         self._findings: dict[Check, Finding] = {}
-        self._hop = endpoint(settings.url)
-        self._proxied = False
+        self._endpoint = endpoint(settings.url)
+        self._hop: Hop = "portal"
+        self._addresses: list[str] = []
+        self._credential: Credential | None = None
         self._key: ApiKey | None = None
+        self._version = ""
 
     def run(self) -> Diagnosis:
+        """Take the steps, up to the first problem."""
         steps: tuple[tuple[Check, Callable[[], None]], ...] = (
             ("name_resolution", self._resolve),
             ("connection", self._connect),
-            ("tls", self._shake_hands),
+            ("tls", self._encrypt),
             ("api", self._identify),
             ("keys", self._fetch),
         )
@@ -80,78 +91,84 @@ class _Examination:
                 self._fail(check, exc)
                 break
         all_findings = (self._findings.get(check, Finding(check, "skipped")) for check in CHECKS)
-        return Diagnosis(self._settings, tuple(all_findings))
+        return Diagnosis(self._settings, tuple(all_findings), self._version)
 
     def _note(self, *found: Finding) -> None:
         self._findings.update({finding.check: finding for finding in found})
 
     def _fail(self, check: Check, error: PortalError) -> None:
+        """Note the problem; nothing that comes after it in the order of checks counts."""
         if isinstance(error, Unauthorized):
             self._note(Finding("api", "ok", "answers"))
-        elif check == "keys" and self._key is None:
-            check = "api"  # its first answer was the list's
-        self._note(findings.problem(error, check, self._key))
+        elif isinstance(error, Forbidden) and self._key is not None:
+            self._note(findings.scope(self._key))
+        problem = findings.problem(error, check, self._key)
+        before = CHECKS[: CHECKS.index(problem.check)]
+        self._findings = {name: self._findings[name] for name in before if name in self._findings}
+        self._note(problem)
+        if isinstance(error, Refused) and self._key is not None:
+            with contextlib.suppress(PortalError):
+                self._ask_version()
 
     def _resolve(self) -> None:
-        """Find the addresses of the portal, or of the proxy that leads to it."""
+        """Find the addresses of the portal, or of the proxy in front of it."""
         try:
             proxy = proxy_endpoint(self._settings)
         except ValueError as exc:
             raise ConnectionFailed("the proxy of the environment has no usable address") from exc
-        self._hop, self._proxied = proxy or self._hop, proxy is not None
-        with _mapped():
-            found = self._within(lambda: socket.getaddrinfo(*self._hop, type=socket.SOCK_STREAM))
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        more = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
-        self._note(Finding("name_resolution", "ok", self._by_way(f"{addresses[0]}{more}")))
-        if not self._encrypted:
-            self._note(findings.plain_http(addresses, proxied=self._proxied))
+        if proxy is not None:
+            self._endpoint, self._hop = proxy, "proxy"
+        host, port = self._endpoint
+        with mapped(self._timeout, hop=self._hop):
+            found = self._within(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        self._addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        more = f" and {len(self._addresses) - 1} more" if len(self._addresses) > 1 else ""
+        detail = self._named(f"{self._addresses[0]}{more}")
+        self._note(Finding("name_resolution", "ok", detail))
 
     def _connect(self) -> None:
         started = self._clock.monotonic()
-        with _mapped():
-            self._within(lambda: socket.create_connection(self._hop, self._timeout).close())
+        with mapped(self._timeout, hop=self._hop):
+            self._within(lambda: socket.create_connection(self._endpoint, self._timeout).close())
         seconds = self._clock.monotonic() - started
-        detail = self._by_way(findings.brief(seconds))
+        detail = self._named(findings.brief(seconds))
         self._note(Finding("connection", "ok", detail, round(seconds, 6)))
 
-    def _shake_hands(self) -> None:
-        """Look at the certificate. Behind a proxy only the requests themselves can judge it."""
+    def _encrypt(self) -> None:
+        """Read the certificate. Behind a proxy only the requests themselves can judge it."""
         if not self._encrypted:
+            self._note(findings.plain_http(self._addresses, proxied=self._hop == "proxy"))
             return
-        if self._proxied:
+        if self._hop == "proxy":
             self._note(Finding("tls", "skipped", "through proxy"))
             return
         host, tls, now = endpoint(self._settings.url), self._settings.tls, self._clock.now()
-        with _mapped():
+        with mapped(self._timeout):
             shown = self._within(lambda: inspect(host, tls, self._timeout, now))
         self._note(findings.certificate(shown, tls, now))
 
     def _identify(self) -> None:
-        """Ask for our own key: any scope may, so it tells a wrong key from one too narrow."""
-        who = credential.read(self._settings)
-        if not who.header.reveal().startswith("Bearer "):
-            return  # a session has no key of its own; the list will tell whether it is accepted
-        own_key = f"{KEYS}/@self"
-        response = self._within(lambda: self._transport.get(own_key, who.header, self._timeout))
+        """Ask for our own key. Any scope may: it tells a wrong key from one that may not list."""
+        self._credential = credential.read(self._settings)
+        if not self._credential.header.reveal().startswith("Bearer "):
+            return  # a session has no key of its own; the list shows whether it is accepted
+        response = self._get(OWN_KEY, self._credential, self._timeout)
+        if response.status == 404:
+            return  # no such portal, or one too old for this question: the list decides
         if response.status != 200:
-            refused = status_error(response, self._clock.now(), who)
-            if isinstance(refused, NotFound):
-                return  # no such portal, or one too old for this question: the list will tell
-            raise refused
+            raise status_error(response, response.received, self._credential)
         self._key = wire.parse_own_key(response.body)
         self._note(Finding("api", "ok", "answers"), findings.accepted(self._key))
 
     def _fetch(self) -> None:
         """Fetch the key list as a scrape does."""
         fetcher = Fetcher(self._settings, self._transport, self._clock)
-        started = self._clock.monotonic()
-        fetched = self._within(lambda: fetcher.fetch(self._timeout))
-        seconds = self._clock.monotonic() - started
+        fetched = self._within(lambda: fetcher.fetch(self._timeout, lambda _: None))
         if fetched.error is not None:
             raise fetched.error
         assert fetched.listing is not None  # noqa: S101, for the type checker: one of the two is
         key = self._key or fetched.own_key
+        self._version = fetched.facts.version
         self._note(
             Finding("api", "ok", "answers"),
             findings.accepted(key),
@@ -160,11 +177,21 @@ class _Examination:
             findings.own_key_expiry(key, self._clock.now()),
             findings.keys(fetched.listing),
             findings.clock_skew(fetched.clock_skew),
-            findings.latency(seconds, self._timeout),
+            findings.latency(fetched.duration, self._timeout),
         )
 
-    def _by_way(self, detail: str) -> str:
-        return f"{detail} (proxy)" if self._proxied else detail
+    def _ask_version(self) -> None:
+        """Ask for the version where the key is accepted, and the key list is refused."""
+        assert self._credential is not None  # noqa: S101, for the type checker: a key was accepted
+        response = self._get(VERSION, self._credential, min(self._timeout, _VERSION_SECONDS))
+        if response.status == 200:
+            self._version = wire.parse_version(response.body)
+
+    def _get(self, path: str, caller: Credential, seconds: float) -> Response:
+        return self._within(lambda: self._transport.get(path, caller.header, seconds))
+
+    def _named(self, detail: str) -> str:
+        return f"{detail} (proxy)" if self._hop == "proxy" else detail
 
     def _within(self, call: Callable[[], T]) -> T:
         """What the call returns or raises; Timeout where it takes longer than it should.
@@ -172,17 +199,6 @@ class _Examination:
         In a thread of its own, since name resolution cannot be interrupted.
         """
         try:
-            return in_thread(call, "examine").result(self._timeout + _GRACE)
+            return in_thread(call, "examine").result(self._timeout)
         except FutureTimeoutError as exc:  # also a socket's own
             raise Timeout(f"no answer within {self._timeout:g} s") from exc
-
-
-@contextlib.contextmanager
-def _mapped() -> Iterator[None]:
-    """Turn what sockets raise into the one error tree. ssl's errors never get here."""
-    try:
-        yield
-    except UnicodeError as exc:
-        raise ConnectionFailed("no host can have the name in `url`") from exc
-    except OSError as exc:
-        raise ConnectionFailed(exc.strerror or type(exc).__name__) from exc

@@ -1,6 +1,6 @@
-"""From a fact of an examination to its finding: ok or not, in words, and what to do.
+"""From a fact of an examination to its finding: its status, the fact in words, and what to do.
 
-A problem is what makes a scrape fail; all that works and should still be looked at is a warning.
+A problem makes a scrape fail; what works and should still be looked at is a warning.
 """
 
 from ipaddress import ip_address
@@ -20,19 +20,29 @@ from exporter.docspace.observation import Visibility
 from exporter.docspace.wire import KeyList
 from exporter.formatting import DAY, iso, moment, plural, span
 
-#: Below this, the life left to our own key and to the portal's certificate is worth a word, ...
+#: Seconds of the exporter's own key and of the portal's certificate below which they are warnings.
 KEY_LEFT = 30 * DAY
 CERTIFICATE_LEFT = 14 * DAY
-#: ... and beyond this a clock that is off.
+#: Seconds of clock skew above which it is a warning.
 CLOCK_SKEW = 30.0
+
+#: Permissions of which each lets a key list keys; full access does as well.
+_LISTS_KEYS = frozenset({"*:read", "*:write"})
 
 _NEW_KEY = "create one with *:read as an admin"
 _NEXT_KEY = "create the next one with *:read as an admin"
-_BLOCKED = "look at the portal's IP allow-list, and whether it is being restored or moved"
+_SCOPE_SUFFICES = (
+    "the key's permissions suffice: either the portal is being restored, moved or encrypted, or "
+    "the key's creator is a guest, whom servers after 3.8 refuse"
+)
+_ANY_SCOPE_MAY = (
+    "any permission suffices for this question: look at the portal's IP allow-list, and whether "
+    "the portal is being restored, moved or encrypted"
+)
 
 
 def plain_http(addresses: list[str], *, proxied: bool) -> Finding:
-    """Of an address that is not https; within this machine nobody can listen."""
+    """The finding on a `url` that is not https. Within this machine no network is involved."""
     if not proxied and all(
         ip_address(address.partition("%")[0]).is_loopback for address in addresses
     ):
@@ -42,7 +52,7 @@ def plain_http(addresses: list[str], *, proxied: bool) -> Finding:
 
 
 def certificate(shown: Certificate, settings: TLSSettings, now: float) -> Finding:
-    """Of a certificate that was accepted."""
+    """The finding on a certificate that was accepted."""
     ends, detail = iso(shown.ends), f"by {shown.issuer}, ends {moment(shown.ends - now)}"
     if settings.insecure_skip_verify:
         step = "remove `tls.insecure_skip_verify`; a private CA belongs in `tls.ca_file`"
@@ -54,20 +64,23 @@ def certificate(shown: Certificate, settings: TLSSettings, now: float) -> Findin
 
 
 def accepted(key: ApiKey | None) -> Finding:
-    """Of a credential that the portal took; ``key`` where it is known which one it is."""
+    """The finding on a credential that the portal accepts; ``key`` where its key is known."""
     return Finding("key", "ok", f"{key.name} …{key.postfix}" if key else "accepted")
 
 
 def scope(key: ApiKey | None) -> Finding:
-    """Of a key that may list keys."""
+    """The finding on the permissions of a key with which the list was read."""
     if key is not None and key.permissions == FULL_ACCESS:
-        step = f"the key may do everything, which is more than needed: {_NEW_KEY}"
+        step = f"the key has full access, which is more than needed: {_NEW_KEY}"
         return Finding("scope", "warning", "full access", next_step=step)
+    if key is not None and not lists_keys(key):
+        step = f"servers from 3.7.1 on refuse to list keys with these permissions: {_NEW_KEY}"
+        return Finding("scope", "warning", ", ".join(key.permissions), next_step=step)
     return Finding("scope", "ok", ", ".join(key.permissions) if key else "enough")
 
 
 def visibility(seen: Visibility) -> Finding:
-    """Of whose keys the list holds."""
+    """The finding on whether the list holds all keys of the portal."""
     if seen == "all":
         return Finding("visibility", "ok", "all keys", seen)
     if seen == "own":
@@ -78,7 +91,7 @@ def visibility(seen: Visibility) -> Finding:
 
 
 def own_key_expiry(key: ApiKey | None, now: float) -> Finding:
-    """Of the time left to the key we use ourselves."""
+    """The finding on the time until the exporter's own key expires."""
     if key is None:
         return Finding("own_key_expiry", "skipped")
     if key.expires is None:
@@ -91,8 +104,8 @@ def own_key_expiry(key: ApiKey | None, now: float) -> Finding:
 
 
 def keys(listing: KeyList) -> Finding:
-    """Of the key list."""
-    count, malformed = len(listing.keys), len(listing.malformed)
+    """The finding on the key list."""
+    count, malformed = len(listing.keys), listing.malformed_count
     if malformed:
         left_out = f"{plural(malformed, 'record')} not understood"
         step = f"{left_out} and left out: is there a newer release of the exporter?"
@@ -101,43 +114,59 @@ def keys(listing: KeyList) -> Finding:
 
 
 def clock_skew(skew: float | None) -> Finding:
-    """Of the portal's clock minus ours. It is told in whole seconds, so one or two are none."""
+    """The finding on the portal's clock minus ours, known to a second: up to two are in step."""
     if skew is None:
         return Finding("clock_skew", "skipped")
     off = f"{span(round(abs(skew)))} {'ahead' if skew > 0 else 'behind'}"
     if abs(skew) > CLOCK_SKEW:
-        step = f"the portal's clock is {off} of ours: set the one that is wrong"
+        step = f"the portal's clock is {off} of this machine's: set the one that is wrong"
         return Finding("clock_skew", "warning", off, round(skew, 3), step)
     return Finding("clock_skew", "ok", off if abs(skew) > 2 else "in step", round(skew, 3))
 
 
 def latency(seconds: float, timeout: float) -> Finding:
-    """Of the time that a fetch took."""
+    """The finding on the seconds that the key list took."""
     if seconds > timeout / 2:
-        step = f"a fetch takes {brief(seconds)} of the {timeout:g} s of `timeout`: raise it"
+        step = f"the key list takes {brief(seconds)} of the {timeout:g} s of `timeout`: raise it"
         return Finding("latency", "warning", brief(seconds), round(seconds, 6), step)
     return Finding("latency", "ok", brief(seconds), round(seconds, 6))
 
 
 def problem(error: PortalError, check: Check, key: ApiKey | None) -> Finding:
-    """Of what ended the examination at a check; ``key`` where the portal has taken it before."""
-    check, step = _blame(error, check, key)
-    return Finding(check, "problem", str(error), next_step=step)
+    """The finding on the error that ended the examination in the step of a check.
+
+    ``key`` is the key that the portal has accepted before, where it has.
+    """
+    found, step = _blame(error, check, key)
+    return Finding(found, "problem", str(error), next_step=step)
 
 
 def _blame(error: PortalError, check: Check, key: ApiKey | None) -> tuple[Check, str]:
     """The check that an error belongs to, and what to do about it."""
     if isinstance(error, TLSFailed):
         return "tls", error.hint
-    if isinstance(error, CredentialUnusable):
+    if isinstance(error, CredentialUnusable | Unauthorized):
         return "key", error.hint
-    if isinstance(error, Unauthorized):
-        return "key", f"this key is wrong, disabled or expired; {_NEW_KEY}"
     if isinstance(error, Forbidden) and key is not None:
-        return "scope", f"this key is limited to {', '.join(key.permissions)}; {_NEW_KEY}"
-    if isinstance(error, Forbidden):
-        return "api", _BLOCKED
+        return _blame_of_accepted_key(error, key)
+    if isinstance(error, Forbidden) and check == "api" and error.cause == "scope":
+        return "api", _ANY_SCOPE_MAY
+    if check == "keys" and key is None:
+        return "api", error.hint  # the portal's first answer was the list's
     return check, error.hint
+
+
+def _blame_of_accepted_key(error: Forbidden, key: ApiKey) -> tuple[Check, str]:
+    """What a refused key list is about where the portal accepts the key itself."""
+    if not lists_keys(key):
+        return "scope", f"this key is limited to {', '.join(key.permissions)}; {_NEW_KEY}"
+    # The shape of the answer can only hint at the scope here, and the key itself shows better.
+    return "keys", _SCOPE_SUFFICES if error.cause in {"scope", "unknown"} else error.hint
+
+
+def lists_keys(key: ApiKey) -> bool:
+    """Whether the permissions of a key let it list keys (as of DocSpace 3.7.1)."""
+    return key.permissions == FULL_ACCESS or not _LISTS_KEYS.isdisjoint(key.permissions)
 
 
 def brief(seconds: float) -> str:

@@ -28,8 +28,8 @@ def run(options: argparse.Namespace) -> int:
         return interrupted()
     for diagnosis in diagnoses:
         for finding in diagnosis.findings:
-            told = {"check": finding.check, "status": finding.status, "detail": finding.detail}
-            log.debug("examined", portal=diagnosis.portal.name, **told)
+            result = {"check": finding.check, "status": finding.status, "detail": finding.detail}
+            log.debug("examined", portal=diagnosis.portal.name, **result)
     if options.format == "json":
         emit(json_text({"portals": [_record(diagnosis) for diagnosis in diagnoses]}))
     else:
@@ -46,7 +46,7 @@ def _side_by_side(settings: Settings) -> list[Diagnosis]:
             return examine(portal, Clock())
 
     names = [portal.name for portal in settings.portals]
-    # Threads that end with the process: a portal that hangs must not keep an interrupted one.
+    # Daemon threads: a portal that hangs must not keep an interrupted process alive.
     examining = [in_thread(partial(work, portal), "check") for portal in settings.portals]
     diagnoses: dict[str, Diagnosis] = {}
     with tables.progress(names) as tick:
@@ -61,6 +61,7 @@ def _record(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "portal": diagnosis.portal.name,
         "url": diagnosis.portal.url,
+        "version": diagnosis.version or None,
         "verdict": diagnosis.verdict,
         "checks": [_finding(finding) for finding in diagnosis.findings],
     }

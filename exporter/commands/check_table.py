@@ -1,4 +1,4 @@
-"""The findings of `check` as a person reads them: portals beside each other, then what to do."""
+"""The findings of `check` as a table: a column for each portal, and below it what to do."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -29,7 +29,7 @@ _LABELS: Mapping[Check, str] = {
     "latency": "latency",
 }
 
-#: Columns of a terminal that the labels take, and those that a portal should have.
+#: Columns of a terminal for the labels, and the least for a portal.
 _LABEL_COLUMNS = 11
 _PORTAL_COLUMNS = 24
 #: Portals beside each other in a pipe, which has no width of its own.
@@ -37,7 +37,7 @@ _PIPED_PORTALS = 3
 
 
 def parts(diagnoses: Sequence[Diagnosis]) -> Iterator[RenderableType]:
-    """Tables of as many portals as fit beside each other, and the verdicts below."""
+    """Tables of as many portals as fit beside each other, then the verdicts."""
     fit = (width() - _LABEL_COLUMNS) // (GAP + _PORTAL_COLUMNS) if is_terminal() else _PIPED_PORTALS
     size = max(fit, 1)
     for start in range(0, len(diagnoses), size):
@@ -52,10 +52,15 @@ def _table(diagnoses: Sequence[Diagnosis]) -> Table:
     for diagnosis in diagnoses:
         table.add_column(cell(diagnosis.portal.name, "bold"), overflow="fold")
     table.add_row("address", *(cell(diagnosis.portal.url) for diagnosis in diagnoses))
+    table.add_row("version", *(_version(diagnosis) for diagnosis in diagnoses))
     for check in CHECKS:
         row = [_found(diagnosis.of(check)) for diagnosis in diagnoses]
         table.add_row(_LABELS[check], *row)
     return table
+
+
+def _version(diagnosis: Diagnosis) -> Text:
+    return cell(diagnosis.version) if diagnosis.version else Text(*_MARKS["skipped"])
 
 
 def _found(finding: Finding) -> Text:

@@ -11,7 +11,7 @@ from exporter.commands.serve import serve
 from exporter.config import PortalSettings, Secret, Settings
 from exporter.demo.scenario import DemoPortal, build
 from exporter.demo.server import DemoServer
-from exporter.logs import make_log
+from exporter.logs import background_log
 
 #: Seconds between two looks at who is disabled; what the demo changes shows soon.
 _PEOPLE_INTERVAL = 15.0
@@ -34,9 +34,11 @@ Within minutes keys expire, appear and get rotated, and somebody is disabled. Ct
 
 def run(options: argparse.Namespace) -> int:
     """Run portals and exporter in this process until a signal ends it."""
-    log = make_log(sys.stderr, options.log_level, options.log_format)
     portals = build(time.time)
     with contextlib.ExitStack() as running:
+        log = running.enter_context(
+            background_log(sys.stderr, options.log_level, options.log_format)
+        )
         urls = [running.enter_context(DemoServer(portal.portal)).url for portal in portals]
         settings = _settings(portals, urls)
         return serve(lambda: settings, options, log, partial(_show_guide, portals, urls))

@@ -48,7 +48,11 @@ def _permissions(key: Listed) -> Text:
 
 
 def _last_used(key: Listed) -> Text:
-    return cell("never" if key.unused is None else moment(-key.unused))
+    if key.unused is None:
+        return cell("never")
+    # A call that the portal refuses moves the date as well.
+    attempt = "tried " if key.state.condition == "orphaned" else ""
+    return cell(f"{attempt}{moment(-key.unused)}")
 
 
 def _expires(key: Listed) -> Text:

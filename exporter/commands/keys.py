@@ -67,7 +67,7 @@ def _portal(observation: Observation) -> dict[str, Any]:
         "url": observation.portal.url,
         "visibility": observation.facts.visibility,
         "version": observation.facts.version or None,
-        "malformed": len(listing.malformed) if listing else None,
+        "malformed": listing.malformed_count if listing else None,
         "error": {"reason": error.reason, "message": str(error), "hint": error.hint}
         if error
         else None,
@@ -81,6 +81,6 @@ def _complain(observations: Sequence[Observation]) -> bool:
         if error is not None:
             complain(f"docspace-exporter keys: {name}: {error} ({error.reason}); {error.hint}")
         elif listing is not None and listing.malformed:
-            left_out = plural(len(listing.malformed), "record")
+            left_out = plural(listing.malformed_count, "record")
             complain(f"docspace-exporter keys: {name}: left out {left_out} not understood")
     return any(observation.error is not None for observation in observations)

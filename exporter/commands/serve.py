@@ -1,35 +1,44 @@
 """``docspace-exporter serve``: the exporter itself, until SIGTERM or SIGINT."""
 
 import argparse
-import contextlib
+import functools
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
+from exporter.commands.allocator import use_one_arena
+from exporter.commands.signals import Signals
+from exporter.commands.terminal import emit, shown
 from exporter.config import ConfigError, Settings, load
 from exporter.docspace import credential
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.exporter import Exporter
 from exporter.flags import FlagError
-from exporter.logs import make_log
+from exporter.httpserver.activation import inherited_sockets
+from exporter.httpserver.guard import Guard
+from exporter.httpserver.listen import ListenAddress
+from exporter.httpserver.message import Handler
+from exporter.httpserver.server import Server, descriptor_limit
+from exporter.httpserver.tls import ServerTLS
+from exporter.httpserver.webfile import WebConfigFile
+from exporter.logs import background_log
+from exporter.threads import in_thread
 from exporter.version import HOMEPAGE, VERSION, revision
-from exporter.web.activation import inherited_sockets
 from exporter.web.app import App, WebOptions
-from exporter.web.http import Handler
 from exporter.web.landing import landing_page
-from exporter.web.page.status import StatusPage
-from exporter.web.server import Listener, Server
-from exporter.web.toolkit.guard import Guard
-from exporter.web.toolkit.tls import ServerTLS
-from exporter.web.toolkit.webfile import WebConfigFile
+
+#: Requests for each scrape allowed: most of them wait for the same portals, which costs little.
+WAITING = 5
+#: Requests handled beside the scrapes at once, so that /-/healthy answers under full load.
+SPARE_THREADS = 4
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,15 +47,15 @@ def run(options: argparse.Namespace) -> int:
     Raises ConfigError, or FlagError where systemd passes no socket.
     """
     configuration = partial(load, options.config_file, os.environ)
-    log = make_log(sys.stderr, options.log_level, options.log_format)
-    if options.config_check:
+    with background_log(sys.stderr, options.log_level, options.log_format) as log:
+        if not options.config_check:
+            return serve(configuration, options, log)
         settings = configuration()
         _check_files(options.config_file, settings)
         ServerTLS.of(WebConfigFile(options.web_config_file, log), log)
         names = ", ".join(portal.name for portal in settings.portals)
-        sys.stdout.write(f"{options.config_file}: OK, portals: {names}\n")
+        emit(shown(f"{options.config_file}: OK, portals: {names}") + "\n")
         return 0
-    return serve(configuration, options, log)
 
 
 def serve(
@@ -55,38 +64,56 @@ def serve(
     log: FilteringBoundLogger,
     ready: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Serve until a signal ends it; SIGHUP reloads. 1 where an address cannot be listened on.
+    """Serve until a signal ends it; SIGHUP reloads. 1 where it cannot start, or fails.
 
     ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
     """
-    next_signal = _signals()
+    use_one_arena(os.environ)
+    sys.setswitchinterval(0.001)
+    signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)
-    listeners = _listeners(options)
-    exporter = Exporter(configuration, Clock(), log)
-    servers = _start(exporter, listeners, options, log)
-    if servers:
-        portals = len(exporter.fleet.portals)
-        log.info(
-            "docspace-exporter is ready", version=VERSION, revision=revision(), portals=portals
-        )
-        ready(servers[0].url)
-        while next_signal() == signal.SIGHUP:
-            with contextlib.suppress(ConfigError):  # logged and counted by reload()
-                exporter.reload()
-        log.info("ending")
-        with ThreadPoolExecutor(len(servers)) as side_by_side:
-            side_by_side.map(Server.stop, servers)
+    # Not in this thread: a name that does not resolve would keep signals waiting.
+    starting = in_thread(partial(_start, configuration, options, log, signals.wake), "start")
+    if signals.ended_before(starting):
+        return 0
+    try:
+        started = starting.result()
+    except (OSError, RuntimeError, MemoryError) as exc:
+        log.error("cannot start", error=getattr(exc, "strerror", None) or str(exc) or repr(exc))
+        return 1
+    if started is None:
+        return 1
+    exporter, server, url = started
+    ready(url)
+    number = 0
+    while server.running and not signals.ends(number):
+        number = signals.wait()
+        if number == signal.SIGHUP:
+            number = signals.ended_before(in_thread(partial(_reload, exporter, log), "reload"))
+    log.info("ending")
+    server.stop()
     exporter.close()
-    return 0 if servers else 1
+    return 0 if signals.ends(number) else 1
+
+
+def _reload(exporter: Exporter, log: FilteringBoundLogger) -> None:
+    try:
+        exporter.reload()
+    except ConfigError:
+        pass  # logged and counted by reload()
+    except Exception as exc:  # noqa: BLE001, the boundary: the old configuration stays in force
+        exporter.faults.raise_by_one()
+        log.error("cannot reload the configuration", problem=type(exc).__name__)
 
 
 def _check_files(source: Path, settings: Settings) -> None:
     """Open the files that the portals' settings name. Raises ConfigError for those unfit."""
     problems = []
+    contexts = TLSContexts()  # shared: one for all portals that trust the system's certificates
     for index, portal in enumerate(settings.portals):
         for field, open_it in (
             ("api_key_file", partial(credential.read, portal)),
-            ("tls", partial(TLSContexts().get, portal.tls)),
+            ("tls", partial(contexts.get, portal.tls)),
         ):
             try:
                 open_it()
@@ -96,75 +123,102 @@ def _check_files(source: Path, settings: Settings) -> None:
         raise ConfigError(problems)
 
 
-def _listeners(options: argparse.Namespace) -> Sequence[Listener]:
-    """The addresses of the flags, or the sockets that systemd passes."""
+def _sockets(options: argparse.Namespace, log: FilteringBoundLogger) -> list[socket.socket]:
+    """Sockets on the addresses of the flags, or those that systemd passes.
+
+    None, and a line in the log, where an address cannot be had. Raises FlagError.
+    """
+    if not options.web_systemd_socket:
+        sockets = []
+        for address in options.web_listen_address:
+            try:
+                sockets.append(address.bind())
+            except OSError as exc:
+                log.error("cannot listen", address=str(address), error=exc.strerror or str(exc))
+                return []
+        return sockets
     try:
         passed = inherited_sockets(os.environ)
     except ValueError as exc:
         raise FlagError(f"--web.systemd-socket: {exc}") from None
-    if not options.web_systemd_socket:
-        return tuple(options.web_listen_address)
     if not passed:
         raise FlagError("--web.systemd-socket: expected a socket from systemd, got none")
     return passed
 
 
 def _start(
-    exporter: Exporter,
-    listeners: Sequence[Listener],
+    configuration: Callable[[], Settings],
     options: argparse.Namespace,
     log: FilteringBoundLogger,
-) -> list[Server]:
-    """A server on each address, all with the same application; none where one cannot be had."""
+    ended: Callable[[], None],
+) -> tuple[Exporter, Server, str] | None:
+    """The exporter, the server that serves it, and the URL of its first address.
+
+    None where it cannot listen. Raises what `run` raises, and OSError or RuntimeError where the
+    system lacks something.
+    """
+    exporter = Exporter(configuration, Clock(), log)
+    sockets = _sockets(options, log)
+    if not sockets:
+        return None
     file = WebConfigFile(options.web_config_file, log)
     tls = ServerTLS.of(file, log)
-    app = Guard(_app(exporter, options, log), file, Clock().monotonic)
-    servers: list[Server] = []
-    for listener in listeners:
-        server = Server(listener, app, log, options.web_max_requests, tls)
-        try:
-            server.start()
-        except OSError as exc:
-            log.error("cannot listen", address=str(listener), error=exc.strerror or str(exc))
-            for running in servers:
-                running.stop()
-            return []
-        servers.append(server)
-        log.info("listening", address=str(server.address), tls=tls is not None)
-    return servers
+    portals = len(exporter.fleet.portals)
+    server = Server(
+        sockets,
+        Guard(_app(exporter, options), file),
+        log,
+        threads=options.web_max_requests * WAITING + SPARE_THREADS,
+        tls=None if tls is None else tls.current,
+        reserved=_reserved(portals, options.web_max_requests, log),
+        on_fault=exporter.faults.raise_by_one,
+        on_end=ended,
+    )
+    server.start()
+    for each in sockets:
+        log.info("listening", address=str(ListenAddress.of(each)), tls=tls is not None)
+    log.info("docspace-exporter is ready", version=VERSION, revision=revision(), portals=portals)
+    return exporter, server, ListenAddress.of(sockets[0]).url("http" if tls is None else "https")
 
 
-def _app(exporter: Exporter, options: argparse.Namespace, log: FilteringBoundLogger) -> App:
+def _reserved(portals: int, requests: int, log: FilteringBoundLogger) -> int:
+    """Descriptors that are not for clients: one for each portal's connection, and some more."""
+    reserved = 48 + portals
+    needed = reserved + 2 * requests
+    if descriptor_limit() < needed:
+        log.warning(
+            "too few descriptors: raise the limit of open files (ulimit -n, LimitNOFILE=)",
+            limit=descriptor_limit(),
+            expected=needed,
+        )
+    return reserved
+
+
+def _app(exporter: Exporter, options: argparse.Namespace) -> App:
     web = WebOptions(
         telemetry_path=options.web_telemetry_path,
         external_url=options.web_external_url,
         enable_lifecycle=options.web_enable_lifecycle,
         max_requests=options.web_max_requests,
     )
-    return App(exporter, _front_page(exporter, options), web, log)
+    return App(exporter, _front_page(exporter, options), web)
 
 
 def _front_page(exporter: Exporter, options: argparse.Namespace) -> Handler:
     """What ``/`` shows: the status page, or the plain page without any state."""
     if options.web_disable_status_page:
         return lambda _: landing_page(options.web_telemetry_path)
-    return StatusPage(lambda: exporter.fleet, Clock(), options.web_telemetry_path, HOMEPAGE)
+
+    @functools.cache
+    def page() -> Handler:
+        # Imported once somebody looks at it: the template engine is a tenth of a start.
+        from exporter.web.page.status import StatusPage
+
+        return StatusPage(lambda: exporter.fleet, Clock(), options.web_telemetry_path, HOMEPAGE)
+
+    return lambda request: page()(request)
 
 
 def _ignored(log: FilteringBoundLogger, ignored: "sys.UnraisableHookArgs") -> None:
     """Log what Python would print: from 3.13 on, each client that goes away before its answer."""
     log.debug("ignored in a finalizer", error=ignored.exc_type.__name__)
-
-
-def _signals() -> Callable[[], int]:
-    """A function that waits for the next signal that ends or reloads, and returns its number.
-
-    The interpreter writes them into a pipe by itself. A handler that puts them into a queue could
-    interrupt the get() of that same queue, which then waits on although there is something in it.
-    """
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: None)
-    return lambda: os.read(reading, 1)[0]

@@ -29,7 +29,7 @@ _LEFT_TO_RIGHT_MARK = "\u200e"
 
 def is_terminal() -> bool:
     """Whether standard output is a terminal."""
-    return sys.stdout.isatty()
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def width() -> int:

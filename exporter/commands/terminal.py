@@ -18,6 +18,8 @@ def shown(text: str) -> str:
     What steers a terminal, breaks the line, or reorders or hides what stands beside it appears as
     its escape: ``\n``, ``\u202e``.
     """
+    if text.isprintable():  # so it has none of these; nearly all text is
+        return text
     return "".join(_escaped(char) if _is_unsafe(char) else char for char in text)
 
 
@@ -29,6 +31,8 @@ def json_text(document: object) -> str:
 
 def is_right_to_left(text: str) -> bool:
     """Whether a terminal may write part of it from the right."""
+    if text.isascii():
+        return False
     return any(unicodedata.bidirectional(char) in {"R", "AL", "AN"} for char in text)
 
 
@@ -37,6 +41,8 @@ def emit(text: str) -> None:
 
     Raises SystemExit with a message where it cannot be written.
     """
+    if sys.stdout is None:
+        sys.exit("docspace-exporter: cannot write to standard output: it is closed")
     try:
         sys.stdout.buffer.write(text.encode("utf-8", "replace"))
         sys.stdout.buffer.flush()

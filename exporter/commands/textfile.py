@@ -12,46 +12,53 @@ import secrets
 import signal
 import stat
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
-from exporter.commands.terminal import interrupted
+from exporter.commands.signals import Signals
 from exporter.config import ConfigError, load
 from exporter.exporter import Exporter
 from exporter.flags import FlagError
-from exporter.logs import make_log
+from exporter.logs import background_log
+from exporter.threads import in_thread
 
 #: Mode of a new file: node_exporter runs as another user.
 _MODE = 0o644
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the file, once or at each interval until SIGTERM or SIGINT.
+    """Write the file, once or at each interval; 143 after SIGTERM, 130 after SIGINT.
 
     A portal that fails is data in the file. 1 where that cannot be written; with an interval this
     is logged, and tried again. Raises ConfigError, and FlagError for an output that cannot be.
     """
+    signals = Signals({number: 128 + number for number in (signal.SIGTERM, signal.SIGINT)})
     output = _checked(options.output)
-    log = make_log(sys.stderr, options.log_level, options.log_format)
+    with background_log(sys.stderr, options.log_level, options.log_format) as log:
+        return _run(options, output, signals, log)
+
+
+def _run(
+    options: argparse.Namespace, output: Path, signals: Signals, log: FilteringBoundLogger
+) -> int:
     exporter = Exporter(partial(load, options.config_file, os.environ), Clock(), log)
-    # As Ctrl-C does: it interrupts whatever is waited for, be it portals or the next turn.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        if options.interval is None:
-            return 0 if _scrape(exporter, output, log) else 1
-        _repeat(exporter, partial(_scrape, exporter, output, log), options.interval)
-    except KeyboardInterrupt:
-        log.info("ending")
-    finally:
-        exporter.close()
-    return interrupted() if options.interval is None else 0
+    scrape = partial(_scrape, exporter, output, log)
+    if options.interval is not None:
+        number = _repeat(signals, exporter, scrape, options.interval)
+    else:
+        # Not in this thread: whatever the scrape waits for, this one waits for signals.
+        scraping = in_thread(scrape, "scrape")
+        number = signals.ended_before(scraping)
+        if not number:
+            return 0 if scraping.result() else 1
+    log.info("ending")
+    exporter.close()
+    return 128 + number
 
 
 def _checked(output: Path | None) -> Path:
@@ -70,19 +77,33 @@ def _checked(output: Path | None) -> Path:
     return output
 
 
-def _repeat(exporter: Exporter, scrape: Callable[[], object], interval: float) -> NoReturn:
-    """Scrape at each interval; a turn that is missed is left out. SIGHUP reloads in between."""
-    hung_up = threading.Event()
-    signal.signal(signal.SIGHUP, lambda *_: hung_up.set())
+def _repeat(
+    signals: Signals, exporter: Exporter, scrape: Callable[[], object], interval: float
+) -> int:
+    """Scrape at each interval until a signal ends it, and return that signal.
+
+    A turn that is missed is left out. SIGHUP reloads between two scrapes.
+    """
     turn = time.monotonic()
     while True:
-        scrape()
+        scraping = in_thread(scrape, "scrape")
+        number = signals.ended_before(scraping)
+        if number:
+            return number
+        scraping.result()
         missed = (time.monotonic() - turn) // interval
         turn += interval * (missed + 1)
-        while hung_up.wait(max(turn - time.monotonic(), 0.0)):
-            hung_up.clear()
-            with contextlib.suppress(ConfigError):  # logged by reload()
-                exporter.reload()
+        while (pause := turn - time.monotonic()) > 0:
+            number = signals.wait(pause)
+            if number == signal.SIGHUP:
+                number = signals.ended_before(in_thread(partial(_reload, exporter), "reload"))
+            if signals.ends(number):
+                return number
+
+
+def _reload(exporter: Exporter) -> None:
+    with contextlib.suppress(ConfigError):  # logged by reload()
+        exporter.reload()
 
 
 def _scrape(exporter: Exporter, output: Path, log: FilteringBoundLogger) -> bool:

@@ -4,9 +4,7 @@
 `ConfigError` with every problem of the file. This room opens no connection and reads no key file.
 """
 
-from exporter.config.document import ConfigError
 from exporter.config.load import load
-from exporter.config.secret import Secret
 from exporter.config.settings import (
     Labels,
     PortalSettings,
@@ -15,6 +13,7 @@ from exporter.config.settings import (
     Window,
     Withheld,
 )
+from exporter.yamlfile import ConfigError, Secret
 
 __all__ = [
     "ConfigError",

@@ -2,9 +2,9 @@
 
 import re
 
-from exporter.config import document, values
-from exporter.config.section import Section
+from exporter.config import values
 from exporter.config.settings import Labels
+from exporter.yamlfile import Section, document
 
 _MAX_VALUE = 256
 
@@ -27,15 +27,16 @@ RESERVED = frozenset({"job", "instance", "alertname", "alertstate", "severity", 
 def read(section: Section, common: Labels) -> Labels:
     """The labels of a portal: those of all portals, and over them those of this section."""
     own = {}
-    for name in section.fields:
+    for number, name in enumerate(section.fields, 1):
+        shown = document.shown(name, number)
         try:
             check_name(name)
         except ValueError as exc:
-            section.problem(document.shown(name), str(exc))
+            section.problem(shown, str(exc))
             continue
         if not section.has(name):
-            section.problem(name, "expected a value; an empty label is none in Prometheus")
-        own[name] = section.take(name, value, "")
+            section.problem(shown, "expected a value; an empty label is none in Prometheus")
+        own[name] = section.take(name, value, "", shown)
     return tuple(sorted((dict(common) | own).items()))
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from exporter.config import document, labels, values
-from exporter.config.section import Context, Section
+from exporter.config import labels, values
 from exporter.config.settings import PortalSettings, Settings, TLSSettings
+from exporter.yamlfile import Context, Section, document
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -43,6 +43,8 @@ def _expand(environ: Mapping[str, str], value: object) -> object:
         return value
     if "${" in _VARIABLE.sub("", value):
         raise ValueError("expected a variable such as ${VAR} or ${VAR:-default}")
+    if any("${" in default for _, default in _VARIABLE.findall(value)):
+        raise ValueError("expected no variable in the default of another")
     return _VARIABLE.sub(fill, value)
 
 
@@ -51,11 +53,12 @@ def _settings(top: Section, folder: Path) -> Settings:
     defaults = PortalSettings(name="", url="")
     defaults = replace(
         defaults,
-        timeout=scrape.take("timeout", values.positive_duration, defaults.timeout),
-        min_interval=scrape.take("min_interval", values.duration, defaults.min_interval),
+        timeout=scrape.take("timeout", values.timeout, defaults.timeout),
+        min_interval=scrape.take("min_interval", values.min_interval, defaults.min_interval),
         people_interval=scrape.take(
             "people_interval", values.people_interval, defaults.people_interval
         ),
+        max_keys=scrape.take("max_keys", values.max_keys, defaults.max_keys),
         max_response_size=scrape.take("max_response_size", values.size, defaults.max_response_size),
         expiring_within=top.take("expiring_within", values.windows, defaults.expiring_within),
         labels=labels.read(top.section("labels"), ()),
@@ -82,9 +85,10 @@ def _portal(section: Section, defaults: PortalSettings, folder: Path) -> PortalS
         url=section.require("url", values.portal_url, ""),
         api_key=section.take("api_key", values.secret, None),
         api_key_file=section.take("api_key_file", path, None),
-        timeout=section.take("timeout", values.positive_duration, defaults.timeout),
+        timeout=section.take("timeout", values.timeout, defaults.timeout),
         min_interval=defaults.min_interval,
         people_interval=defaults.people_interval,
+        max_keys=defaults.max_keys,
         max_response_size=defaults.max_response_size,
         expiring_within=section.take("expiring_within", values.windows, defaults.expiring_within),
         tls=_tls(section.section("tls"), folder),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from exporter.config.secret import Secret
+from exporter.yamlfile import Secret
 
 #: Pairs of name and value, sorted by name.
 Labels = tuple[tuple[str, str], ...]
@@ -40,8 +40,9 @@ class PortalSettings:
 
     ``url`` has no trailing slash. Exactly one of ``api_key`` and ``api_key_file`` is set.
     ``timeout``, ``min_interval`` and ``people_interval`` are seconds, ``max_response_size`` is
-    bytes, ``expiring_within`` is sorted from the shortest window. ``labels`` are the portal's own
-    over those of all portals; the values of the labels in ``withhold`` are not shown anywhere.
+    bytes of decoded JSON, ``max_keys`` counts the records in it. ``expiring_within`` is sorted from
+    the shortest window. ``labels`` are the portal's own over those of all portals; the values of
+    the labels in ``withhold`` are not shown anywhere.
     """
 
     name: str
@@ -49,9 +50,12 @@ class PortalSettings:
     api_key: Secret | None = None
     api_key_file: Path | None = None
     timeout: float = 10.0
-    min_interval: float = 0.0
+    min_interval: float = 1.0
     people_interval: float = 300.0
-    max_response_size: int = 64 * 1024 * 1024
+    # A key is about 900 bytes of JSON, so 100,000 are 86 MiB: this leaves half as much again for
+    # long names and permissions.
+    max_keys: int = 100_000
+    max_response_size: int = 128 * 1024 * 1024
     expiring_within: tuple[Window, ...] = (Window("7d", 7 * 86400.0), Window("30d", 30 * 86400.0))
     tls: TLSSettings = TLSSettings()
     proxy_url: Secret | None = None

@@ -3,13 +3,14 @@
 No message repeats the value: it may be a secret that slipped into the wrong field.
 """
 
+import ipaddress
 import re
 import typing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exporter.config.secret import Secret
 from exporter.config.settings import Window, Withheld
+from exporter.yamlfile import Secret
 
 # As Prometheus writes durations: units in falling order, each at most once.
 _DURATION = re.compile(
@@ -18,6 +19,10 @@ _DURATION = re.compile(
     re.ASCII,
 )
 _UNIT_SECONDS = (365 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 60.0, 1.0, 0.001)
+#: Of a name in DNS, in characters (RFC 1035); a dot at its end may follow.
+_LONGEST_HOST = 253
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.ASCII | re.IGNORECASE)
+_BROKEN_ESCAPE = re.compile(r"%(?![2-7][0-9a-f]|[89a-f][0-9a-f])|%7f", re.IGNORECASE)
 _SIZE = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB)?", re.ASCII)
 _SIZE_FACTOR = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
@@ -34,26 +39,26 @@ def text(value: object) -> str:
 
 
 def duration(value: object) -> float:
-    """Seconds, from a duration such as ``10s`` or ``1h30m``; a plain 0 needs no unit."""
-    spelled = _spelled(value)
-    if spelled == "0":
-        return 0.0
-    match = _DURATION.fullmatch(spelled)
-    if match is None or not spelled:
-        raise ValueError("expected a duration such as 10s, 1h30m or 7d")
-    return sum(
-        int(count) * unit
-        for count, unit in zip(match.groups(), _UNIT_SECONDS, strict=True)
-        if count
-    )
+    """Seconds, from a duration such as ``10s`` or ``1h30m``, ten years at most.
+
+    A plain 0 needs no unit.
+    """
+    return _duration(value, "10y", 10 * 365 * 86400.0)
 
 
 def positive_duration(value: object) -> float:
     """Like `duration`, but more than nothing."""
-    seconds = duration(value)
-    if seconds <= 0:
-        raise ValueError("expected a duration longer than 0s")
-    return seconds
+    return _positive(duration(value))
+
+
+def timeout(value: object) -> float:
+    """Seconds for a fetch; a longer one would serve nobody who waits for it."""
+    return _positive(_duration(value, "1h", 3600.0))
+
+
+def min_interval(value: object) -> float:
+    """Seconds for which a fetch serves; what is older than an hour is no state of a portal."""
+    return _duration(value, "1h", 3600.0)
 
 
 def people_interval(value: object) -> float:
@@ -95,11 +100,13 @@ def size(value: object) -> int:
 
 
 def concurrency(value: object) -> int:
-    """A count of fetches; a string of digits is one too, since ``${VAR}`` expands to a string."""
-    spelled = _spelled(value)
-    if not re.fullmatch(r"[1-9]\d{0,3}", spelled, re.ASCII):
-        raise ValueError("expected a whole number from 1 to 9999")
-    return int(spelled)
+    """A count of fetches."""
+    return _count(value, 9_999)
+
+
+def max_keys(value: object) -> int:
+    """A count of keys."""
+    return _count(value, 1_000_000)
 
 
 def boolean(value: object) -> bool:
@@ -119,13 +126,15 @@ def secret(value: object) -> Secret:
 
 
 def portal_url(value: object) -> str:
-    """The base address of a portal, without a trailing slash."""
+    """The base address of a portal: scheme and host in lower case, no trailing slash."""
     url = _http_url(value, "expected an address such as https://acme.onlyoffice.com")
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise ValueError("expected an address without user and password")
     if parts.query or parts.fragment or url.endswith(("?", "#")):
         raise ValueError("expected an address without ? and #")
+    if _BROKEN_ESCAPE.search(parts.path):
+        raise ValueError("expected each % to begin an escape such as %20, not of a control code")
     return url.rstrip("/")
 
 
@@ -152,6 +161,35 @@ def _spelled(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _duration(value: object, longest: str, most: float) -> float:
+    """Seconds; no more than ``most``, so that no timer and no date can overflow."""
+    spelled = _spelled(value)
+    if spelled == "0":
+        return 0.0
+    match = _DURATION.fullmatch(spelled)
+    if match is None or not spelled:
+        raise ValueError("expected a duration such as 10s, 1h30m or 7d")
+    counts = zip(match.groups(), _UNIT_SECONDS, strict=True)
+    seconds = sum(int(count) * unit for count, unit in counts if count)
+    if seconds > most:
+        raise ValueError(f"expected a duration of at most {longest}")
+    return seconds
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("expected a duration longer than 0s")
+    return seconds
+
+
+def _count(value: object, most: int) -> int:
+    """A whole number; a string of digits is one too, since ``${VAR}`` expands to a string."""
+    spelled = _spelled(value)
+    if not re.fullmatch(r"[1-9]\d{0,6}", spelled, re.ASCII) or int(spelled) > most:
+        raise ValueError(f"expected a whole number from 1 to {most}")
+    return int(spelled)
+
+
 def _http_url(value: object, expected: str) -> str:
     url = text(value)
     try:
@@ -159,6 +197,31 @@ def _http_url(value: object, expected: str) -> str:
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets that do not close, a port that is no number
         usable = False
-    if not usable or any(char.isspace() or char == "\\" for char in url):
+    if not usable or not url.isprintable() or any(char in " \\" for char in url):
         raise ValueError(expected)
-    return url
+    user, at, place = parts.netloc.rpartition("@")
+    host = _ip_v6(parts.hostname or "") if place.startswith("[") else _host(parts.hostname or "")
+    port = f":{parts.port}" if parts.port else ""
+    # Not geturl(): it would drop an empty query, which is refused later.
+    rest = url.partition("://")[2][len(parts.netloc) :]
+    return f"{parts.scheme}://{user}{at}{host}{port}{rest}"
+
+
+def _host(host: str) -> str:
+    """A name as DNS can hold it, or an IP v4 address."""
+    try:
+        spelled = host.encode("idna").decode("ascii") if len(host) <= 2 * _LONGEST_HOST else host
+    except UnicodeError:  # an empty label, one that is too long, a letter that no host has
+        spelled = ""
+    if len(spelled.removesuffix(".")) > _LONGEST_HOST:
+        raise ValueError(f"expected a host name of at most {_LONGEST_HOST} characters")
+    if not _HOST.fullmatch(spelled):
+        raise ValueError("expected a host name of letters, digits, - and . or an IP address")
+    return host
+
+
+def _ip_v6(host: str) -> str:
+    try:
+        return f"[{ipaddress.IPv6Address(host)}]"
+    except ValueError:
+        raise ValueError("expected an IP v6 address in the brackets") from None

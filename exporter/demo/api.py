@@ -1,4 +1,4 @@
-"""A portal's HTTP responses, as a WSGI application.
+"""A portal's HTTP responses.
 
 The order of checks is the server's: the portal as a whole, the caller, the portal's state as far as
 it depends on the caller, the rate limit, the scope, and only then what was asked for.
@@ -6,10 +6,9 @@ it depends on the caller, the rate limit, the scope, and only then what was aske
 
 import gzip
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING
 
 from exporter.demo import wire
 from exporter.demo.access import READS_KEYS, READS_PEOPLE, READS_SELF, Caller, authenticate
@@ -18,9 +17,7 @@ from exporter.demo.limits import SlidingWindow
 from exporter.demo.model import Condition, Fault, Portal
 from exporter.demo.people_filter import people_page
 from exporter.demo.wire import Response, failure
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from exporter.httpserver import message
 
 API = "/api/2.0"
 KEYS = f"{API}/keys"
@@ -54,21 +51,21 @@ class Request:
 
     method: str
     path: str
-    query: str
+    query: Mapping[str, list[str]]
     host: str
     scheme: str
     authorization: str
 
     @classmethod
-    def of(cls, environ: "WSGIEnvironment") -> "Request":
-        """Read it from a WSGI environment."""
+    def of(cls, received: message.Request) -> "Request":
+        """Read it from what the server received."""
         return cls(
-            method=environ["REQUEST_METHOD"],
-            path=environ["PATH_INFO"].rstrip("/"),
-            query=environ.get("QUERY_STRING", ""),
-            host=environ.get("HTTP_HOST", "localhost"),
-            scheme=environ["wsgi.url_scheme"],
-            authorization=environ.get("HTTP_AUTHORIZATION", ""),
+            method=received.method,
+            path=received.path.rstrip("/"),
+            query=received.query,
+            host=received.header("Host") or "localhost",
+            scheme=received.scheme,
+            authorization=received.header("Authorization"),
         )
 
     @property
@@ -93,11 +90,9 @@ class PortalApp:
             f"{API}/settings/version/build": self._version,
         }
 
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
+    def __call__(self, received: message.Request) -> message.Reply:
         """Answer one request; by the portal's clock, after its delay, in gzip where accepted."""
-        request = Request.of(environ)
+        request = Request.of(received)
         self._portal.count(request.path)
         response = self._answer(request)
         delay = self._portal.delay + self._fault(request).delay
@@ -108,17 +103,13 @@ class PortalApp:
             "Server": "openresty",
             **dict(response.headers),
         }
-        body = response.body
-        if body:
-            headers["Content-Type"] = response.content_type
-        accepts_gzip = "gzip" in environ.get("HTTP_ACCEPT_ENCODING", "")
+        body, encoding = response.body, "identity"
+        accepts_gzip = "gzip" in received.header("Accept-Encoding")
         if self._portal.gzip and accepts_gzip and len(body) >= GZIP_FROM:
-            body = gzip.compress(body, mtime=0)
-            headers["Content-Encoding"] = "gzip"
+            body, encoding = gzip.compress(body, mtime=0), "gzip"
             headers["Vary"] = "Accept-Encoding"
-        headers["Content-Length"] = str(len(body))
-        start_response(wire.status_line(response.status), list(headers.items()))
-        return [body]
+        kind = response.content_type if body else ""
+        return message.Reply(body, kind, response.status, headers, encoding)
 
     def _fault(self, request: Request) -> Fault:
         return self._portal.faults.get(request.path, Fault())
@@ -155,8 +146,8 @@ class PortalApp:
         limit = portal.rate_limit
         if limit is None or self._window.accept(caller.person.id, now, limit):
             return None
-        told = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", "0"))
-        return Response(429, headers=told)
+        headers = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", "0"))
+        return Response(429, headers=headers)
 
     def _keys(self, request: Request, caller: Caller) -> Response:
         release = self._portal.release

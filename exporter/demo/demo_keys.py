@@ -15,18 +15,18 @@ DAY = 86400.0
 class KeySpec:
     """One key of one portal.
 
-    A key with a `life` was created that many whole days before it expires, `left` seconds from
-    the moment it is put in place (negative: it has expired already). A key without one never
-    expires and is `age` seconds old. `used` is how many seconds ago it was last used, None for
-    never; with `blank_use` the server stores its minimum date for never. `label` tells keys of
-    one name apart; `postfix` sets the key's last characters.
+    A key with a `life` was created that many whole days before it expires, which is `expires_in`
+    seconds after it is put in place (negative: it has expired already). A key without a `life`
+    never expires and is `age` seconds old. `used` is how many seconds ago it was last used, None
+    for never; with `blank_use` the server stores its minimum date for never. `label` tells keys
+    of one name apart; `postfix` sets the key's last characters.
     """
 
     name: str
     creator: Person
     permissions: tuple[str, ...] | None
     life: int | None = None
-    left: float = 0.0
+    expires_in: float = 0.0
     age: float = 0.0
     used: float | None = None
     active: bool = True
@@ -44,8 +44,8 @@ class KeySpec:
 
     def add_to(self, portal: Portal, portal_name: str, now: float) -> DemoKey:
         """Put the key into the portal."""
-        expires_at = None if self.life is None else now + self.left
-        created = now - self.age if self.life is None else now + self.left - self.life * DAY
+        expires_at = None if self.life is None else now + self.expires_in
+        created = now - self.age if self.life is None else now + self.expires_in - self.life * DAY
         never = NO_DATE if self.blank_use else None
         return portal.add_key(
             self.name,

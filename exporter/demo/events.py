@@ -81,16 +81,16 @@ def toggled(start: float, key_id: str, *, on_first: bool) -> Iterator[Event]:
 
 
 def rotated(start: float, spec: KeySpec, portal_name: str) -> Iterator[Event]:
-    """Create a key anew each cycle; 60 s later switch its forerunner off, 120 s later delete it.
+    """Create a key anew each cycle; 60 s later switch its predecessor off, 120 s later delete it.
 
     There are never more than two of them.
     """
-    forerunner: str | None = None
+    predecessor: str | None = None
     for number in count():
         now = start + number * CYCLE_SECONDS
         fresh = replace(spec, label=f"{spec.name}/{number}")
         yield Event(now, appear(fresh, portal_name))
-        if forerunner is not None:
-            yield Event(now + 60.0, switch(forerunner, on=False))
-            yield Event(now + 120.0, vanish(forerunner))
-        forerunner = fresh.key_id(portal_name)
+        if predecessor is not None:
+            yield Event(now + 60.0, switch(predecessor, on=False))
+            yield Event(now + 120.0, vanish(predecessor))
+        predecessor = fresh.key_id(portal_name)

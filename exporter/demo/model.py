@@ -121,7 +121,7 @@ class Portal:
         )
 
     def creator(self, key: DemoKey) -> Person:
-        """Return who made the key, or `REMOVED`."""
+        """Return the person that made the key, or `REMOVED`."""
         return self.people.get(key.creator_id, REMOVED)
 
     def disable(self, person_id: str) -> None:

@@ -1,6 +1,6 @@
 """`GET /api/2.0/people/filter`: the members of a portal by status, page by page."""
 
-from urllib.parse import parse_qs
+from collections.abc import Mapping
 
 from exporter.demo import wire
 from exporter.demo.model import Portal
@@ -9,13 +9,13 @@ from exporter.demo.wire import Response, failure
 MAX_COUNT = 100
 
 
-def people_page(portal: Portal, query: str, url: str) -> Response:
+def people_page(portal: Portal, query: Mapping[str, list[str]], url: str) -> Response:
     """Return one page: `employeeStatus` is 1 (active), 2 (disabled) or a sum; 3 without it.
 
     `count` people from `startIndex` on, `total` in all; a `count` above 100 is a 400. `fields`
-    names what is left of each person, comma-separated.
+    names the fields to send of each person, comma-separated.
     """
-    sent = {name: values[-1] for name, values in parse_qs(query).items()}
+    sent = {name: values[-1] for name, values in query.items()}
     try:
         count = int(sent.get("count", MAX_COUNT))
         start = int(sent.get("startIndex", 0))

@@ -1,4 +1,4 @@
-"""The demo: three portals whose keys are in every condition, and do not stand still.
+"""The demo: three portals with keys in every condition, which change as time passes.
 
 Each run has the same people, keys and moments, counted from its start. At the start:
 
@@ -8,7 +8,7 @@ Each run has the same people, keys and moments, counted from its start. At the s
 of what changes; `zapier` and `badge-printer` go on calling and are refused: one creator is \
 removed, the other disabled |
 | `globex` | 3.6.1 | +05:30 | the owner's, sees all | the exporter's own key expires in four days, \
-the portal's clock is 90 s ahead, `warehouse` was left by a removed creator and is unused |
+the portal's clock is 90 s ahead, `warehouse` has a removed creator and is unused |
 | `initech` | 3.7.1 | -04:00 | a user's, sees own only | the owner's keys are there, but not seen |
 
 What changes in `acme`:
@@ -22,7 +22,7 @@ What changes in `acme`:
 | 120 | `temp-share` is deleted |
 | 150 | `chat-bridge` is switched off; from 480 on it goes on and off every 300 |
 | 540 | `ci-artifacts` expires |
-| 300, 600, ... | `nightly-run` is created anew; from 600 on its forerunner is switched off 60 s \
+| 300, 600, ... | `nightly-run` is created anew; from 600 on its predecessor is switched off 60 s \
 later and deleted 120 s later |
 | 600, 1200, ... | the server's job switches expired keys off |
 
@@ -91,41 +91,45 @@ def _acme(clock: Callable[[], float]) -> DemoPortal:
     specs = {
         spec.label or spec.name: spec
         for spec in (
-            KeySpec("prometheus", ada, ("*:read",), 365, left=200 * DAY, used=15, postfix="d0c5"),
-            KeySpec("crm-sync", liam, (), 365, left=120 * DAY, used=HOUR),
+            KeySpec(
+                "prometheus", ada, ("*:read",), 365, expires_in=200 * DAY, used=15, postfix="d0c5"
+            ),
+            KeySpec("crm-sync", liam, (), 365, expires_in=120 * DAY, used=HOUR),
             KeySpec("backup-nightly", ada, None, age=400 * DAY, used=6 * HOUR),
             KeySpec("zapier", gone, ("*",), age=250 * DAY, used=10),
-            KeySpec("badge-printer", john, ("accounts:read",), 365, left=80 * DAY, used=10),
-            KeySpec("payroll-sync", jane, ("accounts:read",), 365, left=150 * DAY, used=10),
+            KeySpec("badge-printer", john, ("accounts:read",), 365, expires_in=80 * DAY, used=10),
+            KeySpec("payroll-sync", jane, ("accounts:read",), 365, expires_in=150 * DAY, used=10),
             KeySpec("billing-export", liam, ("files:read", "rooms:read"), 90, 3 * DAY, used=10),
             KeySpec(
                 "customer-onboarding-automation",
                 bots,
                 ("accounts:write", "rooms:write"),
                 180,
-                left=20 * DAY,
+                expires_in=20 * DAY,
                 used=5 * HOUR,
             ),
-            KeySpec("ci-artifacts", bots, ("files:write",), 30, left=9 * MINUTE, used=10),
-            KeySpec("webhook-relay", liam, ("rooms:read",), 7, left=30, used=10),
-            KeySpec("report-mailer", wang, ("files:read",), 30, left=90, used=DAY),
-            KeySpec("legacy-import", ada, (), 365, left=180, used=3 * DAY),
-            KeySpec("trial", wang, ("*:read",), 7, left=7 * DAY - 5),
+            KeySpec("ci-artifacts", bots, ("files:write",), 30, expires_in=9 * MINUTE, used=10),
+            KeySpec("webhook-relay", liam, ("rooms:read",), 7, expires_in=30, used=10),
+            KeySpec("report-mailer", wang, ("files:read",), 30, expires_in=90, used=DAY),
+            KeySpec("legacy-import", ada, (), 365, expires_in=180, used=3 * DAY),
+            KeySpec("trial", wang, ("*:read",), 7, expires_in=7 * DAY - 5),
             KeySpec("備份服務", wang, ("accounts:read",), age=300 * DAY, used=140 * DAY),
             KeySpec("★ launch $1 ✓", bots, ("files:read",), age=90 * DAY),
-            KeySpec("migrated", ada, ("rooms:read",), 90, left=60 * DAY, blank_use=True),
+            KeySpec("migrated", ada, ("rooms:read",), 90, expires_in=60 * DAY, blank_use=True),
             KeySpec(
                 "مزامنة الملفات", liam, ("files:read",), 30, -40 * DAY, used=45 * DAY, active=False
             ),
-            KeySpec("summer\ncampaign", bots, None, 90, left=-3 * DAY, used=4 * DAY, active=False),
-            KeySpec("stale-dashboards", ada, ("*:read",), 90, left=-25, used=MINUTE),
+            KeySpec(
+                "summer\ncampaign", bots, None, 90, expires_in=-3 * DAY, used=4 * DAY, active=False
+            ),
+            KeySpec("stale-dashboards", ada, ("*:read",), 90, expires_in=-25, used=MINUTE),
             KeySpec("<script>alert(1)</script>", wang, (), age=12 * DAY, active=False),
             KeySpec(
                 'the "old" C:\\proxy',
                 liam,
                 ("*:write",),
                 365,
-                left=100 * DAY,
+                expires_in=100 * DAY,
                 used=30 * DAY,
                 active=False,
             ),
@@ -133,19 +137,27 @@ def _acme(clock: Callable[[], float]) -> DemoPortal:
                 "deploy", bots, ("files:write",), 30, 5 * DAY, used=3 * DAY, label="deploy/older"
             ),
             KeySpec(
-                "deploy", bots, ("files:write",), 180, left=170 * DAY, used=30, label="deploy/newer"
+                "deploy",
+                bots,
+                ("files:write",),
+                180,
+                expires_in=170 * DAY,
+                used=30,
+                label="deploy/newer",
             ),
             KeySpec(
                 "sync", liam, ("files:read",), 90, 45 * DAY, used=HOUR, label="s/l", postfix="d0c5"
             ),
             KeySpec("sync", wang, ("files:read",), age=60 * DAY, used=8 * HOUR, label="s/w"),
-            KeySpec("temp-share", ada, ("rooms:read", "rooms:write"), 30, left=25 * DAY, used=DAY),
+            KeySpec(
+                "temp-share", ada, ("rooms:read", "rooms:write"), 30, expires_in=25 * DAY, used=DAY
+            ),
             KeySpec("chat-bridge", liam, ("rooms:write",), age=45 * DAY, used=10),
         )
     }
-    new_hire = KeySpec("new-hire", wang, ("accounts.self:read",), 90, left=90 * DAY)
-    new_crm = KeySpec("crm-sync", liam, (), 365, left=365 * DAY, label="crm-sync/newer")
-    nightly = KeySpec("nightly-run", ada, ("files:read",), 1, left=DAY)
+    new_hire = KeySpec("new-hire", wang, ("accounts.self:read",), 90, expires_in=90 * DAY)
+    new_crm = KeySpec("crm-sync", liam, (), 365, expires_in=365 * DAY, label="crm-sync/newer")
+    nightly = KeySpec("nightly-run", ada, ("files:read",), 1, expires_in=DAY)
     ids = {label: spec.key_id("acme") for label, spec in specs.items()}
     start = clock()
     plan = (
@@ -177,16 +189,16 @@ def _globex(clock: Callable[[], float]) -> DemoPortal:
     mail = KeySpec("mail-archive", tom, ("files:read", "files:write"), 365, 180 * DAY, used=10)
     kiosk = KeySpec("kiosk", tom, ("files:read",), age=70 * DAY, used=20 * DAY, active=False)
     specs = (
-        KeySpec("grafana-alerts", priya, ("*:read",), 30, left=4 * DAY, used=15),
+        KeySpec("grafana-alerts", priya, ("*:read",), 30, expires_in=4 * DAY, used=15),
         KeySpec("erp-bridge", priya, None, age=220 * DAY, used=3 * HOUR),
         mail,
         KeySpec("partner-portal", tom, ("rooms:read", "rooms:write"), 90, 10 * DAY, used=DAY),
         KeySpec("audit-2025", priya, ("*:read",), 365, -30 * DAY, used=31 * DAY, active=False),
         kiosk,
-        KeySpec("sandbox", tom, ("*",), 30, left=12 * DAY),
+        KeySpec("sandbox", tom, ("*",), 30, expires_in=12 * DAY),
         KeySpec("warehouse", gone, ("rooms:read",), age=330 * DAY, used=120 * DAY),
     )
-    handover = KeySpec("handover", priya, ("accounts:read",), 7, left=7 * DAY)
+    handover = KeySpec("handover", priya, ("accounts:read",), 7, expires_in=7 * DAY)
     skew = 90.0
     start = clock() + skew
     portal = Portal(
@@ -208,17 +220,17 @@ def _globex(clock: Callable[[], float]) -> DemoPortal:
 def _initech(clock: Callable[[], float]) -> DemoPortal:
     lena = _person("lena@initech.example", "Lena Brandt", owner=True)
     milo = _person("milo@initech.example", "Milo Sørensen")
-    reports = KeySpec("weekly-reports", milo, (), 365, left=40 * DAY, used=10)
+    reports = KeySpec("weekly-reports", milo, (), 365, expires_in=40 * DAY, used=10)
     spare = KeySpec("spare", milo, ("accounts.self:read",), age=33 * DAY)
     payroll = KeySpec("payroll", lena, None, age=500 * DAY, used=30)
     specs = (
         KeySpec("my-metrics", milo, ("*:read",), age=50 * DAY, used=15),
         reports,
-        KeySpec("scanner", milo, ("files:write",), 90, left=6 * DAY, used=2 * DAY),
+        KeySpec("scanner", milo, ("files:write",), 90, expires_in=6 * DAY, used=2 * DAY),
         KeySpec("old-laptop", milo, ("files:read",), 90, -2 * DAY, used=3 * DAY, active=False),
         spare,
         payroll,
-        KeySpec("door-access", lena, ("accounts:read",), 30, left=3 * DAY, used=HOUR),
+        KeySpec("door-access", lena, ("accounts:read",), 30, expires_in=3 * DAY, used=HOUR),
         KeySpec("intranet", lena, ("rooms:read",), 180, -9 * DAY, used=10 * DAY, active=False),
     )
     start = clock()

@@ -1,21 +1,22 @@
 """A portal on a port."""
 
-import logging
-import socket
 import ssl
+import sys
 import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from cheroot.ssl.builtin import BuiltinSSLAdapter
-from cheroot.wsgi import Server
+import structlog
+from structlog.typing import FilteringBoundLogger
 
 from exporter.demo.api import PortalApp
 from exporter.demo.model import Portal
+from exporter.httpserver.listen import ListenAddress
+from exporter.httpserver.server import Server
+from exporter.httpserver.tls import ServerContext, build
+from exporter.httpserver.tlssettings import TLSServerSettings
 
-THREADS = 10
-START_SECONDS = 10.0
+THREADS = 200
 
 
 class DemoServer:
@@ -42,9 +43,10 @@ class DemoServer:
         self.portal = portal
         self._host = host
         self._port = port
-        self._adapter = _tls(certificate, client_ca) if certificate else None
+        self._context = _context(certificate, client_ca) if certificate else None
         self._threads = threads
-        self._running: _Running | None = None
+        self._closing = threading.Event()
+        self._server: Server | None = None
 
     def __repr__(self) -> str:
         return f"<DemoServer {self._host}:{self._port}>"
@@ -53,12 +55,7 @@ class DemoServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -70,111 +67,50 @@ class DemoServer:
     def url(self) -> str:
         """The portal's address, without a slash at the end."""
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._adapter else 'http'}://{host}:{self._port}"
+        return f"{'https' if self._context else 'http'}://{host}:{self._port}"
 
     def start(self) -> None:
         """Listen; connections are accepted once this returns. Nothing happens if it does already.
 
         Raises OSError when the port cannot be had.
         """
-        if self._running is None:
-            address = (self._host, self._port)
-            self._running = _Running(self.portal, address, self._adapter, self._threads)
-            self._port = self._running.port
+        if self._server is not None:
+            return
+        listening = ListenAddress(self._host, self._port).bind()
+        self._port = ListenAddress.of(listening).port
+        self._closing = threading.Event()
+        context = self._context
+        self._server = Server(
+            [listening],
+            PortalApp(self.portal, self._closing),
+            _log(),
+            threads=self._threads,
+            tls=None if context is None else lambda: context,
+        )
+        self._server.start()
 
     def stop(self) -> None:
         """Close every connection and stop listening, within about a second."""
-        if self._running is not None:
-            self._running.stop()
-            self._running = None
+        if self._server is not None:
+            self._closing.set()
+            self._server.stop()
+            self._server = None
 
 
-class _Running:
-    """One run of the web server, from a bound port to the last thread's end."""
-
-    def __init__(
-        self,
-        portal: Portal,
-        address: tuple[str, int],
-        adapter: BuiltinSSLAdapter | None,
-        threads: int,
-    ) -> None:
-        self._closing = threading.Event()
-        self._server = _Server(
-            address,
-            PortalApp(portal, self._closing),
-            numthreads=threads,
-            max=threads,
-            request_queue_size=128,
-            shutdown_timeout=1,
-        )
-        self._server.ssl_adapter = adapter
-        self._failure: OSError | None = None
-        self._bound = threading.Event()
-        # Started from a daemon thread so that the worker threads, which inherit it, are daemons.
-        self._thread = threading.Thread(target=self._serve, name="demo-portal", daemon=True)
-        self._thread.start()
-        if not self._bound.wait(START_SECONDS):
-            raise TimeoutError(f"{address[0]}:{address[1]}: not listening in {START_SECONDS:g} s")
-        if self._failure is not None:
-            raise self._failure
-
-    @property
-    def port(self) -> int:
-        port: int = self._server.bind_addr[1]
-        return port
-
-    def stop(self) -> None:
-        self._closing.set()
-        self._server.stop()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        try:
-            self._server.prepare()
-        except OSError as exc:
-            self._failure = exc
-            return
-        finally:
-            self._bound.set()
-        self._server.serve()
-
-
-class _Server(Server):
-    """Cheroot with a quick stop, a port that can be had again, and its messages in a log."""
-
-    expiration_interval = 0.05  # the longest its accepting loop takes to notice a stop
-    keep_alive_conn_limit = 100
-
-    @staticmethod
-    def bind_socket(socket_: Any, bind_addr: Any) -> Any:
-        """Bind, then allow the port to be bound again at once after this run's connections.
-
-        Cheroot leaves that out for port 0; set after binding, it takes no one else's port.
-        """
-        try:
-            socket_.bind(bind_addr)
-        except OSError:
-            socket_.close()
-            raise
-        socket_.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return socket_
-
-    def error_log(
-        self,
-        msg: str = "",
-        level: int = logging.INFO,
-        traceback: bool = False,  # noqa: FBT001, FBT002 - Cheroot's signature
-    ) -> None:
-        """Log what Cheroot has to say, rather than write it to stderr."""
-        logging.getLogger(__name__).log(level, "%s", msg, exc_info=traceback)
-
-
-def _tls(
+def _context(
     certificate: tuple[Path | str, Path | str], client_ca: Path | str | None
-) -> BuiltinSSLAdapter:
-    adapter = BuiltinSSLAdapter(str(certificate[0]), str(certificate[1]))
-    if client_ca is not None:
-        adapter.context.load_verify_locations(str(client_ca))
-        adapter.context.verify_mode = ssl.CERT_REQUIRED
-    return adapter
+) -> ServerContext:
+    cert, key = map(Path, certificate)
+    if client_ca is None:
+        return build(TLSServerSettings(cert, key))
+    return build(TLSServerSettings(cert, key, Path(client_ca), verify=ssl.CERT_REQUIRED))
+
+
+def _log() -> FilteringBoundLogger:
+    """Errors of the demo's own, on standard error."""
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[structlog.processors.LogfmtRenderer(key_order=["event"])],
+        wrapper_class=structlog.make_filtering_bound_logger("error"),
+    )
+    return log

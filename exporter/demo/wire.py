@@ -60,11 +60,6 @@ def page(status: int, title: str) -> Response:
     return Response(status, text.encode(), HTML_TYPE)
 
 
-def status_line(status: int) -> str:
-    """Return the status with its phrase, as WSGI wants it."""
-    return f"{status} {HTTPStatus(status).phrase}"
-
-
 def date(moment: float | None, utc_offset: timedelta) -> str | None:
     """Write a moment with seven fractional digits and `Z` or the portal's offset."""
     if moment is None:

@@ -1,6 +1,8 @@
 """The credential of a portal: where it comes from and how it is spelled in the header."""
 
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,9 +89,16 @@ def read(settings: PortalSettings) -> Credential:
     return credential
 
 
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a FIFO would wait for somebody who writes, some devices for ever."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def _read_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise CredentialUnusable(f"{path}: expected a regular file")
             content = file.read(_MAX_BYTES + 1)
     except OSError as exc:
         raise CredentialUnusable(f"{path}: cannot be read: {exc.strerror}") from exc

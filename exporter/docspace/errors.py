@@ -1,12 +1,14 @@
-"""Everything that can go wrong on the way to a portal, as one tree.
+"""Everything that can go wrong with a request to a portal, as one tree.
 
 ::
 
     PortalError                     reason               when
     ├── Timeout                     timeout              the deadline of the fetch passed
-    │   └── Crowded                 timeout              it passed while waiting for a slot
+    │   ├── Crowded                 timeout              it passed while waiting for a thread
+    │   └── CutShort                (not counted)        the scrape ended before the fetch
+    ├── InternalError               (not counted)        a fault of the exporter itself
     ├── ConnectionFailed            connection           name resolution, refused, reset, proxy
-    ├── TLSFailed                   tls                  certificate or handshake, theirs or ours
+    ├── TLSFailed                   tls                  certificate, handshake or local TLS files
     ├── CredentialUnusable          credential           the key file is missing, empty or unfit
     ├── TooLarge                    too_large            the decoded answer passes the size cap
     ├── InvalidResponse             invalid_response     200, but not the key list's envelope
@@ -24,8 +26,9 @@
 what happened, ``hint`` what to do about it; neither ever holds a key or a stack trace.
 """
 
+import traceback
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 #: What a 403 is about, as far as the shape of its body shows: the permissions of the key, the
 #: address of the caller, the state of the portal, a proxy that answered in its place.
@@ -69,6 +72,18 @@ class PortalError(Exception):
             self.hint = hint
 
 
+Error = TypeVar("Error", bound=PortalError)
+
+
+def detached(error: Error) -> Error:
+    """The error without its traceback and causes, to be kept.
+
+    Their frames hold the answer that was read, which may have many megabytes.
+    """
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
+
+
 class Timeout(PortalError):
     """The answer was not complete when the deadline passed."""
 
@@ -77,12 +92,37 @@ class Timeout(PortalError):
 
 
 class Crowded(Timeout):
-    """Other portals held every slot for so long that this one was not asked at all."""
+    """Other portals were fetched until the deadline, so this one was not asked at all."""
 
-    hint = "portals that hang hold the slots: raise `scrape.concurrency`, or lower their `timeout`"
+    hint = "too many portals hang at once: raise `scrape.concurrency`, or lower their `timeout`"
 
     def __init__(self) -> None:
-        super().__init__("every slot was taken until it was too late to begin")
+        super().__init__("all threads were busy with other portals until the scrape ended")
+
+
+class CutShort(Timeout):
+    """The scrape ended while the fetch was under way. That says nothing of the portal."""
+
+    hint = "raise the scrape_timeout of Prometheus, or lower the portal's `timeout`"
+
+    def __init__(self) -> None:
+        super().__init__("the scrape ended before the portal answered")
+
+
+class InternalError(PortalError):
+    """A fault of the exporter itself, while it fetched this portal.
+
+    ``fault`` is its kind and ``place`` its file and line; its arguments may hold a key.
+    """
+
+    reason = "internal"
+    hint = "the exporter's log names the place; please report it"
+
+    def __init__(self, fault: BaseException) -> None:
+        super().__init__(f"internal error ({type(fault).__name__})")
+        self.fault = type(fault).__name__
+        places = traceback.extract_tb(fault.__traceback__)
+        self.place = f"{places[-1].filename}:{places[-1].lineno}" if places else "-"
 
 
 class ConnectionFailed(PortalError):
@@ -119,7 +159,7 @@ class InvalidResponse(PortalError):
     """Status 200 with something else than the key list: a login page, a proxy, another product."""
 
     reason = "invalid_response"
-    hint = "is `url` the portal itself? A proxy or a login page in front of it answers like this"
+    hint = "check that `url` is the portal itself: a proxy or a login page answers like this"
 
 
 class Refused(PortalError):
@@ -134,7 +174,7 @@ class Redirected(Refused):
     """3xx. Not followed: the key must not travel to another host."""
 
     reason = "redirect"
-    hint = "put the address the portal points to into `url` if it is the right one"
+    hint = "put the address of the redirect into `url` if it is the right one"
 
 
 class Unauthorized(Refused):
@@ -196,17 +236,17 @@ class RateLimited(Refused):
 
 
 class ServerError(Refused):
-    """5xx, from the portal or from the reverse proxy before it."""
+    """5xx, from the portal or from the reverse proxy in front of it."""
 
     reason = "server_error"
-    hint = "look at the portal's own logs and at the reverse proxy before it"
+    hint = "look at the portal's own logs and at the reverse proxy in front of it"
 
 
 class UnexpectedStatus(Refused):
     """A status that the key list never has."""
 
     reason = "unexpected_status"
-    hint = "is `url` the portal itself, and what stands between?"
+    hint = "check that `url` is the portal itself, and what stands in front of it"
 
 
 #: Every reason, in the order of the contract. Each has its own series from the start.

@@ -64,11 +64,14 @@ _NOT_HTTP = "check the port in `url`: something else than a portal may listen th
 
 
 @contextlib.contextmanager
-def mapped(seconds: float, expired: Callable[[], bool]) -> Iterator[None]:
+def mapped(
+    seconds: float, expired: Callable[[], bool] = bool, hop: Hop = "portal"
+) -> Iterator[None]:
     """Turn foreign exceptions of the body into PortalErrors.
 
     ``expired`` is asked whether the deadline, ``seconds`` after the start, has passed: whatever was
-    raised is a Timeout then.
+    raised is a Timeout then. ``hop`` is what the body connects to, where it is not a request: of a
+    request the exceptions themselves show it.
     """
     try:
         yield
@@ -85,13 +88,13 @@ def mapped(seconds: float, expired: Callable[[], bool]) -> Iterator[None]:
         # urllib3 counts a refused connection among its timeouts: the socket's error decides.
         if expired() or any(isinstance(cause, TimeoutError) for cause in causes):
             raise Timeout(f"no complete answer within {seconds:.3g} s") from exc
-        raise _error(causes) from exc
+        if any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes):
+            hop = "proxy"
+        raise _error(causes, hop) from exc
 
 
-def _error(causes: Sequence[BaseException]) -> PortalError:
-    """The error for an exception, its causes among them, outermost first."""
-    failed_at_proxy = any(isinstance(cause, urllib3.exceptions.ProxyError) for cause in causes)
-    hop: Hop = "proxy" if failed_at_proxy else "portal"
+def _error(causes: Sequence[BaseException], hop: Hop) -> PortalError:
+    """The error for an exception and its causes, which are outermost first."""
     for kind, convert in _CONVERTERS:
         for cause in reversed(causes):
             if isinstance(cause, kind):

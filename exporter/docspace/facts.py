@@ -106,5 +106,5 @@ class FactFinder:
             return None
         response = self._transport.get(path, self._caller.header, remaining, _MAX_BYTES)
         if response.status != 200:
-            raise status_error(response, self._clock.now(), self._caller)
+            raise status_error(response, response.received, self._caller)
         return parse(response.body)

@@ -1,37 +1,24 @@
 """One fetch: read the credential, ask for the list, parse it, find our own key in it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.docspace import credential, wire
-from exporter.docspace.errors import PortalError
+from exporter.docspace import credential
+from exporter.docspace.credential import Credential
+from exporter.docspace.errors import PortalError, Timeout, detached
 from exporter.docspace.facts import FactFinder
 from exporter.docspace.headers import http_date
+from exporter.docspace.masking import mask_key
 from exporter.docspace.model import ApiKey
-from exporter.docspace.observation import PortalFacts
+from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.status_errors import status_error
 from exporter.docspace.transport import Transport
-from exporter.docspace.wire import KeyList
+from exporter.docspace.wire import KeyListReader
 
 KEYS = "/api/2.0/keys"
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a fetch brought. Exactly one of ``listing`` and ``error`` is set.
-
-    ``clock_skew`` is that of the answer, see ``Observation``. ``duration`` is how many seconds the
-    key list alone took.
-    """
-
-    listing: KeyList | None
-    error: PortalError | None
-    own_key: ApiKey | None
-    clock_skew: float | None
-    facts: PortalFacts
-    duration: float
 
 
 class Fetcher:
@@ -41,13 +28,19 @@ class Fetcher:
         self._settings = settings
         self._transport = transport
         self._clock = clock
+        self._caller: Credential | None = None
+        self._reader = KeyListReader(settings.max_keys)
         self._finder = FactFinder(settings, transport, clock)
         self._facts = PortalFacts()
 
-    def fetch(self, seconds: float) -> Fetched:
-        """Fetch the key list within so many seconds. A failure is a result, not an exception."""
+    def fetch(self, seconds: float, early: Callable[[Observation], None]) -> Observation:
+        """Fetch the key list within so many seconds. A failure is a result, not an exception.
+
+        ``early`` gets a success as soon as the list is there, with the facts known so far: whoever
+        cannot wait for what else is asked has that.
+        """
         started = self._clock.monotonic()
-        clock_skew = listing = own_key = error = None
+        clock_skew = None
         try:
             caller = credential.read(self._settings)
             response = self._transport.get(KEYS, caller.header, seconds)
@@ -55,18 +48,51 @@ class Fetcher:
             clock_skew = None if date is None else date - response.received
             if response.status != 200:
                 raise status_error(response, response.received, caller)
-            listing = wire.parse_keys(response.body)
+            listing = self._reader_for(caller).read(response.body, self._checker(started + seconds))
         except PortalError as exc:
-            error = exc
-        duration = self._clock.monotonic() - started
-        if listing is not None:
-            own_key = find_own_key(listing.keys, caller.key_postfix, self._clock.now())
-            self._facts = self._finder.learn(caller, started + seconds)
-        return Fetched(listing, error, own_key, clock_skew, self._facts, duration)
+            observation = self._observation(started, clock_skew)
+            return replace(observation, error=detached(exc))
+        own_key = find_own_key(listing.keys, caller.key_postfix, self._clock.now())
+        observation = replace(
+            self._observation(started, clock_skew), listing=listing, own_key=own_key
+        )
+        early(observation)
+        self._facts = self._finder.learn(caller, started + seconds)
+        return replace(observation, facts=self._facts)
+
+    def _observation(self, started: float, clock_skew: float | None) -> Observation:
+        """What success and failure have in common."""
+        return Observation(
+            portal=self._settings,
+            time=self._clock.now(),
+            duration=self._clock.monotonic() - started,
+            clock_skew=clock_skew,
+            facts=self._facts,
+        )
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    def _reader_for(self, caller: Credential) -> KeyListReader:
+        """The reader of this caller's lists: it masks the credential in the names of keys.
+
+        With another caller, what was known of the one before is worth nothing.
+        """
+        if caller != self._caller:
+            mask = partial(mask_key, mask=caller.mask())
+            self._caller, self._reader = caller, KeyListReader(self._settings.max_keys, mask)
+            self._facts = PortalFacts()
+        return self._reader
+
+    def _checker(self, deadline: float) -> Callable[[], None]:
+        """A function that raises Timeout past the deadline."""
+
+        def check() -> None:
+            if self._clock.monotonic() > deadline:
+                raise Timeout("the key list could not be read within the deadline")
+
+        return check
 
 
 def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> ApiKey | None:

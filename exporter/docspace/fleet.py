@@ -6,10 +6,6 @@ from exporter.clock import Clock
 from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal
 
-#: Share of a scrape's time in which a fetch may still begin. One that got its slot from a fetch
-#: that just hung until the deadline would tell nothing but another timeout.
-_START_WITHIN = 0.9
-
 
 class Fleet:
     """The portals of one configuration, in its order."""
@@ -30,13 +26,10 @@ class Fleet:
     def observe(self, portals: Sequence[Portal], seconds: float) -> list[Observation]:
         """Observe portals side by side within so many seconds, in the order given.
 
-        Should there be more portals than slots, one that hangs waits behind those that answer, and
-        costs none of them its turn.
+        Where there are more portals than threads, those that hung last time come last.
         """
-        now = self._clock.monotonic()
-        deadline = now + seconds
-        in_turn = sorted(portals, key=lambda portal: portal.turn)
-        flights = {
-            portal: portal.begin(deadline, now + seconds * _START_WITHIN) for portal in in_turn
+        deadline = self._clock.monotonic() + seconds
+        fetches = {
+            portal: portal.begin() for portal in sorted(portals, key=lambda each: each.priority)
         }
-        return [portal.finish(flights[portal], deadline) for portal in portals]
+        return [portal.finish(fetches[portal], deadline) for portal in portals]

@@ -60,7 +60,7 @@ class SecretMask:
         return "".join(pieces) + text[end:]
 
     def in_any(self, texts: Iterable[str]) -> bool:
-        """Whether one of the texts would be changed. Much quicker than to try each."""
+        """Whether one of the texts would be changed. Quicker than to try each."""
         together = _NUL.join(texts)
         if not self._parts:
             return self._secret.redact(together) != together
@@ -94,18 +94,11 @@ def _letters(text: str) -> bytes:
     return text.encode("ascii", "ignore").translate(_LOWER, _OTHERS)
 
 
-def mask_names(keys: Iterable[ApiKey], mask: SecretMask) -> tuple[ApiKey, ...]:
-    """The keys, with the secret masked in their names and in those of their creators."""
-    keys = tuple(keys)
-    names = [key.name for key in keys]
-    names += [key.creator.name for key in keys if key.creator is not None]
-    return tuple(_masked(key, mask) for key in keys) if mask.in_any(names) else keys
-
-
-def _masked(key: ApiKey, mask: SecretMask) -> ApiKey:
-    name, creator = mask.apply(key.name), key.creator
-    if creator is not None and (masked := mask.apply(creator.name)) != creator.name:
-        creator = replace(creator, name=masked)
-    if name == key.name and creator is key.creator:
+def mask_key(key: ApiKey, mask: SecretMask) -> ApiKey:
+    """The key, with the secret masked in its name and in that of its creator."""
+    creator = key.creator
+    if not mask.in_any((key.name, creator.name if creator else "")):
         return key
-    return replace(key, name=name, creator=creator)
+    if creator is not None:
+        creator = replace(creator, name=mask.apply(creator.name))
+    return replace(key, name=mask.apply(key.name), creator=creator)

@@ -1,7 +1,7 @@
 """What one look at a portal brought: its keys or an error, when, and how long it took."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from exporter.config import PortalSettings
@@ -29,21 +29,22 @@ class PortalFacts:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One look at one portal, at ``time`` (Unix seconds), ``duration`` seconds long.
+    """One look at one portal, at ``time`` (Unix seconds); its key list took ``duration`` seconds.
 
-    Exactly one of ``listing`` and ``error`` is set. ``facts``, ``last_success`` (Unix seconds) and
-    ``errors`` (failed looks so far, by reason) outlive the single look. ``own_key`` is the key of
-    the list that the exporter itself uses, where it can be found. ``clock_skew`` is the answer's
-    Date header, which counts whole seconds, minus our clock.
+    Exactly one of ``listing`` and ``error`` is set. ``own_key`` is the key of the list that the
+    exporter itself uses, where it can be found. ``clock_skew`` is the answer's Date header, which
+    counts whole seconds, minus our clock. ``facts``, ``last_success`` (Unix seconds) and ``errors``
+    (failed looks so far, by reason) outlive the single look; the last two are the portal's to fill
+    in.
     """
 
     portal: PortalSettings
     time: float
     duration: float
-    listing: KeyList | None
-    error: PortalError | None
-    own_key: ApiKey | None
-    clock_skew: float | None
-    facts: PortalFacts
-    last_success: float | None
-    errors: Mapping[str, int]
+    listing: KeyList | None = None
+    error: PortalError | None = None
+    own_key: ApiKey | None = None
+    clock_skew: float | None = None
+    facts: PortalFacts = PortalFacts()
+    last_success: float | None = None
+    errors: Mapping[str, int] = field(default_factory=dict)

@@ -3,66 +3,88 @@
 In between there is a line only where the reason is one that this outage did not have yet.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
 from structlog.typing import FilteringBoundLogger
 
 from exporter.docspace.errors import PortalError
 from exporter.docspace.observation import Observation
-from exporter.docspace.wire import Malformed
+from exporter.docspace.wire import KeyList, Malformed
 
-#: Malformed records of one answer that get a line each.
-_SHOWN = 10
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to log. Writing it can take long, so no lock is held then."""
+
+    level: Literal["info", "warning", "error"]
+    message: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, log: FilteringBoundLogger) -> None:
+        """Write it."""
+        getattr(log, self.level)(self.message, **self.fields)
 
 
 class OutageLog:
-    """Tells changes, not states. ``log`` is bound to the portal."""
+    """Finds what is new: changes are logged, states are not."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
-        self._log = log
+    def __init__(self) -> None:
         self._down_since: float | None = None
-        self._told: set[str] = set()
+        self._reasons: set[str] = set()
         self._malformed: frozenset[Malformed] = frozenset()
         self._people_reason: str | None = None
 
-    def tell(self, observation: Observation, last: Observation | None) -> None:
-        """Log what is new in this observation against the last one."""
-        error, listing = observation.error, observation.listing
-        if error is not None:
-            if error.reason not in self._told:
-                told = {"reason": error.reason, "error": str(error), "hint": error.hint}
-                self._log.warning(
-                    "portal is still down" if self._told else "portal is down", **told
-                )
-            self._told.add(error.reason)
-            self._down_since = self._down_since or observation.time
-        elif listing is not None:
-            if last is None:
-                self._log.info("portal answers", keys=len(listing.keys))
-            elif self._down_since is not None:
-                seconds = round(observation.time - self._down_since)
-                self._log.info("portal is back", keys=len(listing.keys), down_seconds=seconds)
-            self._down_since = None
-            self._told.clear()
-            self._tell_malformed(listing.malformed)
-            self._log_people(observation.facts.people_error)
+    def lines(self, observation: Observation, last: Observation | None) -> list[Line]:
+        """What to log of this observation, after the last one."""
+        if observation.error is not None:
+            return list(self._failure(observation, observation.error))
+        if observation.listing is None:
+            return []
+        return list(self._success(observation, observation.listing, last))
 
-    def _log_people(self, error: PortalError | None) -> None:
-        """Log that disabled creators are not known, once for each reason in a row."""
+    def _failure(self, observation: Observation, error: PortalError) -> Iterator[Line]:
+        if error.reason not in self._reasons:
+            message = "portal is still down" if self._reasons else "portal is down"
+            fields = {"reason": error.reason, "error": str(error), "hint": error.hint}
+            yield Line("warning", message, fields)
+        self._reasons.add(error.reason)
+        self._down_since = self._down_since or observation.time
+
+    def _success(
+        self, observation: Observation, listing: KeyList, last: Observation | None
+    ) -> Iterator[Line]:
+        keys = len(listing.keys)
+        if last is None:
+            yield Line("info", "portal answers", {"keys": keys})
+        elif self._down_since is not None:
+            seconds = round(observation.time - self._down_since)
+            yield Line("info", "portal is back", {"keys": keys, "down_seconds": seconds})
+        self._down_since = None
+        self._reasons.clear()
+        yield from self._malformed_records(listing)
+        yield from self._people(observation.facts.people_error)
+
+    def _malformed_records(self, listing: KeyList) -> Iterator[Line]:
+        """Each record that is not a key once, for as long as it stays so."""
+        new = [record for record in listing.malformed if record not in self._malformed]
+        for record in new:
+            fields = {"record": record.where, "problem": record.problem}
+            yield Line("warning", "left out a record that is not a valid key", fields)
+        if new and listing.more_malformed:
+            yield Line("warning", "left out more such records", {"count": listing.more_malformed})
+        self._malformed = frozenset(listing.malformed)
+
+    def _people(self, error: PortalError | None) -> Iterator[Line]:
+        """That disabled creators are not known, once for each reason in a row."""
         reason = None if error is None else error.reason
         if error is not None and reason != self._people_reason:
-            self._log.warning(
-                "cannot learn which people are disabled, nor which keys are refused for that",
-                reason=reason,
-                error=str(error),
-                hint="an admin's key with the permission *:read may list people",
-            )
+            fields = {
+                "reason": reason,
+                "error": str(error),
+                "hint": "an admin's key with the permission *:read may list people",
+            }
+            message = "cannot learn which people are disabled, nor which keys are refused for that"
+            yield Line("warning", message, fields)
         self._people_reason = reason
-
-    def _tell_malformed(self, malformed: tuple[Malformed, ...]) -> None:
-        """Log each record that could not be understood once, for as long as it stays so."""
-        new = [record for record in malformed if record not in self._malformed]
-        for record in new[:_SHOWN]:
-            told = {"record": record.where, "problem": record.problem}
-            self._log.warning("left out a key that cannot be understood", **told)
-        if len(new) > _SHOWN:
-            self._log.warning("left out more such keys", count=len(new) - _SHOWN)
-        self._malformed = frozenset(malformed)

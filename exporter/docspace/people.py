@@ -7,7 +7,7 @@ not show that; ``GET /api/2.0/people/filter`` does, to an admin.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from exporter.docspace.errors import InvalidResponse, PortalError, TooLarge
+from exporter.docspace.errors import InvalidResponse, PortalError, TooLarge, detached
 from exporter.docspace.wire import PeoplePage
 
 #: The most people that the server puts on a page; to ask for more is a 400.
@@ -68,9 +68,9 @@ class DisabledPeople:
                     self._end_round(Disabled(frozenset(self._ids)), monotonic())
                     break
         except TooLarge as exc:
-            self._end_round(Disabled(error=exc), monotonic())
+            self._end_round(Disabled(error=detached(exc)), monotonic())
         except PortalError as exc:
-            self._disabled = Disabled(error=exc)
+            self._disabled = Disabled(error=detached(exc))
             self._due = monotonic() + RETRY_SECONDS
             self._start_round()
         return self._disabled
@@ -82,7 +82,7 @@ class DisabledPeople:
 
     def _end_round(self, disabled: Disabled, now: float) -> None:
         self._disabled = disabled
-        self._due = now + self._interval * -(-self._pages // PAGES_A_FETCH)
+        self._due = now + self._interval * max(-(-self._pages // PAGES_A_FETCH), 1)
         self._start_round()
 
     def _add(self, page: PeoplePage) -> None:

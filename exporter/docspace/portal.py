@@ -2,246 +2,324 @@
 
 ::
 
-    begin(deadline) ──┬─ a fetch is under way ──────────► its result
-                      ├─ younger than min_interval ─────► the last observation again
-                      ├─ told to stay away (429) ───────► RateLimited, without a request
-                      └─ otherwise ─────────────────────► fetch, in a thread of its own
+    begin() ──┬─ a fetch is under way ──────────────► its result
+              ├─ younger than min_interval ─────────► the last observation again
+              ├─ to be left alone (429) ────────────► RateLimited, without a request
+              └─ otherwise ─────────────────────────► a fetch, in a thread of the workers
 
-A fetch ends at the deadline of whoever began it. It has a thread of its own since name resolution
-cannot be interrupted: whoever waits gives up in time, and the thread ends by itself.
+A fetch belongs to the portal and has its timeout, whichever scrape began it. A scrape waits for it
+until its own deadline; then that answer alone has the portal down. A fetch that does not end at its
+deadline, since a name resolution or a file hangs, is given up: its thread is left to itself, and
+the next fetch gets another.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.docspace.errors import REASONS, Crowded, PortalError, RateLimited, Timeout
-from exporter.docspace.fetch import Fetched, Fetcher
+from exporter.docspace.deadline import Alarm
+from exporter.docspace.errors import (
+    REASONS,
+    Crowded,
+    CutShort,
+    InternalError,
+    PortalError,
+    RateLimited,
+    Timeout,
+)
+from exporter.docspace.fetch import Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
-from exporter.docspace.outage_log import OutageLog
-from exporter.docspace.slots import Slots
-from exporter.threads import in_thread
+from exporter.docspace.outage_log import Line, OutageLog
+from exporter.docspace.workers import Job, Workers
 
-#: Seconds for which a waiter lets a fetch end by itself before giving it up.
-_GRACE = 0.2
+#: Threads of one portal that may hang at once, given up.
+_MAX_HANGING = 2
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
-    """A fetch under way, or done. It holds a slot until it ends or is given up.
+class Fetch:
+    """A fetch that waits for a thread, is under way, or is done.
 
-    It is ``hurried`` where the scrape that began it left it less time than the portal's timeout.
+    ``settings`` are the portal's when it began. ``waiting`` counts scrapes. ``early`` is a success
+    without what is asked after the key list.
     """
 
-    deadline: float
-    started: float = 0.0
+    settings: PortalSettings
+    fetcher: Fetcher | None = None
+    began: float = 0.0
+    started: float | None = None
+    waiting: int = 1
+    job: Job | None = None
+    early: Observation | None = None
     result: "Future[Observation]" = field(default_factory=Future)
-    given_up: bool = False
-    holds_slot: bool = False
-    hurried: bool = False
+
+    @classmethod
+    def done(cls, observation: Observation) -> "Fetch":
+        """One whose result is there already."""
+        fetch = cls(observation.portal)
+        fetch.result.set_result(observation)
+        return fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the portals of an exporter share.
+
+    ``coalesced`` is called for each scrape that needed no request of its own because another's
+    serves it, ``fault`` for each internal error.
+    """
+
+    clock: Clock
+    log: FilteringBoundLogger
+    workers: Workers
+    alarm: Alarm
+    coalesced: Callable[[], None]
+    fault: Callable[[], None]
 
 
 class Portal:
-    """One configured portal. Any number of threads may observe it at once.
-
-    ``slots`` bounds the fetches of all portals together; ``coalesced`` is called for each
-    observation that needed no request of its own because another's serves it.
-    """
+    """One configured portal. Any number of threads may observe it at once."""
 
     def __init__(
         self,
         settings: PortalSettings,
-        fetcher: Fetcher,
-        clock: Clock,
-        log: FilteringBoundLogger,
-        slots: Slots,
-        coalesced: Callable[[], None],
+        make_fetcher: Callable[[PortalSettings], Fetcher],
+        shared: Shared,
     ) -> None:
         self.settings = settings
-        self._fetcher = fetcher
-        self._clock = clock
-        self._outages = OutageLog(log.bind(portal=settings.name))
-        self._slots = slots
-        self._coalesced = coalesced
+        self._make_fetcher = make_fetcher
+        self._fetcher = make_fetcher(settings)
+        self._shared = shared
+        self._clock = shared.clock
+        self._log = shared.log.bind(portal=settings.name)
+        self._outages = OutageLog()
         self._lock = threading.Lock()
-        self._flight: Flight | None = None
+        self._fetch: Fetch | None = None
+        self._hanging: set[Fetch] = set()
         self._closing = False
+        self._warned_of_cut = False
         self._resume_at = 0.0
         self._last: Observation | None = None
         self._last_at = 0.0
         self._last_success: float | None = None
-        self._turn = False, 0.0
+        self._priority = False, 0.0
         self._errors = Counter(dict.fromkeys(REASONS, 0))
 
     @property
     def last(self) -> Observation | None:
-        """The newest observation, for whoever must not ask the portal."""
+        """The newest observation, for whom the portal must not be asked."""
         return self._last
 
     @property
-    def turn(self) -> tuple[bool, float]:
-        """Sorts portals for slots: the quickest first, last those that hung, which take turns.
+    def priority(self) -> tuple[bool, float]:
+        """Sorts portals for threads: the quickest first, last those that hung, which take turns."""
+        return self._priority
 
-        Only a fetch that had a slot says which of the two a portal is.
-        """
-        return self._turn
-
-    def begin(self, deadline: float, start_by: float | None = None) -> Flight:
-        """Start an observation, or join one.
-
-        While all slots are taken it waits, until ``start_by`` or else the deadline; both are on the
-        monotonic clock.
-        """
+    def reconfigure(self, settings: PortalSettings) -> None:
+        """Go on with other settings for the same portal: its counters and back-off stay."""
         with self._lock:
-            shared = self._shared()
-            if shared is not None:
-                self._coalesced()
-                return shared
-            flight = Flight(deadline, started=self._clock.monotonic())
-            wait = self._resume_at - self._clock.monotonic()
-            if wait > 0:
-                told = f"left alone for {wait:.0f} s more, as it asked"
-                flight.result.set_result(self._record(self._failure(RateLimited(told, 429, wait))))
-                return flight
-            self._flight = flight
-        self._launch(flight, deadline if start_by is None else start_by)
-        return flight
+            old, self._fetcher = self._fetcher, self._make_fetcher(settings)
+            self.settings = settings
+            if self._last is not None:  # new labels, and what is withheld now, hold at once
+                self._last = replace(self._last, portal=settings)
+            unused = self._is_unused(old)
+        if unused:
+            old.close()
 
-    def finish(self, flight: Flight, deadline: float) -> Observation:
-        """Wait for an observation, no longer than the deadline; then it is a Timeout.
+    def begin(self) -> Fetch:
+        """Start a fetch, or join one. Each call must be followed by one of `finish`."""
+        with self._lock:
+            joined = self._joined()
+            if joined is not None:
+                self._shared.coalesced()
+                return joined
+            fetch, lines = self._new()
+        self._write(lines)
+        if not fetch.result.done():
+            self._submit(fetch)
+        return fetch
 
-        One that joined a scrape in a hurry, and has time left when that one gives up, starts anew.
-        """
-        observation = self._wait(flight, deadline)
-        in_vain = flight.hurried and flight.result.done() and isinstance(observation.error, Timeout)
-        if in_vain and deadline > flight.deadline + _GRACE:
-            return self._wait(self.begin(deadline), deadline)
-        return observation
+    def finish(self, fetch: Fetch, deadline: float) -> Observation:
+        """Wait for a fetch until the deadline, in seconds of the monotonic clock."""
+        patience = min(max(deadline - self._clock.monotonic(), 0.0), threading.TIMEOUT_MAX)
+        try:
+            return fetch.result.result(patience)
+        except FutureTimeoutError:
+            return self._leave(fetch)
 
     def close(self) -> None:
         """Close the connections: now, or when the fetch under way ends."""
         with self._lock:
             self._closing = True
-            if self._flight is None:
-                self._fetcher.close()
+            fetcher = self._fetcher
+            unused = self._is_unused(fetcher)
+        if unused:
+            fetcher.close()
 
-    def _wait(self, flight: Flight, deadline: float) -> Observation:
-        patience = min(deadline, flight.deadline) + _GRACE - self._clock.monotonic()
-        try:
-            return flight.result.result(max(patience, 0.0))
-        except FutureTimeoutError:
-            return self._give_up(flight)
-
-    def _shared(self) -> Flight | None:
-        """The flight that serves another observation as well, if there is one."""
-        if self._flight is not None:
-            return self._flight
+    def _joined(self) -> Fetch | None:
+        """The fetch of another scrape that serves this one as well, if there is one."""
+        if self._fetch is not None:
+            self._fetch.waiting += 1
+            return self._fetch
         age = self._clock.monotonic() - self._last_at
-        if self._last is None or self._last.error or age >= self.settings.min_interval:
+        if self._last is None or age >= self.settings.min_interval:
             return None
-        flight = Flight(deadline=0.0)
-        flight.result.set_result(self._last)
-        return flight
+        return Fetch.done(self._last)
 
-    def _launch(self, flight: Flight, start_by: float) -> None:
-        if not self._slots.acquire(start_by - self._clock.monotonic()):
-            with self._lock:
-                self._flight = None
-                waited = self._clock.monotonic() - flight.started
-                flight.result.set_result(self._record(self._failure(Crowded()), waited))
+    def _new(self) -> tuple[Fetch, Sequence[Line]]:
+        """A fetch, done already where the portal must not be asked; and what to log."""
+        now = self._clock.monotonic()
+        error: PortalError | None = None
+        if self._resume_at > now:
+            wait = self._resume_at - now
+            error = RateLimited(f"left alone for {wait:.0f} s more, as it asked", 429, wait)
+        elif sum(fetch.settings is self.settings for fetch in self._hanging) >= _MAX_HANGING:
+            error = Timeout(f"{_MAX_HANGING} earlier fetches hang in DNS or on the key file")
+        if error is not None:
+            observation, lines = self._record(self._failure(error))
+            return Fetch.done(observation), lines
+        if any(fetch.fetcher is self._fetcher for fetch in self._hanging):
+            self._fetcher = self._make_fetcher(self.settings)
+        self._fetch = Fetch(self.settings, self._fetcher, began=now)
+        return self._fetch, ()
+
+    def _submit(self, fetch: Fetch) -> None:
+        try:
+            fetch.job = self._shared.workers.submit(self._priority, partial(self._run, fetch))
+        except (RuntimeError, MemoryError) as exc:  # no thread can start
+            self._fault(fetch, exc)
             return
-        flight.holds_slot = True
-        flight.started = self._clock.monotonic()
-        timeout_at = flight.started + self.settings.timeout
-        flight.hurried = flight.deadline < timeout_at
-        flight.deadline = min(flight.deadline, timeout_at)
-        seconds = max(flight.deadline - flight.started, 0.001)
-        fetching = in_thread(partial(self._fetcher.fetch, seconds), f"fetch {self.settings.name}")
-        fetching.add_done_callback(partial(self._fetched, flight))
+        if fetch in self._hanging:  # given up before its job was known here
+            self._shared.workers.abandon(fetch.job)
 
-    def _fetched(self, flight: Flight, fetching: "Future[Fetched]") -> None:
-        fault = fetching.exception()
-        duration = self._clock.monotonic() - flight.started
+    def _run(self, fetch: Fetch) -> None:
+        """Fetch, in a thread of the workers. Whatever goes wrong costs this portal alone."""
+        assert fetch.fetcher is not None  # noqa: S101, for the type checker
+        try:
+            fetch.started = self._clock.monotonic()
+            timeout = fetch.settings.timeout
+            entry = self._shared.alarm.call_in(timeout, partial(self._expire, fetch))
+            try:
+                observation = fetch.fetcher.fetch(timeout, partial(setattr, fetch, "early"))
+            finally:
+                self._shared.alarm.cancel(entry)
+        except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and bugs of ours
+            self._fault(fetch, exc)
+        else:
+            self._settle(fetch, observation)
         with self._lock:
-            self._land(flight)
-            if fault is not None:  # of ours: raised again in whoever waits
-                flight.result.set_exception(fault)
-                return
-            fetched = fetching.result()
-            # One that was given up is told and counted already.
-            keep = self._observation if flight.given_up else self._record
-            hung = isinstance(fetched.error, Timeout)
-            self._turn = hung, flight.started if hung else duration
-            flight.result.set_result(keep(fetched, fetched.duration))
+            self._hanging.discard(fetch)
+            surplus = fetch.fetcher is not self._fetcher or self._closing
+            unused = surplus and self._is_unused(fetch.fetcher)
+        if unused:
+            fetch.fetcher.close()
 
-    def _land(self, flight: Flight) -> None:
-        self._flight = None
-        self._free_slot(flight)
-        if self._closing:
-            self._fetcher.close()
+    def _expire(self, fetch: Fetch) -> None:
+        """Give up a fetch that has not ended at its deadline; its thread may hang for ever."""
+        timeout = fetch.settings.timeout
+        error = Timeout(f"no complete answer within {timeout:.3g} s")
+        failed = replace(self._failure(error), duration=timeout)
+        if self._settle(fetch, fetch.early or failed, hangs=True) and fetch.job is not None:
+            self._shared.workers.abandon(fetch.job)
 
-    def _free_slot(self, flight: Flight) -> None:
-        """Give the flight's slot back, once, if it got one at all."""
-        if flight.holds_slot:
-            flight.holds_slot = False
-            self._slots.release()
-
-    def _give_up(self, flight: Flight) -> Observation:
-        """Answer for a fetch that has not ended. Past its own deadline its slot is free again.
-
-        A waiter whose deadline is the shorter one speaks for itself alone: the fetch goes on.
-        """
-        error = Timeout("no complete answer within the deadline of the scrape")
+    def _settle(self, fetch: Fetch, observation: Observation, *, hangs: bool = False) -> bool:
+        """Make this the result of a fetch, unless it has one; whether it is."""
         with self._lock:
-            if flight.result.done():  # just now
-                return flight.result.result()
-            now = self._clock.monotonic()
-            failed = self._failure(error)
-            if now < flight.deadline or flight.given_up:
-                self._errors[error.reason] += 1
-                return self._observation(failed, now - flight.started)
-            flight.given_up = True
-            self._free_slot(flight)
-            self._turn = True, flight.started
-            return self._record(failed, now - flight.started)
+            if fetch.result.done():
+                return False
+            if hangs:
+                self._hanging.add(fetch)
+            lines = self._end(fetch, observation)
+        self._write(lines)
+        return True
 
-    def _failure(self, error: PortalError) -> Fetched:
-        """A failure that no answer stands behind."""
+    def _end(self, fetch: Fetch, observation: Observation) -> Sequence[Line]:
+        """Make this the result of a fetch; what to log. The lock is held."""
+        if self._fetch is fetch:
+            self._fetch = None
+        if fetch.started is not None:
+            hung = isinstance(observation.error, Timeout)
+            self._priority = hung, fetch.started if hung else observation.duration
+        recorded, lines = self._record(observation)
+        fetch.result.set_result(recorded)
+        return lines
+
+    def _leave(self, fetch: Fetch) -> Observation:
+        """Answer a scrape whose time is over. The fetch goes on, if it has begun."""
+        with self._lock:
+            if fetch.result.done():  # just now
+                return fetch.result.result()
+            fetch.waiting -= 1
+            if fetch.early is not None:
+                return replace(self._kept(fetch.early), last_success=fetch.early.time)
+            waited = self._clock.monotonic() - fetch.began
+            error: Timeout = Crowded() if fetch.started is None else CutShort()
+            answer = self._kept(replace(self._failure(error), duration=waited))
+            lines: list[Line] = []
+            if fetch.started is not None:
+                self._priority = True, fetch.started
+                if not self._warned_of_cut:
+                    lines.append(Line("warning", str(error), {"hint": error.hint}))
+                    self._warned_of_cut = True
+            unwanted = fetch.job if fetch.waiting == 0 else None
+            if unwanted is not None and self._shared.workers.withdraw(unwanted):
+                lines += self._end(fetch, answer)
+                unwanted = None
+        self._write(lines)
+        if unwanted is not None:  # under way: it must not keep other portals from being fetched
+            self._shared.workers.abandon(unwanted)
+        return answer
+
+    def _failure(self, error: PortalError) -> Observation:
+        """A failure without an answer of the portal."""
         facts = self._last.facts if self._last else PortalFacts()
-        return Fetched(None, error, None, None, facts, 0.0)
+        return Observation(self.settings, self._clock.now(), 0.0, error=error, facts=facts)
 
-    def _record(self, fetched: Fetched, duration: float = 0.0) -> Observation:
-        """Make an observation, and remember what outlives it."""
-        error, last = fetched.error, self._last
+    def _fault(self, fetch: Fetch, exc: BaseException) -> None:
+        """Count and log an internal error, and make it the result of the fetch in any case."""
+        error = InternalError(exc)
+        try:
+            self._shared.fault()
+            self._log.error("internal error in a fetch", error=error.fault, place=error.place)
+        finally:
+            self._settle(fetch, self._failure(error))
+
+    def _is_unused(self, fetcher: Fetcher) -> bool:
+        """Whether no fetch under way has this fetcher; one that hangs is under way as well."""
+        under_way = [*self._hanging, *([self._fetch] if self._fetch else [])]
+        return all(fetch.fetcher is not fetcher for fetch in under_way)
+
+    def _record(self, observation: Observation) -> tuple[Observation, Sequence[Line]]:
+        """Remember what outlives an observation; the observation complete, and what to log."""
+        error, last = observation.error, self._last
         if error is None:
             self._last_success = self._clock.now()
-        else:
+        elif error.reason in self._errors:
             self._errors[error.reason] += 1
         if isinstance(error, RateLimited):
             self._resume_at = self._clock.monotonic() + error.retry_after
-        self._last = self._observation(fetched, duration)
-        self._last_at = self._clock.monotonic()
-        self._outages.tell(self._last, last)
-        return self._last
+        self._last = self._kept(observation)
+        if not isinstance(error, Crowded):  # the portal was not asked, so it may be at once
+            self._last_at = self._clock.monotonic()
+        return self._last, self._outages.lines(self._last, last)
 
-    def _observation(self, fetched: Fetched, duration: float) -> Observation:
-        return Observation(
+    def _kept(self, observation: Observation) -> Observation:
+        """The observation with what the portal remembers, and the settings that hold now."""
+        return replace(
+            observation,
             portal=self.settings,
-            time=self._clock.now(),
-            duration=duration,
-            listing=fetched.listing,
-            error=fetched.error,
-            own_key=fetched.own_key,
-            clock_skew=fetched.clock_skew,
-            facts=fetched.facts,
             last_success=self._last_success,
             errors=dict(self._errors),
         )
+
+    def _write(self, lines: Sequence[Line]) -> None:
+        for line in lines:
+            line.write(self._log)

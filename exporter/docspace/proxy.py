@@ -1,4 +1,4 @@
-"""The proxy on the way to a portal."""
+"""The proxy between the exporter and a portal."""
 
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def proxies(settings: PortalSettings) -> dict[str, str]:
-    """The proxy of the settings, or what HTTP_PROXY, HTTPS_PROXY and NO_PROXY say, by scheme."""
+    """The proxy of the settings, or else of HTTP_PROXY, HTTPS_PROXY and NO_PROXY, by scheme."""
     if settings.proxy_url is not None:
         proxy = settings.proxy_url.reveal()
         return {"http": proxy, "https": proxy}
@@ -20,9 +20,9 @@ def proxies(settings: PortalSettings) -> dict[str, str]:
 
 
 def proxy_endpoint(settings: PortalSettings) -> Endpoint | None:
-    """Host and port of the proxy that requests to this portal go to; None where they go straight.
+    """Host and port of the proxy for requests to this portal; None where there is none.
 
-    Raises ValueError for one in the environment that requests would stumble over.
+    Raises ValueError for a proxy of the environment that cannot be used.
     """
     proxy = select_proxy(settings.url, proxies(settings))
     return None if proxy is None else _proxy_address(proxy)

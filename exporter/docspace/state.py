@@ -1,13 +1,14 @@
 """What a key is at a moment. The only place where a metric compares a key with the time."""
 
-from collections import defaultdict
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import compress, groupby
 from typing import Literal
 
 from exporter.config import Window
-from exporter.docspace.model import ApiKey, CreatorStatus
+from exporter.docspace.model import FULL_ACCESS, REMOVED_CREATOR, ApiKey, CreatorStatus
 
 KeyStatus = Literal["active", "disabled", "expired"]
 Condition = Literal["active", "orphaned", "rotated", "disabled", "expired"]
@@ -80,27 +81,60 @@ def judge(
 
     ``disabled`` holds the ids of disabled people; None where they are not known.
     """
-    replaced = _superseded(keys, now)
+    replaced = find_superseded(keys, now)
     return tuple(_state(key, now, disabled, superseded=key.id in replaced) for key in keys)
 
 
-def summarize(states: Sequence[KeyState], windows: Sequence[Window]) -> Summary:
-    """Count states."""
-    active = [state for state in states if state.status == "active"]
-    lefts = [state.left for state in active if state.left is not None]
+def summarize(
+    keys: Sequence[ApiKey],
+    now: float,
+    windows: Sequence[Window],
+    disabled: frozenset[str] | None,
+    superseded: frozenset[str],
+) -> Summary:
+    """Count keys: as if each had been judged, without making a state of each.
+
+    ``superseded`` is what ``find_superseded`` found at the same moment.
+    """
+    living = [key for key in keys if (end := key.expires) is None or end > now]
+    active = [key for key in living if key.is_active]
+    ends = sorted([key.expires for key in active if key.expires is not None])
+    gone = {REMOVED_CREATOR, *(disabled or ())} - {""}
     return Summary(
-        keys=len(states),
+        keys=len(keys),
         active=len(active),
-        disabled=sum(state.status == "disabled" for state in states),
-        expired=sum(state.status == "expired" for state in states),
+        disabled=len(living) - len(active),
+        expired=len(keys) - len(living),
         expiring={
-            window.label: sum(left <= window.seconds for left in lefts) for window in windows
+            window.label: bisect_right(ends, window.seconds, key=lambda end: end - now)
+            for window in windows
         },
-        never_expiring=len(active) - len(lefts),
-        unrestricted=sum(state.key.access == "full" for state in active),
-        never_used=sum(state.key.last_used is None for state in active),
-        orphaned=sum(state.orphaned is True for state in active),
-        superseded=sum(state.superseded for state in active),
+        never_expiring=len(active) - len(ends),
+        unrestricted=sum([key.permissions == FULL_ACCESS for key in active]),
+        never_used=sum([key.last_used is None for key in active]),
+        orphaned=sum([(by := key.creator) is not None and by.id in gone for key in active]),
+        superseded=sum([key.id in superseded for key in active]) if superseded else 0,
+    )
+
+
+def find_superseded(keys: Sequence[ApiKey], now: float) -> frozenset[str]:
+    """Ids of keys that were rotated.
+
+    Rotated is a key for which the same person made a newer active one of the same name that
+    outlives it. Removed people share one id, so whose key was whose is unknown there.
+    """
+    names = [key.name for key in keys]
+    doubled = {name for name, count in Counter(names).items() if count > 1}
+    families: dict[tuple[str, str], list[ApiKey]] = defaultdict(list)
+    for key in compress(keys, map(doubled.__contains__, names)) if doubled else ():
+        creator = key.creator
+        if creator is not None and creator.id and not creator.removed:
+            families[creator.id, key.name].append(key)
+    return frozenset(
+        key_id
+        for family in families.values()
+        if len(family) > 1
+        for key_id in _outlived(family, now)
     )
 
 
@@ -117,24 +151,6 @@ def _status(key: ApiKey, now: float) -> KeyStatus:
     if key.expires is not None and key.expires <= now:
         return "expired"
     return "active" if key.is_active else "disabled"
-
-
-def _superseded(keys: Iterable[ApiKey], now: float) -> set[str]:
-    """Ids of keys that were rotated.
-
-    Rotated is a key for which the same person made a newer active one of the same name that
-    outlives it. Removed people share one id, so whose key was whose is unknown there.
-    """
-    families: dict[tuple[str, str], list[ApiKey]] = defaultdict(list)
-    for key in keys:
-        if key.creator is not None and key.creator.id and not key.creator.removed:
-            families[key.creator.id, key.name].append(key)
-    return {
-        key_id
-        for family in families.values()
-        if len(family) > 1
-        for key_id in _outlived(family, now)
-    }
 
 
 def _outlived(family: Iterable[ApiKey], now: float) -> Iterable[str]:

@@ -57,7 +57,7 @@ def status_error(response: Response, now: float, credential: Credential) -> Refu
     status = response.status
     found = wire.parse_error_message(response.body, credential.redact) or ""
     message = f"HTTP {status}: {found}" if found else f"HTTP {status}"
-    if 300 <= status < 400:
+    if 300 <= status < 400 and status != 304:
         destination = _destination(response.headers, credential)
         return Redirected(f"HTTP {status} to {destination}", status)
     if status == 403:

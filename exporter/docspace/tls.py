@@ -1,6 +1,7 @@
-"""TLS contexts of portals: shared where the settings are, rebuilt when a file of theirs changes."""
+"""TLS contexts of portals: one for equal settings, built again when one of their files changes."""
 
 import ssl
+import stat
 import threading
 from pathlib import Path
 
@@ -8,10 +9,21 @@ import certifi
 
 from exporter.config import TLSSettings
 from exporter.docspace.errors import TLSFailed
+from exporter.yamlfile.stamp import Stamp, stamp
 
-Stamps = tuple[tuple[int, int], ...]
+Stamps = tuple[Stamp | None, ...]
 
-_OURS = "a file of ours is the matter, not the portal: look at this portal's `tls` section"
+_LOCAL_FILE = (
+    "a file on this machine is at fault, not the portal: check this portal's `tls` section"
+)
+
+
+class _Shared:
+    """The context of equal settings. A file of theirs on a mount that hangs holds up them alone."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.built: tuple[Stamps, ssl.SSLContext] | None = None
 
 
 class TLSContexts:
@@ -19,7 +31,7 @@ class TLSContexts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._contexts: dict[TLSSettings, tuple[Stamps, ssl.SSLContext]] = {}
+        self._shared: dict[TLSSettings, _Shared] = {}
 
     def get(self, settings: TLSSettings) -> ssl.SSLContext:
         """The context for these settings, the same object until one of their files changes.
@@ -27,33 +39,47 @@ class TLSContexts:
         Raises TLSFailed where a file cannot be read or does not hold what it should.
         """
         with self._lock:
+            shared = self._shared.setdefault(settings, _Shared())
+        with shared.lock:
             stamps = _stamps(settings)
-            known = self._contexts.get(settings)
-            if known is None or known[0] != stamps:
-                known = stamps, _build(settings)
-                self._contexts[settings] = known
-            return known[1]
+            if shared.built is None or shared.built[0] != stamps:
+                shared.built = stamps, _build(settings)
+            return shared.built[1]
+
+    def keep(self, settings: frozenset[TLSSettings]) -> None:
+        """Forget the contexts of all other settings."""
+        with self._lock:
+            self._shared = {each: self._shared[each] for each in self._shared if each in settings}
 
 
 def _stamps(settings: TLSSettings) -> Stamps:
-    stamps = []
-    for path in (settings.ca_file, settings.cert_file, settings.key_file):
-        if path is not None:
-            try:
-                status = path.stat()
-            except OSError as exc:
-                raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _OURS) from exc
-            stamps.append((status.st_mtime_ns, status.st_size))
-    return tuple(stamps)
+    """The state of each file behind a context, of the system's certificates where those count."""
+    own = [path for path in (settings.ca_file, settings.cert_file, settings.key_file) if path]
+    for path in own:
+        try:
+            mode = path.stat().st_mode
+        except OSError as exc:
+            raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _LOCAL_FILE) from exc
+        if not stat.S_ISREG(mode):  # OpenSSL would wait at a FIFO for ever
+            raise TLSFailed(f"{path}: expected a regular file", _LOCAL_FILE)
+    return tuple(map(stamp, own if settings.ca_file else [*own, *_system_places()]))
+
+
+def _system_places() -> list[Path]:
+    """Where OpenSSL looks for certificates, SSL_CERT_FILE and SSL_CERT_DIR included."""
+    places = ssl.get_default_verify_paths()
+    return [Path(place) for place in (places.cafile, places.capath) if place]
 
 
 def _build(settings: TLSSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
     except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
-        raise TLSFailed(f"{settings.ca_file}: expected certificates in PEM form", _OURS) from exc
+        raise TLSFailed(
+            f"{settings.ca_file}: expected certificates in PEM form", _LOCAL_FILE
+        ) from exc
     # The same on every Python: 3.13 would refuse private authorities for lack of an extension, and
-    # older ones would not take an intermediate certificate in `ca_file` for an anchor.
+    # older ones would not accept an intermediate certificate in `ca_file` as an anchor.
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     if settings.ca_file is None and not _system_has_certificates():
         context.load_verify_locations(certifi.where())
@@ -64,7 +90,7 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
             raise TLSFailed(
                 f"{settings.cert_file}: expected a certificate in PEM form with the key "
                 f"in {settings.key_file} that belongs to it, not encrypted",
-                _OURS,
+                _LOCAL_FILE,
             ) from exc
     if settings.insecure_skip_verify:
         context.check_hostname = False
@@ -73,6 +99,7 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
 
 
 def _system_has_certificates() -> bool:
-    """Whether OpenSSL's own places (SSL_CERT_FILE and SSL_CERT_DIR included) hold anything."""
-    places = ssl.get_default_verify_paths()
-    return bool(places.cafile) or bool(places.capath and any(Path(places.capath).iterdir()))
+    """Whether any of these places holds something."""
+    return any(
+        place.is_file() or (place.is_dir() and any(place.iterdir())) for place in _system_places()
+    )

@@ -6,7 +6,6 @@ A redirect is an answer like any other and never followed; ``~/.netrc`` and cook
 
 import contextlib
 import http.client
-import http.cookiejar
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,15 +17,15 @@ from requests.adapters import HTTPAdapter
 
 from exporter.clock import Clock
 from exporter.config import PortalSettings, Secret
+from exporter.docspace.connections import Tracker
+from exporter.docspace.deadline import Alarm, Deadline
 from exporter.docspace.errors import ConnectionFailed, TooLarge
 from exporter.docspace.exceptions import mapped
 from exporter.docspace.proxy import proxies, proxy_endpoint
 from exporter.docspace.tls import TLSContexts
-from exporter.docspace.watch import Watch
 from exporter.version import VERSION
 
-_CHUNK = 64 * 1024
-_REFUSAL_BYTES = 64 * 1024
+_ERROR_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +43,21 @@ class Response:
 
 
 class Transport:
-    """The way to one portal. Not for two requests at once."""
+    """The connection to one portal. Not for two requests at once."""
 
-    def __init__(self, settings: PortalSettings, contexts: TLSContexts, clock: Clock) -> None:
+    def __init__(
+        self, settings: PortalSettings, contexts: TLSContexts, clock: Clock, alarm: Alarm
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._contexts = contexts
-        self._watch = Watch()
+        self._alarm = alarm
+        self._tracker = Tracker()
         self._proxies = proxies(settings)
+        self._proxy_problem = _proxy_problem(settings)
         self._context: ssl.SSLContext | None = None
         self._session: requests.Session | None = None
+        self._prepared: tuple[str, Secret, requests.PreparedRequest] | None = None
 
     def get(
         self, path: str, authorization: Secret, seconds: float, max_bytes: int | None = None
@@ -65,38 +69,48 @@ class Transport:
         Raises Timeout, ConnectionFailed, TLSFailed, TooLarge, or InvalidResponse for a body that
         is not what its Content-Encoding says.
         """
+        if self._proxy_problem is not None:
+            raise ConnectionFailed(self._proxy_problem)
+        deadline = Deadline(self._alarm, seconds)
         limit = max_bytes or self._settings.max_response_size
-        with mapped(seconds, lambda: self._watch.expired), self._watch.limit(seconds):
-            _check_proxy(self._settings)
+        with mapped(seconds, lambda: deadline.expired), deadline:
+            self._tracker.deadline = deadline
             session = self._current_session()
-            connected = self._watch.connected
+            request = self._request(path, authorization)
+            connected = self._tracker.connected
             try:
-                return self._exchange(session, path, authorization, seconds, limit)
+                return self._exchange(session, request, deadline, limit)
             except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
                 # A kept connection that the portal closed between two scrapes says nothing of the
                 # portal: one more try, on a fresh connection.
-                if self._watch.expired or self._watch.connected > connected:
+                if deadline.expired or self._tracker.connected > connected:
                     raise
-                return self._exchange(session, path, authorization, seconds, limit)
+                return self._exchange(session, request, deadline, limit)
 
     def close(self) -> None:
         """Close the pooled connections."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def _request(self, path: str, authorization: Secret) -> requests.PreparedRequest:
+        """The request, prepared once for as long as it stays the same."""
+        if self._prepared is None or self._prepared[:2] != (path, authorization):
+            headers = {**_HEADERS, "Authorization": authorization.reveal()}
+            request = requests.Request("GET", self._settings.url + path, headers).prepare()
+            self._prepared = path, authorization, request
+        return self._prepared[2]
 
     def _exchange(
         self,
         session: requests.Session,
-        path: str,
-        authorization: Secret,
-        seconds: float,
+        request: requests.PreparedRequest,
+        deadline: Deadline,
         max_bytes: int,
     ) -> Response:
-        with session.get(
-            self._settings.url + path,
-            headers={"Authorization": authorization.reveal()},
-            timeout=(_connect_seconds(seconds), seconds),
+        with session.send(
+            request,
+            timeout=(_connect_seconds(deadline.seconds), deadline.seconds),
             stream=True,
             allow_redirects=False,
             proxies=self._proxies,
@@ -104,17 +118,13 @@ class Transport:
         ) as answer:
             received = self._clock.now()
             status, headers = answer.status_code, answer.headers
-            body = self._body(answer.raw, max_bytes) if status == 200 else _refusal_body(answer.raw)
-        return Response(status, headers, body, received)
-
-    def _body(self, raw: Any, max_bytes: int) -> bytes:
-        body = bytearray()
-        for chunk in raw.stream(_CHUNK, decode_content=True):
-            body += chunk
+            if status != 200:
+                return Response(status, headers, _start_of_body(answer.raw), received)
+            body: bytes = answer.raw.read(max_bytes + 1, decode_content=True)
             if len(body) > max_bytes:
                 raise TooLarge(f"the decoded answer is larger than {max_bytes} bytes")
-        self._watch.check()  # cut off by the deadline looks like the end where no length was told
-        return bytes(body)
+            deadline.check()  # cut off by it looks like the end where no length was given
+        return Response(status, headers, body, received)
 
     def _current_session(self) -> requests.Session:
         """The pooled session; a fresh one where the TLS files have changed."""
@@ -124,15 +134,24 @@ class Transport:
         if self._session is None or context is not self._context:
             self.close()
             self._context = context
-            self._session = _session(self._watch, context)
+            self._session = _session(self._tracker, context)
         return self._session
 
 
-class _Adapter(HTTPAdapter):
-    """requests' adapter on watched connections and one TLS context of ours."""
+#: The headers of each request, beside Authorization.
+_HEADERS = {
+    "User-Agent": f"docspace-exporter/{VERSION}",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "Connection": "keep-alive",
+}
 
-    def __init__(self, watch: Watch, context: ssl.SSLContext | None) -> None:
-        self._pools = watch.pools()
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter on tracked connections and one TLS context."""
+
+    def __init__(self, tracker: Tracker, context: ssl.SSLContext | None) -> None:
+        self._pools = tracker.pools()
         self._pool_settings: dict[str, Any] = {"ssl_context": context} if context else {}
         super().__init__(pool_connections=1, pool_maxsize=1)
 
@@ -166,32 +185,22 @@ class _Session(requests.Session):
         """Nowhere."""
 
 
-def _session(watch: Watch, context: ssl.SSLContext | None) -> requests.Session:
+def _session(tracker: Tracker, context: ssl.SSLContext | None) -> requests.Session:
     session = _Session()
     session.trust_env = False  # no ~/.netrc: it would replace our Authorization header
-    session.headers.clear()
-    session.headers.update(
-        {
-            "User-Agent": f"docspace-exporter/{VERSION}",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "Connection": "keep-alive",
-        }
-    )
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _Adapter(watch, context)
+    adapter = _Adapter(tracker, context)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
 
 
-def _check_proxy(settings: PortalSettings) -> None:
-    """Raise ConnectionFailed for a proxy of the environment that cannot be used."""
+def _proxy_problem(settings: PortalSettings) -> str | None:
+    """What is wrong with the proxy of the environment, or None."""
     try:
         proxy_endpoint(settings)
-    except ValueError as exc:
-        told = "expected an http or https proxy address in the environment"
-        raise ConnectionFailed(told) from exc
+    except ValueError:
+        return "expected an http or https proxy address in the environment"
+    return None
 
 
 def _connect_seconds(seconds: float) -> float:
@@ -202,9 +211,9 @@ def _connect_seconds(seconds: float) -> float:
     return max(seconds / 3, min(seconds, 1.0))
 
 
-def _refusal_body(raw: Any) -> bytes:
+def _start_of_body(raw: Any) -> bytes:
     """As much of the body as helps to explain; that it broke off says less than the status."""
     with contextlib.suppress(urllib3.exceptions.HTTPError, http.client.HTTPException, OSError):
-        body: bytes = raw.read(_REFUSAL_BYTES, decode_content=True)
+        body: bytes = raw.read(_ERROR_BYTES, decode_content=True)
         return body
     return b""

@@ -1,24 +1,30 @@
-"""Bytes of a portal's answer to typed values: upstream's spellings, nulls and two date forms.
+"""Bytes of a portal's answers to typed values.
 
-Everything here follows what the server sends (DocSpace 3.7) where the OpenAPI description differs.
-Only what cannot be a key list at all is an error; one bad record costs itself.
+Only what cannot be a key list at all is an error; one bad record costs itself. ``envelope`` cuts an
+answer into records, ``record`` makes a key of each.
 """
 
-import html
 import json
 import re
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from operator import ne
+from typing import cast
 
 import msgspec
+from msgspec import Raw
 
+from exporter.docspace import envelope
 from exporter.docspace.errors import InvalidResponse
-from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
+from exporter.docspace.model import ApiKey
+from exporter.docspace.record import Shared, place, read_key, text, typed
 
-_VERSION = re.compile(r"[0-9]{1,6}\.[0-9A-Za-z.+-]{1,25}", re.ASCII)
+#: Records of a list that are not keys and are described; more are counted.
+_DESCRIBED = 10
+#: Records between two looks at the deadline.
+_CHECKED_EACH = 256
+#: Creators and sets of permissions that are remembered, so that equal ones are one object.
+_SHARED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +37,19 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class KeyList:
-    """What one answer held: keys in the portal's order, ids unique, and the records left out."""
+    """What one answer held: keys in the portal's order, ids unique, and the records left out.
+
+    ``malformed`` describes the first ten of these, ``more_malformed`` is how many there are beside.
+    """
 
     keys: tuple[ApiKey, ...]
     malformed: tuple[Malformed, ...]
+    more_malformed: int = 0
+
+    @property
+    def malformed_count(self) -> int:
+        """All records left out."""
+        return len(self.malformed) + self.more_malformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +77,6 @@ class PeoplePage:
     total: int | None
 
 
-class _Date(msgspec.Struct, rename="camel"):
-    """The date form of the OpenAPI description; ``utcTime`` is UTC with or without a ``Z``."""
-
-    utc_time: str
-
-
-class _Creator(msgspec.Struct, rename="camel"):
-    id: str | None = None
-    display_name: str | None = None
-
-
-class _Key(msgspec.Struct, rename="camel"):
-    """The wire form of a key; a null and an absent field are the same."""
-
-    id: str
-    is_active: bool
-    name: str | None = None
-    key_postfix: str | None = None
-    permissions: list[str] | None = None
-    create_by: _Creator | None = None
-    create_on: str | _Date | None = None
-    last_used: str | _Date | None = None
-    expires_at: str | _Date | None = None
-
-
 class _Profile(msgspec.Struct, rename="camel"):
     is_admin: bool
     is_owner: bool = False
@@ -108,37 +98,114 @@ class _Build(msgspec.Struct, rename="camel"):
     doc_space: str
 
 
-def parse_keys(body: bytes) -> KeyList:
-    """Read the answer of ``GET /api/2.0/keys``.
+_profile = msgspec.json.Decoder(_Profile)
+_people = msgspec.json.Decoder(_People)
+_build = msgspec.json.Decoder(_Build)
 
-    Raises InvalidResponse where the body is not the envelope with a list in it, or where the list
-    has records and none of them can be understood: 0 keys would be a lie then.
+_VERSION = re.compile(r"[0-9]{1,6}\.[0-9A-Za-z.+-]{1,25}", re.ASCII)
+
+#: What a record is: a key, or the problem with it.
+_Outcome = ApiKey | str
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A list that was read: its records, what each is, and what became of them.
+
+    It is ``sound`` where every record is a key of its own.
     """
-    records = _response(body)
-    if not isinstance(records, list):
-        raise InvalidResponse(f"expected a list of keys in `response`, got {_kind(records)}")
-    keys: dict[str, ApiKey] = {}
-    malformed: list[Malformed] = []
-    for index, record in enumerate(records):
+
+    records: Sequence[Raw]
+    outcomes: Sequence[_Outcome]
+    keys: KeyList
+    sound: bool
+
+
+class KeyListReader:
+    """Reads the key lists of one portal, one after the other: ``GET /api/2.0/keys``.
+
+    A record that is byte for byte in the last list as well is the same ApiKey object again, not
+    only an equal one: most of a list stays as it is, and what is made of a key can be kept with it.
+    It holds a copy of the last list's records, and nothing of older ones. Two threads may read at
+    once; the list that is read last is the one remembered. ``mask`` hides secrets in a key's names.
+    """
+
+    def __init__(
+        self, max_keys: int = 100_000, mask: Callable[[ApiKey], ApiKey] = lambda key: key
+    ) -> None:
+        self._max_keys = max_keys
+        self._mask = mask
+        self._last = _Read((), (), KeyList((), ()), sound=True)
+        self._shared: Shared = {}
+
+    def read(self, body: bytes, check: Callable[[], None] = lambda: None) -> KeyList:
+        """Read an answer. ``check`` is called now and then, and raises to end it at a deadline.
+
+        Raises InvalidResponse where the body is not the envelope with a list in it, or where the
+        list has records and none of them can be understood: 0 keys would be a lie then. Raises
+        TooLarge for more than ``max_keys`` records.
+        """
+        last = self._last
+        records = envelope.records(body, self._max_keys)
+        check()
+        changed = [at for at, new in enumerate(map(ne, records, last.records)) if new]
+        if len(records) != len(last.records) or len(changed) * 4 > len(records):
+            self._last = self._moved(records, last, check)
+        elif changed:
+            self._last = self._changed(records, changed, last, check)
+        return self._last.keys
+
+    def _changed(
+        self, records: list[Raw], places: Sequence[int], last: _Read, check: Callable[[], None]
+    ) -> _Read:
+        """A list that differs from the last one in these places only."""
+        kept, outcomes = list(last.records), list(last.outcomes)
+        known = _by_content(last, places)
+        for at, record, outcome in self._outcomes(records, places, known, check):
+            kept[at], outcomes[at] = record, outcome
+        if last.sound and all(_id(outcomes[at]) == _id(last.outcomes[at]) for at in places):
+            keys = KeyList(tuple(cast("list[ApiKey]", outcomes)), ())
+            return _Read(kept, outcomes, keys, sound=True)
+        return _assembled(kept, outcomes)
+
+    def _moved(self, records: list[Raw], last: _Read, check: Callable[[], None]) -> _Read:
+        """Any other list."""
+        known = _by_content(last, range(len(last.records)))
+        found = list(self._outcomes(records, range(len(records)), known, check))
+        return _assembled([record for _, record, _ in found], [outcome for *_, outcome in found])
+
+    def _outcomes(
+        self,
+        records: list[Raw],
+        places: Sequence[int],
+        known: Mapping[bytes, tuple[Raw, _Outcome]],
+        check: Callable[[], None],
+    ) -> Iterator[tuple[int, Raw, _Outcome]]:
+        """What the records in these places are, with the copy of each that is to be kept."""
+        if len(self._shared) > _SHARED:
+            self._shared = {}
+        for count, at in enumerate(places):
+            if count % _CHECKED_EACH == 0:
+                check()
+            record = records[at]  # a view of the answer
+            yield at, *(known.get(bytes(record)) or self._read_one(record.copy()))
+
+    def _read_one(self, record: Raw) -> tuple[Raw, _Outcome]:
         try:
-            key = _key(record)
+            return record, self._mask(read_key(record, self._shared))
         except ValueError as exc:  # msgspec.ValidationError is one
-            malformed.append(Malformed(_place(record, index), str(exc)))
-            continue
-        if key.id in keys:
-            malformed.append(Malformed(_place(record, index), "this `id` is in the list already"))
-            continue
-        keys[key.id] = key
-    if malformed and not keys:
-        problem = malformed[0].problem
-        raise InvalidResponse(f"none of {len(malformed)} records is a key that we know: {problem}")
-    return KeyList(tuple(keys.values()), tuple(malformed))
+            return record, str(exc)
+
+
+def parse_keys(body: bytes) -> KeyList:
+    """Read one key list by itself. Raises what ``KeyListReader.read`` raises."""
+    return KeyListReader().read(body)
 
 
 def parse_own_key(body: bytes) -> ApiKey:
     """Read the answer of ``GET /api/2.0/keys/@self``. Raises InvalidResponse."""
     try:
-        return _key(_response(body))
+        return read_key(envelope.response(body), {})
     except ValueError as exc:
         raise InvalidResponse(f"expected a key in `response`: {exc}") from exc
 
@@ -146,8 +213,8 @@ def parse_own_key(body: bytes) -> ApiKey:
 def parse_profile(body: bytes) -> Profile:
     """Read the answer of ``GET /api/2.0/people/@self``. Raises InvalidResponse."""
     try:
-        wire = msgspec.convert(_response(body), _Profile)
-    except msgspec.ValidationError as exc:
+        wire = typed(envelope.response(body), _profile)
+    except ValueError as exc:
         raise InvalidResponse(f"expected a profile in `response`: {exc}") from exc
     return Profile(is_admin=wire.is_admin, is_owner=wire.is_owner)
 
@@ -155,8 +222,8 @@ def parse_profile(body: bytes) -> Profile:
 def parse_people(body: bytes) -> PeoplePage:
     """Read a page of ``GET /api/2.0/people/filter?employeeStatus=2``. Raises InvalidResponse."""
     try:
-        people = msgspec.convert(_envelope(body), _People)
-    except msgspec.ValidationError as exc:
+        people = typed(envelope.unpacked(body), _people)
+    except ValueError as exc:
         raise InvalidResponse(f"expected a page of people: {exc}") from exc
     disabled = frozenset(person.id.lower() for person in people.response if person.status == 2)
     return PeoplePage(disabled, len(people.response), people.total)
@@ -168,8 +235,8 @@ def parse_version(body: bytes) -> str:
     At most 32 characters; empty where the answer holds nothing that looks like a version.
     """
     try:
-        version = msgspec.convert(_response(body), _Build).doc_space.strip()
-    except (InvalidResponse, msgspec.ValidationError):
+        version = typed(envelope.response(body), _build).doc_space.strip()
+    except (InvalidResponse, ValueError):
         return ""
     return version if _VERSION.fullmatch(version) else ""
 
@@ -184,117 +251,34 @@ def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | 
         message = json.loads(body)["error"]["message"]
     except (ValueError, TypeError, LookupError, RecursionError):
         return None
-    return " ".join(_text(mask(message)).split())[:200] if isinstance(message, str) else None
+    return " ".join(text(mask(message)).split())[:200] if isinstance(message, str) else None
 
 
-def _response(body: bytes) -> Any:
-    """Return what the envelope holds. Raises InvalidResponse."""
-    envelope = _envelope(body)
-    if "response" not in envelope:
-        raise InvalidResponse("expected the JSON envelope, got an object without `response`")
-    return envelope["response"]
+def _by_content(last: _Read, places: Sequence[int]) -> dict[bytes, tuple[Raw, _Outcome]]:
+    """The records in these places of a list, and what they are."""
+    return {bytes(last.records[at]): (last.records[at], last.outcomes[at]) for at in places}
 
 
-def _envelope(body: bytes) -> dict[str, Any]:
-    """Read the JSON object around each answer. Raises InvalidResponse.
-
-    json.loads and not msgspec's decoder: that one refuses the whole answer for one lone surrogate.
-    """
-    try:
-        envelope = json.loads(body.decode("utf-8-sig", "replace"))
-    except RecursionError as exc:
-        raise InvalidResponse("expected the JSON envelope, got nesting without end") from exc
-    except ValueError as exc:
-        raise InvalidResponse(f"expected the JSON envelope, got {_looks_like(body)}") from exc
-    if not isinstance(envelope, dict):
-        raise InvalidResponse(f"expected the JSON envelope, got {_kind(envelope)}")
-    return envelope
+def _id(outcome: _Outcome) -> str | None:
+    return outcome.id if isinstance(outcome, ApiKey) else None
 
 
-def _key(record: Any) -> ApiKey:
-    wire = msgspec.convert(record, _Key)
-    key_id = _text(wire.id).strip()
-    if not key_id:
-        raise ValueError("Expected an `id`, got an empty string - at `$.id`")
-    return ApiKey(
-        id=key_id,
-        name=_text(wire.name or ""),
-        postfix=_text(wire.key_postfix or ""),
-        is_active=wire.is_active,
-        permissions=_permissions(wire.permissions),
-        creator=_creator(wire.create_by),
-        created=_date(wire.create_on, "createOn"),
-        last_used=_date(wire.last_used, "lastUsed"),
-        expires=_date(wire.expires_at, "expiresAt"),
-    )
-
-
-def _creator(wire: _Creator | None) -> Creator | None:
-    if wire is None:
-        return None
-    return Creator((wire.id or "").lower(), _text(html.unescape(wire.display_name or "")))
-
-
-def _permissions(scopes: list[str] | None) -> tuple[str, ...]:
-    """No list, an empty one and one with ``*`` in it all mean full access."""
-    if not scopes or "*" in scopes:
-        return FULL_ACCESS
-    return tuple(sorted({_text(scope) for scope in scopes}))
-
-
-def _date(value: str | _Date | None, field: str) -> float | None:
-    """Unix seconds to the microsecond; None for no date and for the minimum date.
-
-    A string without an offset is no date we understand: guessing a zone would be hours wrong.
-    """
-    if value is None:
-        return None
-    text, zone = (value, None) if isinstance(value, str) else (value.utc_time, UTC)
-    if text.startswith("0001-"):
-        return None
-    try:
-        date = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise ValueError(f"Expected a date - at `$.{field}`") from exc
-    if date.tzinfo is None:
-        if zone is None:
-            raise ValueError(f"Expected a date with an offset - at `$.{field}`")
-        date = date.replace(tzinfo=zone)
-    return date.timestamp()
-
-
-def _text(value: str) -> str:
-    """A label value that any reader of the exposition accepts, as close to upstream's as can be.
-
-    Lone surrogates have no UTF-8 form, and Prometheus' parser stops at a NUL: U+FFFD stands for
-    them, and for the other control characters but tab and line ends.
-    """
-    if value.isascii() and value.isprintable():
-        return value
-    return "".join(
-        "\ufffd" if unicodedata.category(char) in {"Cc", "Cs"} and char not in "\t\n\r" else char
-        for char in value
-    )
-
-
-def _place(record: Any, index: int) -> str:
-    """Name a record on one line: its id where it has one, else its place in the list (from 0)."""
-    key_id = record.get("id") if isinstance(record, dict) else None
-    shown = " ".join(_text(key_id).split())[:64] if isinstance(key_id, str) else ""
-    return f"key {shown}" if shown else f"record {index}"
-
-
-def _kind(value: Any) -> str:
-    """What a JSON value is, without showing it."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
-    return "null" if value is None else names.get(type(value), "a number")
-
-
-def _looks_like(body: bytes) -> str:
-    """What a body that is not JSON seems to be, without showing it."""
-    start = body[:512].lstrip().lower()
-    if not start:
-        return "an empty body"
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "an HTML page"
-    return f"{len(body)} bytes that are not JSON"
+def _assembled(records: Sequence[Raw], outcomes: Sequence[_Outcome]) -> _Read:
+    """The list of these records. Raises InvalidResponse where none is a key."""
+    keys: dict[str, ApiKey] = {}
+    malformed: list[Malformed] = []
+    more = 0
+    for at, outcome in enumerate(outcomes):
+        if isinstance(outcome, ApiKey) and outcome.id not in keys:
+            keys[outcome.id] = outcome
+            continue
+        if len(malformed) == _DESCRIBED:
+            more += 1
+            continue
+        problem = outcome if isinstance(outcome, str) else "this `id` is in the list already"
+        malformed.append(Malformed(place(records[at], at), problem))
+    if malformed and not keys:
+        told = f"none of {len(records)} records is a key that we know: {malformed[0].problem}"
+        raise InvalidResponse(told)
+    found = KeyList(tuple(keys.values()), tuple(malformed), more)
+    return _Read(records, outcomes, found, sound=not malformed)

@@ -6,7 +6,7 @@ of the row's own labels and a number; what is unknown yields no sample, never a 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from exporter.config import Withheld
 from exporter.docspace.errors import REASONS
@@ -16,11 +16,14 @@ from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import ORPHANED, Summary
 
 V = TypeVar("V")
+#: Labels that all rows of a table share.
+PORTAL_LABELS = ("portal",)
+KEY_LABELS = ("portal", "key_id", "key_name")
+
 Sample = tuple[tuple[str, ...], float]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyView:
+class KeyView(NamedTuple):
     """A key as the rows of a key see it: without the time, which only counts of a portal know.
 
     ``withhold`` names the labels whose values the portal's settings leave empty.
@@ -57,23 +60,29 @@ class Row(Generic[V]):
     kind: Literal["gauge", "counter", "info"] = "gauge"
 
 
-def one(value: Callable[[V], float | None]) -> Callable[[V], Iterator[Sample]]:
+@dataclass(frozen=True, slots=True)
+class One(Generic[V]):
     """Samples of a row without labels of its own: one value, or none where it is None."""
 
-    def samples(view: V) -> Iterator[Sample]:
-        number = value(view)
-        if number is not None:
-            yield (), number
+    value: Callable[[V], float | None]
 
-    return samples
+    def __call__(self, view: V) -> Iterable[Sample]:
+        """The sample, if there is one."""
+        number = self.value(view)
+        return () if number is None else (((), number),)
 
 
-def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], Iterator[Sample]]:
+def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
+    """Samples of a row without labels of its own."""
+    return One(value)
+
+
+def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
     """Samples from the observation of a portal."""
     return one(lambda view: value(view.observation))
 
 
-def count(value: Callable[[Summary], int]) -> Callable[[Snapshot], Iterator[Sample]]:
+def count(value: Callable[[Summary], int]) -> Callable[[Snapshot], Iterable[Sample]]:
     """Samples that count keys; none while the portal is down."""
     return one(lambda view: None if view.summary is None else value(view.summary))
 
@@ -84,7 +93,7 @@ def _expiring(view: Snapshot) -> Iterator[Sample]:
 
 
 def _malformed(observation: Observation) -> float | None:
-    return None if observation.listing is None else len(observation.listing.malformed)
+    return None if observation.listing is None else observation.listing.malformed_count
 
 
 def _portal_info(view: Snapshot) -> Iterator[Sample]:

@@ -1,26 +1,144 @@
-"""Metric families to bytes: the Prometheus text format and OpenMetrics."""
+"""From snapshots to an exposition: the Prometheus text format and OpenMetrics, plain or gzip.
 
-from collections.abc import Iterable
-from typing import Literal
+The lines of keys are kept (see `blocks`), and what the clock or a counter changes is written anew
+each time. Byte for byte it is what prometheus-client makes of the same samples.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from threading import Lock
+from typing import Any, Literal
 
 from prometheus_client import Metric
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
+from exporter.docspace.snapshot import Snapshot
+from exporter.metrics.blocks import Block, PortalBlocks
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
+from exporter.metrics.gzipped import GzipMember, Identity
+from exporter.metrics.lines import Table
+
 Format = Literal["text", "openmetrics"]
+#: An exposition that is being written.
+Body = GzipMember | Identity
+
+_EOF = b"# EOF\n"
 
 
-def expose(metrics: Iterable[Metric], form: Format) -> bytes:
-    """The exposition of these families. Families without samples are left out."""
-    collector = _Collected([metric for metric in metrics if metric.samples])
-    generate = generate_text if form == "text" else generate_openmetrics
-    text: bytes = generate(collector)
-    return text
+class Renderer:
+    """Makes expositions. One for an exporter; any number of threads may ask at once.
+
+    ``collect`` gives the metrics of the process, which follow the exporter's own.
+    """
+
+    def __init__(self, collect: Callable[[], Iterable[Metric]] = lambda: ()) -> None:
+        self._collect = collect
+        self._exporter = Table(EXPORTER_ROWS, {})
+        self._lock = Lock()
+        self._blocks: dict[str, PortalBlocks] = {}
+        self._names: frozenset[str] | None = None
+
+    def expose(
+        self,
+        snapshots: Sequence[Snapshot],
+        own: ExporterView | None,
+        form: Format,
+        *,
+        compressed: bool = False,
+    ) -> bytes:
+        """The exposition of these portals, and with ``own`` of the exporter, all or part.
+
+        With ``compressed`` it is a gzip member. Families without samples are left out.
+        """
+        return self.finish(self.portals(snapshots, form, compressed=compressed), own, form)
+
+    def portals(
+        self, snapshots: Sequence[Snapshot], form: Format, *, compressed: bool = False
+    ) -> Body:
+        """What an exposition of these portals starts with; any number can be finished from it."""
+        blocks = [self._blocks_of(snapshot) for snapshot in snapshots]
+        pairs = list(zip(blocks, snapshots, strict=True))
+        body = GzipMember() if compressed else Identity()
+        portals = [each.families(snapshot) for each, snapshot in pairs]
+        _write(body, PORTAL_ROWS, portals, form)
+        keys = [each.blocks(snapshot, compressed=compressed) for each, snapshot in pairs]
+        _write_keys(body, keys, form)
+        body.flush()
+        return body
+
+    def finish(self, portals: Body, own: ExporterView | None, form: Format) -> bytes:
+        """The whole exposition, with the exporter's own and the process' metrics as of now."""
+        body = type(portals)(portals)  # type: ignore[arg-type]  # of the same type
+        if own is not None:
+            _write(body, EXPORTER_ROWS, [self._exporter.lines(own)], form)
+            body.write([_generated(self._collect(), form)])
+        if form == "openmetrics":
+            body.write([_EOF])
+        return body.finish()
+
+    def keep(self, names: frozenset[str]) -> None:
+        """Forget what is kept of portals with any other name, and keep nothing of them."""
+        with self._lock:
+            self._names = names
+            self._blocks = {name: each for name, each in self._blocks.items() if name in names}
+
+    def _blocks_of(self, snapshot: Snapshot) -> PortalBlocks:
+        """What is kept of the snapshot's portal; anew where its settings are others."""
+        settings = snapshot.observation.portal
+        with self._lock:
+            blocks = self._blocks.get(settings.name)
+            if blocks is None or blocks.settings != settings:
+                blocks = PortalBlocks(settings)
+                if self._names is None or settings.name in self._names:
+                    self._blocks[settings.name] = blocks
+            return blocks
+
+
+def _write(
+    body: Body,
+    rows: Sequence[Row[Any]],
+    lines: Sequence[list[bytes]],
+    form: Format,
+) -> None:
+    """Write families; ``lines`` has a list for each subject, with the lines of each row."""
+    for number, row in enumerate(rows):
+        text = b"".join([of_subject[number] for of_subject in lines])
+        if text:
+            body.write([_head(row, form), text])
+
+
+def _write_keys(body: Body, portals: Sequence[Sequence[Block]], form: Format) -> None:
+    """Write the families of keys; each portal has a block for each row."""
+    for number, row in enumerate(KEY_ROWS):
+        blocks = [of_portal[number] for of_portal in portals if of_portal[number].size]
+        if blocks:
+            body.write([_head(row, form)])
+            for block in blocks:
+                body.write(block.lines(), block.stretch)
+
+
+@cache
+def _head(row: Row[Any], form: Format) -> bytes:
+    """The lines before the samples of a family, in prometheus-client's own words."""
+    suffix = {"counter": "_total", "info": "_info", "gauge": ""}[row.kind]
+    name = row.name.removesuffix(suffix)
+    unit = "seconds" if name.endswith("_seconds") else ""
+    return _generated([Metric(name, row.help, row.kind, unit)], form)
+
+
+def _generated(metrics: Iterable[Metric], form: Format) -> bytes:
+    """What prometheus-client makes of metrics, without the end of the exposition."""
+    if form == "text":
+        text: bytes = generate_text(_Collected(metrics))
+        return text
+    ended: bytes = generate_openmetrics(_Collected(metrics))  # type: ignore[no-untyped-call]  # theirs
+    return ended.removesuffix(_EOF)
 
 
 class _Collected(Collector):
-    def __init__(self, metrics: list[Metric]) -> None:
+    def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:

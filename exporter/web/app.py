@@ -1,26 +1,25 @@
 """The routes. A caller's mistake is a 400, a portal's failure is data, a fault of ours is a 500."""
 
-import threading
-import traceback
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
-from wsgiref.types import StartResponse, WSGIEnvironment
-
-from structlog.typing import FilteringBoundLogger
 
 from exporter.config import ConfigError
 from exporter.docspace.portal import Portal
 from exporter.exporter import Exporter
+from exporter.httpserver.accept import accepts_gzip
+from exporter.httpserver.message import Handler, Reply, Request
 from exporter.web.discovery import discovery
-from exporter.web.http import Handler, Reply, Request, send
 from exporter.web.negotiation import exposition, scrape_seconds
+from exporter.web.sharing import SharedPlaces
 
 #: Parts of the metrics that `collect[]` chooses from.
 SECTIONS = frozenset({"exporter", "portals"})
 
 READING = ("GET", "HEAD")
 WRITING = ("POST", "PUT")
+
+_HEADERS = {"Vary": "Accept, Accept-Encoding"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +33,20 @@ class WebOptions:
 
 
 class App:
-    """The WSGI application. ``front_page`` answers ``/``."""
+    """The handler of every request. ``front_page`` answers ``/``."""
 
     def __init__(
         self,
         exporter: Exporter,
         front_page: Handler,
         options: WebOptions,
-        log: FilteringBoundLogger,
     ) -> None:
         self._exporter = exporter
         self._options = options
-        self._log = log
-        self._scrapes = threading.Semaphore(options.max_requests)
+        self._places = SharedPlaces(options.max_requests)
         self._prefix = urlsplit(options.external_url or "").path
         self._routes: Mapping[str, tuple[Handler, tuple[str, ...]]] = {
-            "/": (front_page, READING),
+            "/": (self._bounded(front_page), READING),
             "/probe": (self._bounded(self._probe), READING),
             "/sd": (self._discovery, READING),
             "/-/healthy": (lambda _: Reply.text("docspace-exporter is healthy."), READING),
@@ -58,14 +55,10 @@ class App:
             options.telemetry_path: (self._bounded(self._metrics), READING),
         }
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, as WSGI wants it."""
-        request = Request.of(environ)
-        try:
-            reply = self._route(request)
-        except Exception as exc:  # noqa: BLE001, the boundary: a fault of ours is a 500 and counted
-            reply = self._fault(request, exc)
-        return send(reply, request, start_response)
+    def __call__(self, request: Request) -> Reply:
+        """Answer one request. Raises nothing but faults of ours."""
+        reply = self._route(request)
+        return replace(reply, headers={**_HEADERS, **reply.headers})
 
     def _route(self, request: Request) -> Reply:
         handler, methods = self._routes.get(self._path(request), (None, ()))
@@ -84,24 +77,19 @@ class App:
             path = path.removeprefix(self._prefix)
         return path or "/"
 
-    def _fault(self, request: Request, exc: Exception) -> Reply:
-        """Tell the kind of a fault and its place; its arguments may hold a key."""
-        self._exporter.faults.raise_by_one()
-        last = traceback.extract_tb(exc.__traceback__)[-1]
-        place = f"{last.filename}:{last.lineno}"
-        kind = type(exc).__name__
-        self._log.error("request failed", path=request.path, error=kind, place=place)
-        return Reply.text("internal error, see the exporter's log", 500)
-
     def _bounded(self, handler: Handler) -> Handler:
+        """The handler, refusing with 503 where too many different things are asked at once."""
+
         def bounded(request: Request) -> Reply:
-            if not self._scrapes.acquire(blocking=False):
+            query = ((name, tuple(values)) for name, values in request.query.items())
+            subject = request.path, tuple(query)
+            if not self._places.take(request.client, subject):
                 self._exporter.rejected.raise_by_one()
                 return Reply.text("too many scrapes at once, try again later", 503)
             try:
                 return handler(request)
             finally:
-                self._scrapes.release()
+                self._places.give_back(subject)
 
         return bounded
 
@@ -122,8 +110,9 @@ class App:
     def _expose(self, request: Request, portals: tuple[Portal, ...], *, own: bool) -> Reply:
         wanted = exposition(request.header("Accept"))
         seconds = scrape_seconds(request.header("X-Prometheus-Scrape-Timeout-Seconds"))
-        body = self._exporter.expose(portals, seconds, wanted.format, own=own)
-        return Reply(body, wanted.content_type)
+        gzip = accepts_gzip(request.header("Accept-Encoding"))
+        body = self._exporter.expose(portals, seconds, wanted.format, own=own, compressed=gzip)
+        return Reply(body, wanted.content_type, encoding="gzip" if gzip else "identity")
 
     def _discovery(self, request: Request) -> Reply:
         settings = [portal.settings for portal in self._exporter.fleet.portals]

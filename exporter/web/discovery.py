@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from exporter.config import Labels
-from exporter.web.http import Reply, Request
+from exporter.httpserver.message import Reply, Request
 
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?", re.ASCII)
 
@@ -22,7 +22,7 @@ def discovery(
     host = request.header("Host")
     if external_url is None and not _HOST.fullmatch(host):
         return Reply.text("Host: expected the exporter's address, or set --web.external-url", 400)
-    parts = urlsplit(external_url or f"{request.environ['wsgi.url_scheme']}://{host}")
+    parts = urlsplit(external_url or f"{request.scheme}://{host}")
     groups = [
         {
             "targets": [parts.netloc],

@@ -2,8 +2,8 @@
 
 import html
 
+from exporter.httpserver.message import Reply
 from exporter.version import VERSION
-from exporter.web.http import Reply
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -1,9 +1,10 @@
-"""What a request's headers ask for: format, compression, time."""
+"""What a request's headers ask for: format, time."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from exporter.httpserver.accept import elements
 from exporter.metrics.exposition import Format
 
 #: Seconds left to carry the answer back before the scraper gives up.
@@ -55,12 +56,6 @@ def _newer(form: Format, media: str, parameters: Mapping[str, str]) -> Expositio
     return Exposition(form, content_type)
 
 
-def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether an Accept-Encoding header allows gzip."""
-    qualities = {coding: quality for quality, coding, _ in _elements(accept_encoding)}
-    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
-
-
 def scrape_seconds(timeout: str) -> float:
     """Seconds for a scrape, from X-Prometheus-Scrape-Timeout-Seconds less half a second."""
     try:
@@ -74,20 +69,6 @@ def scrape_seconds(timeout: str) -> float:
 
 def _by_preference(header: str) -> list[tuple[str, dict[str, str]]]:
     """The elements of an Accept header, the most wanted first and without those refused by q=0."""
-    wanted = [element for element in _elements(header) if element[0] > 0]
+    wanted = [element for element in elements(header) if element[0] > 0]
     wanted.sort(key=lambda element: -element[0])
     return [(name, parameters) for _, name, parameters in wanted]
-
-
-def _elements(header: str) -> Iterator[tuple[float, str, dict[str, str]]]:
-    """Quality, name and parameters of each element; one with a broken q counts as wanted."""
-    for element in header.split(","):
-        name, *pieces = (piece.strip() for piece in element.split(";"))
-        pairs = (piece.partition("=") for piece in pieces)
-        parameters = {key.strip().lower(): value.strip(' "') for key, _, value in pairs}
-        try:
-            quality = float(parameters.pop("q", "1"))
-        except ValueError:
-            quality = 1.0
-        if name:
-            yield quality, name.lower(), parameters

@@ -62,12 +62,18 @@ class Browser:
         self._driver.quit()
 
     def open(
-        self, url: str, width: int = 1440, *, dark: bool = False, scripts: bool = True
+        self,
+        url: str,
+        width: int = 1440,
+        *,
+        height: int = 900,
+        dark: bool = False,
+        scripts: bool = True,
     ) -> None:
         """Load a page; what was logged before is forgotten."""
         self._command(
             "Emulation.setDeviceMetricsOverride",
-            width=width, height=900, deviceScaleFactor=1, mobile=width < 500,
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 500,
         )  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._command("Emulation.setEmulatedMedia", features=[scheme])
@@ -91,6 +97,11 @@ class Browser:
         """What the console got since the page was opened, or since the last call."""
         return [entry["message"] for entry in self._driver.get_log("browser")]
 
+    def errors(self) -> list[str]:
+        """Those of them that are errors."""
+        entries = self._driver.get_log("browser")
+        return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
+
     def requests(self) -> list[str]:
         """The addresses asked for since the page was opened, or since the last call."""
         events = (
@@ -102,6 +113,21 @@ class Browser:
             if event["method"] == "Network.requestWillBeSent"
         )
         return [url for url in sent if urlsplit(url).scheme not in {"about", "data"}]
+
+    def failures(self) -> list[str]:
+        """Status and address of the answers above 399, since the page was opened or asked last.
+
+        What `requests` would return is forgotten.
+        """
+        events = (
+            json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")
+        )
+        answers = (
+            event["params"]["response"]
+            for event in events
+            if event["method"] == "Network.responseReceived"
+        )
+        return [f"{a['status']} {a['url']}" for a in answers if a["status"] > 399]
 
     def screenshot(self, *, whole: bool = True) -> bytes:
         """A PNG of the page, or of the part that the window shows."""

@@ -2,28 +2,24 @@
 
 import json
 import subprocess
-import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from wsgiref.types import StartResponse, WSGIApplication
+from typing import Self
 
-from exporter.web.listen import ListenAddress
-from exporter.web.server import Server
-from exporter.web.toolkit.guard import Guard
-from exporter.web.toolkit.tls import ServerTLS
-from exporter.web.toolkit.webfile import WebConfigFile
+from exporter.httpserver.guard import Guard
+from exporter.httpserver.listen import ListenAddress
+from exporter.httpserver.message import Handler, Reply, Request
+from exporter.httpserver.server import Server
+from exporter.httpserver.tls import ServerTLS
+from exporter.httpserver.webfile import WebConfigFile
 from support.standing import Log
 
 
-def echo(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """An application that answers with the scheme and the path it was asked for."""
-    body = f"{environ['wsgi.url_scheme']} {environ['PATH_INFO']}\n".encode()
-    headers = [("Content-Length", str(len(body))), ("X-Content-Type-Options", "nosniff")]
-    start_response("200 OK", headers)
-    return [body]
+def echo(request: Request) -> Reply:
+    """A handler that answers with the scheme and the path it was asked for."""
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return Reply(f"{request.scheme} {request.path}\n".encode(), headers=headers)
 
 
 @dataclass(frozen=True)
@@ -57,17 +53,21 @@ def curl(url: str, *options: str | Path) -> Answer:
 class Web:
     """A server on 127.0.0.1 whose web configuration is the file ``config``."""
 
-    def __init__(self, folder: Path, text: str, app: WSGIApplication = echo) -> None:
+    def __init__(self, folder: Path, text: str, handler: Handler = echo) -> None:
         self.config = folder / "web.yml"
         self.config.write_text(text)
         self.log = Log()
         file = WebConfigFile(self.config, self.log.log)
+        tls = ServerTLS.of(file, self.log.log)
+        listening = ListenAddress("127.0.0.1", 0).bind()
+        self.address = ListenAddress.of(listening)
+        self.url = self.address.url("http" if tls is None else "https")
         self.server = Server(
-            ListenAddress("127.0.0.1", 0),
-            Guard(app, file, time.monotonic),
+            [listening],
+            Guard(handler, file),
             self.log.log,
-            max_requests=4,
-            tls=ServerTLS.of(file, self.log.log),
+            threads=8,
+            tls=None if tls is None else tls.current,
         )
 
     def __enter__(self) -> Self:
@@ -85,12 +85,7 @@ class Web:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return self.server.address.port
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return self.server.url
+        return self.address.port
 
     def curl(self, *options: str | Path, path: str = "/") -> Answer:
         """Ask it with curl."""

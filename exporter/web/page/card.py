@@ -32,7 +32,7 @@ class Urgency:
     urgent: bool = False
 
 
-ORPHANED = Urgency("orphaned", "refused: creator gone", urgent=True)
+ORPHANED = Urgency("orphaned", "refused, creator gone", urgent=True)
 WEEK = Urgency("week", "within 7 days", urgent=True)
 MONTH = Urgency("month", "in 7 to 30 days", urgent=True)
 QUARTER = Urgency("quarter", "in 30 to 90 days")
@@ -165,7 +165,7 @@ class JudgedPortal:
             expires=None if key.expires is None else date(key.expires),
             access=key.access,
             permissions=() if "permissions" in withhold else key.permissions,
-            used="never used" if key.last_used is None else f"used {ago(self.now - key.last_used)}",
+            used=_used(state, self.now),
             creator=key.creator.name if key.creator and "creator" not in withhold else "",
             refused=_REFUSED.get(state.creator_status, ""),
             own=own is not None and own.id == key.id,
@@ -249,6 +249,13 @@ def _when(state: KeyState) -> str:
     return f"expired {ago(-state.left)}" if state.left <= 0 else moment(state.left)
 
 
+def _used(state: KeyState, now: float) -> str:
+    """The last use; of a key that the portal refuses, the last attempt."""
+    verb = "tried" if state.condition == "orphaned" else "used"
+    last = state.key.last_used
+    return f"never {verb}" if last is None else f"last {verb} {ago(now - last)}"
+
+
 def _took(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
@@ -278,7 +285,7 @@ def _notes(observation: Observation) -> Iterable[str]:
         yield "It is not known who is disabled: keys refused for that are not marked."
     if observation.own_key is None:
         yield "It is not known which of these keys the exporter uses."
-    malformed = len(observation.listing.malformed) if observation.listing else 0
+    malformed = observation.listing.malformed_count if observation.listing else 0
     if malformed:
         yield f"{plural(malformed, 'record')} could not be read and were left out."
     skew = observation.clock_skew or 0.0

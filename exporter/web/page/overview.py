@@ -142,7 +142,8 @@ def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> 
     if up:
         if totals[ORPHANED]:
             count = totals[ORPHANED]
-            yield f"{plural(count, 'key')} {'is' if count == 1 else 'are'} refused: creator gone."
+            gone = "is dead: its creator is" if count == 1 else "are dead: their creators are"
+            yield f"{plural(count, 'key')} {gone} gone."
         yield _expiring(totals)
     elif not down:
         yield "Waiting for the first scrape."

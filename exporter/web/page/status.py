@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from exporter.clock import Clock
 from exporter.docspace.fleet import Fleet
+from exporter.httpserver.message import Reply, Request
 from exporter.version import VERSION
-from exporter.web.http import Reply, Request
 from exporter.web.page.overview import overview
 
 

@@ -1,0 +1,77 @@
+"""A client's TLS handshake, in the event loop."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from structlog.typing import FilteringBoundLogger
+from tornado.iostream import StreamClosedError
+
+from exporter.httpserver.clients import Client
+from exporter.httpserver.http1 import TLSStream, in_thread
+from exporter.httpserver.tls import ServerContext
+from exporter.yamlfile import ConfigError
+
+#: The first byte of a TLS handshake's record.
+_HANDSHAKE = b"\x16"
+_PLAIN_HTTP = (
+    b"HTTP/1.0 400 Bad Request\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\n\r\n"
+    b"plain HTTP was sent to a port that speaks HTTPS\n"
+)
+
+
+class Handshakes:
+    """Makes the handshakes of a server. ``current`` looks at files, so it runs in a thread."""
+
+    def __init__(self, current: Callable[[], ServerContext], log: FilteringBoundLogger) -> None:
+        self._current = current
+        self._log = log
+        self._looking: asyncio.Future[ServerContext] | None = None
+
+    async def make(self, client: Client, sock: socket.socket) -> TLSStream | None:
+        """The stream after a handshake; None where the client is not let in.
+
+        Why it failed lies with the client or its network, and is no news; what is wrong with our
+        own files is logged where they are read. Raises RuntimeError where no thread is left.
+        """
+        try:
+            if not await _speaks_tls(sock):
+                return None
+            if self._looking is None or self._looking.done():
+                self._looking = in_thread(self._current)
+            # Handshakes that begin meanwhile share the answer.
+            server = await asyncio.shield(self._looking)
+            wrapped = server.context.wrap_socket(
+                sock, server_side=True, do_handshake_on_connect=False
+            )
+            stream = TLSStream(wrapped, ssl_options=server.context)
+            client.close = stream.close
+            await stream.wait_for_handshake()
+        except (OSError, ValueError, ConfigError, StreamClosedError) as exc:  # ValueError: a name
+            reason = getattr(exc, "reason", None) or type(exc).__name__
+            self._log.debug("TLS connection ended", client=client.address, reason=reason)
+            return None
+        if server.accepts(wrapped.getpeercert()):
+            return stream
+        self._log.debug("TLS client is not in client_allowed_sans", client=client.address)
+        stream.close()
+        return None
+
+
+async def _speaks_tls(sock: socket.socket) -> bool:
+    """Whether a client begins with a handshake; plain HTTP is told that this is not the port."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(sock, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(sock)
+    first = sock.recv(1, socket.MSG_PEEK)
+    if first not in {_HANDSHAKE, b""}:
+        # What a client sent and nobody read would make the kernel drop our answer to it.
+        sock.recv(64 * 1024)
+        sock.send(_PLAIN_HTTP)
+    return first == _HANDSHAKE

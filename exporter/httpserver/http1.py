@@ -1,0 +1,107 @@
+"""What the server adds to tornado: stricter requests, streams without delays, calls in threads."""
+
+import _thread
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import parse_qs, unquote
+
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPInputError,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.iostream import IOStream, SSLIOStream
+
+from exporter.httpserver.message import Reply, Request, encode
+
+T = TypeVar("T")
+
+#: An answer, ready to be sent.
+Answer = tuple[ResponseStartLine, HTTPHeaders, bytes]
+
+_LENGTH = re.compile(r"\d{1,15}", re.ASCII)
+
+
+class PlainStream(IOStream):
+    """A connection as tornado's, but for its delays."""
+
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        r"""Read a head; what begins like none, as TLS does, is not waited for until its end."""
+        return super().read_until_regex(regex + rb"|\A[^!-~\r\n]", max_bytes)
+
+    def set_nodelay(self, value: bool) -> None:  # noqa: FBT001, tornado's signature
+        """Leave TCP_NODELAY as it was set; tornado would unset it between two answers."""
+
+
+class TLSStream(PlainStream, SSLIOStream):
+    """The same for HTTPS."""
+
+
+def request_of(line: RequestStartLine, headers: HTTPHeaders, client: str, scheme: str) -> Request:
+    """A request without its body.
+
+    Raises HTTPInputError for what tornado leaves to its users: whatever a proxy before us might
+    read in another way.
+    """
+    hosts, lengths = headers.get_list("Host"), headers.get_list("Content-Length")
+    if line.version not in {"HTTP/1.1", "HTTP/1.0"} or not line.path.startswith("/"):
+        raise HTTPInputError("expected a path and HTTP/1.1")
+    if len(hosts) > 1 or (not hosts and line.version == "HTTP/1.1"):
+        raise HTTPInputError("expected one Host")
+    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
+        raise HTTPInputError("expected at most one Content-Length, of digits")
+    if "Transfer-Encoding" in headers and (lengths or line.version == "HTTP/1.0"):
+        raise HTTPInputError("expected no Transfer-Encoding with a Content-Length or HTTP/1.0")
+    path, _, query = line.path.partition("?")
+    return Request(
+        method=line.method,
+        path=unquote(path),
+        query=parse_qs(query, keep_blank_values=True),
+        headers={name.lower(): headers[name] for name in headers},
+        client=client,
+        scheme=scheme,
+    )
+
+
+def answer_of(reply: Reply, request: Request) -> Answer:
+    """What to send. Raises ValueError or HTTPInputError for a status or header that cannot be."""
+    headers = HTTPHeaders()
+    fields, body = encode(reply, request)
+    for name, value in fields.items():
+        headers.add(name, value)
+    return (
+        ResponseStartLine("HTTP/1.1", reply.status, HTTPStatus(reply.status).phrase),
+        headers,
+        body,
+    )
+
+
+def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
+    """Run a call beside the event loop, in a thread that does not keep the process alive.
+
+    Raises RuntimeError or MemoryError where no thread can be had.
+    """
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[T] = loop.create_future()
+
+    def settle(outcome: Callable[[], None]) -> None:
+        if not result.done():
+            outcome()
+
+    def work() -> None:
+        try:
+            outcome = partial(result.set_result, call())
+        except BaseException as exc:  # noqa: BLE001, raised again in whoever waits
+            outcome = partial(result.set_exception, exc)
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, outcome)
+
+    # Thread.start() would have the event loop wait until the thread runs, behind all that do.
+    _thread.start_new_thread(work, ())
+    return result

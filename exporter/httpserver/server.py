@@ -1,0 +1,298 @@
+"""The server: one thread accepts, reads and writes; each request is handled in one of its own.
+
+Clients that are slow, silent or many hold a descriptor each, for ten seconds, and no thread.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import resource
+import socket
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+from tornado import http1connection, httputil
+from tornado.iostream import IOStream
+
+from exporter.httpserver.clients import Client, Clients
+from exporter.httpserver.handshake import Handshakes
+from exporter.httpserver.http1 import Answer, PlainStream, answer_of, in_thread, request_of
+from exporter.httpserver.message import Handler, Reply, Request
+from exporter.httpserver.places import Places
+from exporter.httpserver.tls import ServerContext
+
+_MAX_HEAD = 64 * 1024
+#: No request to an exporter needs a body.
+MAX_BODY = 8 * 1024
+#: Bytes of a body that is sent in one piece with its head.
+_SMALL = 16 * 1024
+#: Seconds that requests may still take once the end is asked for.
+_GRACE = 0.8
+#: accept() fails with these where descriptors or memory run out; then some connections are closed.
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_EVICTED = 8
+
+_BUSY = Reply.text("too many requests at once, try again later", 503, Retry_After="1")
+_FAULT = Reply.text("internal error, see the exporter's log", 500)
+
+
+def descriptor_limit() -> int:
+    """How many files and sockets this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**20 if soft == resource.RLIM_INFINITY else soft
+
+
+class Server:
+    """Serves a handler on sockets that listen.
+
+    With ``tls`` it speaks HTTPS only: that gives the context in force, before each handshake.
+    ``threads`` requests are handled at once, and a few more of addresses that have none; others
+    are answered with 503. ``reserved`` descriptors are left to the rest of the process.
+    ``on_fault`` is called when the handler or the server raises what it should not, ``on_end`` when
+    it serves no more.
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        handler: Handler,
+        log: FilteringBoundLogger,
+        *,
+        threads: int,
+        tls: Callable[[], ServerContext] | None = None,
+        max_body: int = MAX_BODY,
+        reserved: int = 32,
+        on_fault: Callable[[], None] = lambda: None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._sockets = sockets
+        self._handler = handler
+        self._log = log
+        self._handshakes = None if tls is None else Handshakes(tls, log)
+        self._limits = http1connection.HTTP1ConnectionParameters(
+            max_header_size=_MAX_HEAD, max_body_size=max_body
+        )
+        self._on_fault = on_fault
+        self._on_end = on_end
+        self._threads = Places(threads)
+        wanted = max(2 * threads, min(1000, descriptor_limit() // 2))
+        self._clients = Clients(max(min(wanted, descriptor_limit() - reserved), 8))
+        self._events: Counter[str] = Counter()
+        self._quiet_until: dict[str, float] = {}
+        self._thread = threading.Thread(target=self._run, name="serve", daemon=True)
+        self._started: Future[None] = Future()
+        self._ending = asyncio.Event()
+
+    def start(self) -> None:
+        """Accept connections, in a thread. Raises OSError or RuntimeError where it cannot."""
+        # tornado's lines are about clients, and quote what they sent. Faults come to `fault`.
+        logging.getLogger("tornado").addHandler(logging.NullHandler())
+        self._thread.start()
+        self._started.result()
+
+    @property
+    def running(self) -> bool:
+        """Whether it serves; it does until `stop`, unless it failed."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Accept no more, let requests end for a second, then leave them."""
+        with contextlib.suppress(RuntimeError):  # it has ended already
+            self._loop.call_soon_threadsafe(self._ending.set)
+        self._thread.join(_GRACE + 0.5)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as exc:  # noqa: BLE001, of no use to this thread; raised in start()
+            if self._started.done():
+                self.fault(exc)
+            else:
+                self._started.set_exception(exc)
+        self._on_end()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(lambda _, context: self.fault(context.get("exception")))
+        for listening in self._sockets:
+            listening.setblocking(False)  # noqa: FBT003, its only parameter
+            self._listen(listening)
+        self._started.set_result(None)
+        await self._ending.wait()
+        for listening in self._sockets:
+            self._loop.remove_reader(listening)
+            listening.close()
+        end = self._loop.time() + _GRACE
+        while self._loop.time() < end and any(it.state != "waiting" for it in self._clients):
+            await asyncio.sleep(0.01)
+        for client in self._clients:
+            client.close()
+
+    def _listen(self, listening: socket.socket) -> None:
+        if not self.ending:
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Accept one connection. A backlog without end must not keep the others waiting."""
+        try:
+            sock, address = listening.accept()
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            exhausted = exc.errno in _EXHAUSTED
+            if exhausted:
+                self._clients.evict(_EVICTED)
+                self._warn("no descriptor is left for a connection")
+            self._loop.remove_reader(listening)
+            self._loop.call_later(0.05 if exhausted else 0.001, self._listen, listening)
+            return
+        try:
+            self._welcome(sock, str(address[0]))
+        except Exception as exc:  # noqa: BLE001, the boundary: the others must get in
+            sock.close()
+            if not isinstance(exc, OSError):  # which is a client that is gone already
+                self.fault(exc)
+
+    def _welcome(self, sock: socket.socket, address: str) -> None:
+        sock.setblocking(False)  # noqa: FBT003, its only parameter
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client = Client(address, sock.close)
+        if self._clients.add(client):
+            self._warn("connections are at their limit, the oldest was closed")
+        if self._handshakes is None:
+            self._converse(client, PlainStream(sock, max_buffer_size=2 * _MAX_HEAD), "http")
+        else:
+            client.close = self._loop.create_task(self._open(self._handshakes, client, sock)).cancel
+
+    async def _open(self, handshakes: Handshakes, client: Client, sock: socket.socket) -> None:
+        stream = None
+        try:
+            stream = await handshakes.make(client, sock)
+        except (RuntimeError, MemoryError):
+            self._warn("no thread is left for a handshake")
+        finally:
+            if stream is None:
+                client.close()
+                sock.close()
+                self._clients.remove(client)
+        if stream is not None:
+            self._converse(client, stream, "https")
+
+    def _converse(self, client: Client, stream: IOStream, scheme: str) -> None:
+        client.close = stream.close
+        conversation = _Conversation(self, self._clients, client, scheme)
+        http1connection.HTTP1ServerConnection(stream, self._limits).start_serving(conversation)
+
+    def begin(self, conversation: "_Conversation", request: Request) -> None:
+        """Handle a request in a thread of its own, or refuse it."""
+        if not self._threads.take(request.client):
+            conversation.send(answer_of(_BUSY, request))
+            return
+        try:
+            handled = in_thread(partial(self._answer, request))
+        except (RuntimeError, MemoryError):
+            self._threads.give_back(request.client)
+            self._warn("no thread is left for a request")
+            conversation.send(answer_of(_BUSY, request))
+            return
+        self._clients.begin(conversation.client, "working")
+        handled.add_done_callback(partial(self._handled, conversation, request))
+
+    def _answer(self, request: Request) -> Answer:
+        try:
+            return answer_of(self._handler(request), request)
+        except BaseException as exc:  # noqa: BLE001, the boundary: a fault is a 500 and counted
+            self.fault(exc, path=request.path)
+            return answer_of(_FAULT, request)
+
+    def _handled(
+        self, conversation: "_Conversation", request: Request, handled: "asyncio.Future[Answer]"
+    ) -> None:
+        self._threads.give_back(request.client)
+        conversation.send(handled.result())
+        if self._clients.bound_unsent():
+            self._warn("clients take their answers too slowly, the slowest was closed")
+
+    @property
+    def ending(self) -> bool:
+        """Whether no more requests are taken."""
+        return self._ending.is_set()
+
+    def fault(self, exc: BaseException | None, **fields: object) -> None:
+        """Count a fault, and log its kind and place; its arguments may hold a secret."""
+        if exc is None:
+            return
+        self._on_fault()
+        last = traceback.extract_tb(exc.__traceback__)[-1:]
+        place = "".join(f"{frame.filename}:{frame.lineno}" for frame in last)
+        self._log.error("request failed", **fields, error=type(exc).__name__, place=place)
+
+    def _warn(self, event: str) -> None:
+        """Warn of what may happen often: a line a minute, with how many times it was."""
+        self._events[event] += 1
+        now = self._loop.time()
+        if now >= self._quiet_until.get(event, now):
+            self._quiet_until[event] = now + 60
+            times = self._events.pop(event)
+            self._log.warning(event, times=times, limit=self._clients.limit)
+
+
+class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageDelegate):
+    """The requests of one connection, one after the other; tornado calls what is public."""
+
+    def __init__(self, server: Server, clients: Clients, client: Client, scheme: str) -> None:
+        self.client = client
+        self._server = server
+        self._clients = clients
+        self._scheme = scheme
+
+    def start_request(self, _: object, request_conn: Any) -> "_Conversation":
+        self._connection: http1connection.HTTP1Connection = request_conn
+        self._body = bytearray()
+        self._wait()
+        return self
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        self._request = request_of(start_line, headers, self.client.host, self._scheme)
+        self._wait()
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body += chunk
+
+    def finish(self) -> None:
+        try:
+            self._server.begin(self, replace(self._request, body=bytes(self._body)))
+        except Exception as exc:  # noqa: BLE001, the boundary: tornado would only log it
+            self._server.fault(exc, path=self._request.path)
+            self.client.close()
+
+    def on_close(self, _: object) -> None:
+        self._clients.remove(self.client)
+
+    def send(self, answer: Answer) -> None:
+        """Send the answer, if the client is still there."""
+        line, headers, body = answer
+        connection = self._connection
+        if connection.stream.closed():
+            return
+        self._clients.begin(self.client, "answering", body)
+        if len(body) <= _SMALL:
+            connection.write_headers(line, headers, body)
+        else:
+            # Joined, head and body would be copied.
+            connection.write_headers(line, headers)
+            connection.write(body)
+        connection.finish()
+
+    def _wait(self) -> None:
+        if self._server.ending:
+            self.client.close()
+        self._clients.begin(self.client, "waiting")

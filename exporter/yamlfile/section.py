@@ -1,0 +1,121 @@
+"""Mappings of a YAML file whose fields are taken by name, with every problem told in one run."""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from exporter.yamlfile import document
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+def as_it_is(value: object) -> object:
+    """The value, for a format whose strings have nothing to expand."""
+    return value
+
+
+class Context:
+    """What every section of a file shares: its name, how strings expand, the problems so far.
+
+    ``expand`` raises ValueError("expected …") for a value that cannot be expanded.
+    """
+
+    def __init__(self, source: str, expand: Callable[[object], object] = as_it_is) -> None:
+        self.source = source
+        self.expand = expand
+        self.problems: list[str] = []
+
+    def problem(self, path: str, text: str) -> None:
+        """Note what is wrong at a place of the file."""
+        self.problems.append(f"{self.source}: {path}: {text}")
+
+    def end(self) -> None:
+        """Raise ConfigError where there was any problem."""
+        if self.problems:
+            raise document.ConfigError(self.problems)
+
+
+class Section:
+    """One mapping of the file. Fields are taken by name; what is left at the end is unknown."""
+
+    def __init__(self, mapping: dict[str, Any], path: str, context: Context) -> None:
+        self._mapping = mapping
+        self._path = path
+        self._context = context
+        self._taken: set[str] = set()
+
+    def take(self, field: str, parse: Callable[[object], T], default: D, shown: str = "") -> T | D:
+        """The parsed field; ``default`` where it is absent, null or wrong (which is noted).
+
+        ``shown`` is how a problem names a field whose name is not to be repeated.
+        """
+        value = self._raw(field)
+        if value is None:
+            return default
+        try:
+            return parse(self._context.expand(value))
+        except ValueError as exc:
+            self.problem(shown or field, str(exc))
+            return default
+
+    def require(self, field: str, parse: Callable[[object], T], default: D) -> T | D:
+        """Like `take`, for a field that must be there."""
+        if not self.has(field):
+            self.problem(field, "expected a value; this field is required")
+        return self.take(field, parse, default)
+
+    def section(self, field: str) -> "Section":
+        """The mapping under a field; an empty one where it is absent."""
+        value = self._raw(field)
+        return self._nested({} if value is None else value, self._name(field))
+
+    def sections(self, field: str) -> "Iterator[Section]":
+        """The mappings of a list under a field; the problem is noted where it is none."""
+        value = self._raw(field)
+        if not isinstance(value, list) or not value:
+            self.problem(field, "expected a list with at least one entry")
+            return
+        for index, item in enumerate(value):
+            yield self._nested(item, f"{self._name(field)}[{index}]")
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names that stand in the file, in its order."""
+        return tuple(self._mapping)
+
+    def has(self, field: str) -> bool:
+        """Whether the file says anything of this field."""
+        return self._mapping.get(field) is not None
+
+    def problem(self, field: str, text: str) -> None:
+        """Note what is wrong with a field."""
+        self._context.problem(self._name(field), text)
+
+    def refuse(self, field: str, instead: str) -> None:
+        """Note a field that others take and that is of no use here; ``instead`` says what is."""
+        if self._raw(field) is not None:
+            self.problem(field, instead)
+
+    def close(self) -> None:
+        """Note every field that nobody took."""
+        for number, field in enumerate(self._mapping, 1):
+            if field not in self._taken:
+                close = difflib.get_close_matches(field, self._taken, n=1)
+                expected = close[0] if close else ", ".join(sorted(self._taken))
+                shown = document.shown(field, number, self._taken)
+                self.problem(shown, f"unknown field; expected {expected}")
+
+    def _nested(self, value: object, path: str) -> "Section":
+        if not isinstance(value, dict):
+            self._context.problem(path, "expected a mapping")
+            # Nothing more to say about its fields: they go to a list that nobody reads.
+            return Section({}, path, Context("", self._context.expand))
+        return Section(value, path, self._context)
+
+    def _raw(self, field: str) -> Any:
+        self._taken.add(field)
+        return self._mapping.get(field)
+
+    def _name(self, field: str) -> str:
+        return f"{self._path}.{field}" if self._path else field

@@ -1,0 +1,171 @@
+"""Row 2 of the main dashboard: what fails now, what fails next, and the alerts that fire."""
+
+from typing import Final
+
+from grafana_foundation_sdk.builders import bargauge, table
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from grafana import promql
+from grafana.panels import WORD, Frame, Query, bars
+from grafana.promql import DAY, ID, NAMED, one_each
+from grafana.rows import KeyRows
+from grafana.style import CONDITIONS, NOW, QUIET, RUNBOOKS, SOME_DAY, SOON, texts
+from grafana.tables import (
+    ACCESS_LEVEL,
+    CREATOR,
+    KEY,
+    NOTE,
+    PERMISSIONS,
+    PORTAL,
+    PORTAL_NAME,
+    Column,
+    Number,
+    Text,
+    expires,
+    keys_table,
+    last_used,
+    limited,
+    table_of,
+    time_left,
+)
+
+SEVERITIES: Final = texts({"3": ("critical", NOW), "2": ("warning", SOON), "1": ("info", QUIET)})
+RULES: Final = 'alertname=~"DocSpace.*", portal=~`${portal:regex}|`'
+RUNBOOK: Final = (("What to do", f"{RUNBOOKS}/DocSpace${{__value.raw}}.md", True),)
+ALERT_LABELS: Final = "alertname, severity, portal, key_id"
+
+
+def what_fails() -> list[Builder[Panel]]:
+    """Row 2."""
+    return [failing_keys(), next_keys(), firing_alerts(), keys_by_time_left()]
+
+
+def failing_keys() -> table.Panel:
+    """Keys whose integrations are broken at this moment."""
+    why = (
+        f'label_replace({one_each(NAMED.orphaned)}, "why", "refused", "", "")'
+        f'\nor on {ID} label_replace({one_each(NAMED.expired)}, "why", "expired", "", "")'
+    )
+    rows = KeyRows(f"1000 * {NAMED.failing}", "No key fails now", falling=True, why=why)
+    frame = Frame(
+        "Keys that fail now",
+        "Something calls with these keys in vain. The portal refuses a key whose creator was "
+        "disabled or removed; it is here when it was tried in the last day, since a refused call "
+        f"counts as a use. A key that expired is here for {promql.FAILING_DAYS} days when it was "
+        f"used until then. {limited()}",
+        24,
+        7,
+    )
+    columns: list[Column] = [
+        KEY,
+        Text("why", "Why", 130, mappings=CONDITIONS),
+        Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145),
+        expires(rows),
+        PORTAL,
+        CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
+    ]
+    return keys_table(frame, columns, ("Last tried", True))
+
+
+def firing_alerts() -> table.Panel:
+    """What Prometheus itself complains about."""
+    ranks = "\nor ".join(
+        f'{rank} * ALERTS{{alertstate="firing", severity{match}, {RULES}}}'
+        for rank, match in ((3, '="critical"'), (2, '="warning"'), (1, '!~"critical|warning"'))
+    )
+    alerts = f"max by ({ALERT_LABELS}, key_name, key_postfix) ({ranks})"
+    rows = f"topk({promql.ROW_LIMIT}, {alerts})"
+    last = promql.LAST_FALLING
+    # Alerts on portals have no key, and others may have no postfix.
+    keyed = f'label_replace({promql.titled(rows)}, "key", "$1", "key", "(?s)(.*) …")'
+    # The name without the prefix that all of them have, which the link puts before it again.
+    named = (
+        f'label_replace({keyed}, "alert", "$1", "alertname", "DocSpace(.*)")'
+        + promql.sentences("No alert of the bundled rules fires", last)
+    )
+    since = f"1000 * max by ({ALERT_LABELS}, key_name, key_postfix) (ALERTS_FOR_STATE{{{RULES}}})"
+    frame = Frame(
+        "Alerts that fire",
+        "The bundled alerts of Prometheus; where its rules are not loaded none can fire. An "
+        f"alert's name leads to its page on what to do. {limited('alerts')}",
+        16,
+        10,
+    )
+    columns: list[Column] = [
+        NOTE,
+        Text("alert", "Alert", 150, RUNBOOK, grows=True),
+        Number("severity", "Severity", named, WORD, 80, mappings=SEVERITIES),
+        PORTAL_NAME,
+        Text("key", "Key", 100, grows=True),
+        Number("since", "Since", f"{since} and {rows}", "dateTimeFromNow", 145),
+    ]
+    return table_of(frame, columns, (), ("Severity", True))
+
+
+def next_keys() -> table.Panel:
+    """Active keys in the order in which they stop working."""
+    rows = KeyRows(f"{NAMED.next_to_fail} / {DAY}", "No active key expires")
+    frame = Frame(
+        "Keys that expire next",
+        "Active keys, the soonest expiry first. Left out, as in the alerts, are keys that were "
+        "rotated (a newer active key of the same creator and name outlives them) and keys made "
+        "for a short life with a quarter of it left. The portal's name leads to its list of keys, "
+        f"the key's name to its own dashboard. {limited()}",
+        24,
+        10,
+    )
+    columns: list[Column] = [
+        KEY,
+        time_left("left", "Time left", rows.named()),
+        expires(rows),
+        last_used(rows),
+        PORTAL,
+        CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
+    ]
+    return keys_table(frame, columns, ("Time left", False))
+
+
+def keys_by_time_left() -> bargauge.Panel:
+    """How many active keys expire in each span."""
+    frame = Frame(
+        "Active keys by time left",
+        "Each active key is in one bar. Apart from the time that is left are the keys whose end "
+        "breaks nothing: rotated ones, those made for a short life, and those that are refused "
+        "already since their creator is gone.",
+        8,
+        10,
+    )
+    left = NAMED.next_to_fail
+    spans = (
+        ("under 1 day", 0, 1, NOW),
+        ("1 to 3 days", 1, 3, NOW),
+        ("3 to 7 days", 3, 7, SOON),
+        ("7 to 14 days", 7, 14, SOME_DAY),
+        ("14 to 30 days", 14, 30, QUIET),
+        ("30 to 90 days", 30, 90, QUIET),
+    )
+    sets = [(name, f"{left} >= {a * DAY} < {b * DAY}", color) for name, a, b, color in spans]
+    sets += [
+        ("90 days or more", f"{left} >= {90 * DAY}", QUIET),
+        ("no expiry", f"{NAMED.endless} unless on {ID} {QUIETER}", QUIET),
+        (
+            "short life",
+            f"{NAMED.fresh} and on {ID} {NAMED.every} == 1 unless on {ID} {QUIETER}",
+            QUIET,
+        ),
+        ("rotated", f"{NAMED.rotated} unless on {ID} {NAMED.orphaned}", QUIET),
+        ("creator gone", NAMED.refused, QUIET),
+    ]
+    queries = [
+        (Query(f"count({one_each(keys)})\nor 0 * count({promql.UP} == 1)", name, ref), color)
+        for ref, (name, keys, color) in zip("ABCDEFGHIJK", sets, strict=True)
+    ]
+    return bars(frame, [*queries, (Query(promql.UNREAD, "keys", "L"), QUIET)])
+
+
+QUIETER: Final = f"({NAMED.orphaned} or {NAMED.superseded})"

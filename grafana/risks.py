@@ -1,0 +1,117 @@
+"""Row 3 of the main dashboard: keys that can do too much, that nobody uses, or that nobody owns."""
+
+from grafana_foundation_sdk.builders import piechart, table
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.dashboard import Panel
+
+from grafana import promql
+from grafana.panels import Frame, share
+from grafana.promql import DAY, ID, NAMED
+from grafana.rows import KeyRows
+from grafana.tables import (
+    ACCESS_COLORS,
+    ACCESS_LEVEL,
+    CREATOR,
+    CREATOR_STATUS,
+    KEY,
+    NEVER_USED,
+    PERMISSIONS,
+    PORTAL,
+    Column,
+    Number,
+    duration,
+    expires,
+    keys_table,
+    last_used,
+    limited,
+)
+
+
+def what_is_dangerous() -> list[Builder[Panel]]:
+    """Row 3."""
+    return [access_levels(), full_without_expiry(), unused(), orphaned()]
+
+
+def access_levels() -> piechart.Panel:
+    """The share of each access level."""
+    info = f"max by (portal, key_id, access) (docspace_api_key_info{{{promql.KEYS}}})"
+    frame = Frame(
+        "Access of active keys",
+        "Full access, only reading, or limited to some scopes.",
+        6,
+        9,
+        "-",
+    )
+    counts = f"count by (access) ({info} and on {ID} {NAMED.active})"
+    expr = counts + promql.sentences("No active key", 0, "access")
+    return share(frame, expr, "{{access}}", ACCESS_COLORS)
+
+
+def full_without_expiry() -> table.Panel:
+    """Keys that open everything, for ever."""
+    age = f"({NAMED.age} and on {ID} {NAMED.full_access} unless on {ID} {NAMED.expiry}) / {DAY}"
+    rows = KeyRows(age, "No key has full access without expiry", falling=True)
+    frame = Frame(
+        "Full access without expiry, oldest first",
+        f"Active keys that may do everything and never end. {limited()}",
+        18,
+        9,
+    )
+    columns: list[Column] = [
+        KEY,
+        duration("age", "Age", rows.named()),
+        last_used(rows),
+        PORTAL,
+        CREATOR,
+    ]
+    return keys_table(frame, columns, ("Age", True))
+
+
+def unused() -> table.Panel:
+    """Keys that work and that nobody needs."""
+    rows = KeyRows(
+        f"{NAMED.unused} / {DAY}", "Every active key was used in this time", falling=True
+    )
+    frame = Frame(
+        "Active but unused for $unused_days days",
+        "Active keys without a call for the chosen number of days; for a key never used the days "
+        f"count from its creation. {limited()}",
+        24,
+        7,
+    )
+    columns: list[Column] = [
+        KEY,
+        duration("idle", "Unused for", rows.named()),
+        last_used(rows),
+        expires(rows),
+        PORTAL,
+        CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
+    ]
+    return keys_table(frame, columns, ("Unused for", True))
+
+
+def orphaned() -> table.Panel:
+    """Keys that outlived their creator's account."""
+    used = f"1000 * (({NAMED.last_used} or {NAMED.every} * 0) and on {ID} {NAMED.refused})"
+    rows = KeyRows(used, "No key has lost its creator", falling=True)
+    frame = Frame(
+        "Creator disabled or removed",
+        "Keys that are switched on, and refused by the portal since a key acts as its creator; "
+        "the last tried come first. Delete those that nothing calls with; replace the others by "
+        f"keys of a service account. {limited()}",
+        24,
+        7,
+    )
+    columns: list[Column] = [
+        KEY,
+        Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145, mappings=NEVER_USED),
+        CREATOR_STATUS,
+        expires(rows),
+        PORTAL,
+        CREATOR,
+        ACCESS_LEVEL,
+        PERMISSIONS,
+    ]
+    return keys_table(frame, columns, ("Last tried", True))

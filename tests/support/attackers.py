@@ -1,0 +1,183 @@
+"""Clients that mean harm, from 127.0.0.2: slow, silent, many, or all of it."""
+
+import base64
+import contextlib
+import itertools
+import resource
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+ADDRESS = "127.0.0.2"
+_HEAD = b"GET /metrics HTTP/1.1\r\nHost: x\r\n"
+
+
+def careless() -> ssl.SSLContext:
+    """A client's context that takes any certificate, and costs little to make."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to attack; ``tls`` has it by HTTPS."""
+
+    port: int
+    tls: bool = False
+
+    def connect(self, receive_buffer: int = 0, *, handshake: bool = True) -> socket.socket:
+        """A connection from the attackers' address. Raises OSError."""
+        plain = socket.socket()
+        if receive_buffer:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        plain.settimeout(5)
+        try:
+            plain.bind((ADDRESS, 0))
+            plain.connect(("127.0.0.1", self.port))
+            if not (self.tls and handshake):
+                return plain
+            return careless().wrap_socket(plain)
+        except OSError:
+            plain.close()
+            raise
+
+
+@dataclass(frozen=True)
+class Dripping:
+    """``count`` connections that send ``first``, then ``drop`` each ``pause`` seconds.
+
+    One that the server closes is opened again. They read nothing.
+    """
+
+    count: int
+    first: bytes
+    drop: bytes = b""
+    pause: float = 2.0
+    receive_buffer: int = 0
+    handshake: bool = True
+
+    def __call__(self, target: Target, ending: threading.Event) -> None:
+        """Go on until ``ending`` is set."""
+        _allow_descriptors(self.count + 200)
+        held: list[socket.socket | None] = [None] * self.count
+        while not ending.is_set():
+            for index, sock in enumerate(held):
+                if ending.is_set():
+                    break
+                with contextlib.suppress(OSError):
+                    held[index] = self._kept(sock) or self._opened(target)
+            ending.wait(self.pause)
+        for sock in held:
+            if sock is not None:
+                sock.close()
+
+    def _opened(self, target: Target) -> socket.socket:
+        sock = target.connect(self.receive_buffer, handshake=self.handshake)
+        try:
+            sock.sendall(self.first)
+        except OSError:
+            sock.close()
+            raise
+        sock.settimeout(0)
+        return sock
+
+    def _kept(self, sock: socket.socket | None) -> socket.socket | None:
+        """The connection, a drop later; None where it is closed."""
+        if sock is None:
+            return None
+        try:
+            sock.send(self.drop)
+            if not self.receive_buffer and not sock.recv(4096):
+                raise ConnectionResetError
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            sock.close()
+            return None
+        return sock
+
+
+@dataclass(frozen=True)
+class Flood:
+    """``count`` clients in a loop, each with the headers that ``headers`` gives for a request."""
+
+    count: int
+    headers: Callable[[int], str]
+    path: str = "/metrics"
+
+    def __call__(self, target: Target, ending: threading.Event) -> None:
+        """Go on until ``ending`` is set."""
+        numbers = itertools.count()
+        clients = [
+            threading.Thread(target=self._loop, args=(target, ending, numbers), daemon=True)
+            for _ in range(self.count)
+        ]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+
+    def _loop(
+        self, target: Target, ending: threading.Event, numbers: "itertools.count[int]"
+    ) -> None:
+        while not ending.is_set():
+            with contextlib.suppress(OSError), target.connect() as sock:
+                head = f"GET {self.path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                sock.sendall(f"{head}{self.headers(next(numbers))}\r\n".encode())
+                while not ending.is_set() and sock.recv(65536):
+                    pass
+
+
+def _wrong_password(number: int) -> str:
+    credentials = base64.b64encode(f"alice:wrong {number}".encode()).decode()
+    return f"Authorization: Basic {credentials}\r\n"
+
+
+Attack = Dripping | Flood
+
+ATTACKS: dict[str, Attack] = {
+    "60 heads, a byte every 9 s": Dripping(60, _HEAD + b"X: ", b"x", pause=9.0),
+    "200 first bytes, then silence": Dripping(200, b"G"),
+    "60 bodies, a byte every 2 s": Dripping(
+        60, b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4000\r\n\r\n", b"x"
+    ),
+    "1,024 silent connections": Dripping(1024, b"", handshake=False),
+    "46 slow readers": Dripping(46, _HEAD + b"\r\n", receive_buffer=4096),
+    "46 slow readers of /probe": Dripping(
+        46, b"GET /probe?target=acme HTTP/1.1\r\nHost: x\r\n\r\n", receive_buffer=4096
+    ),
+    "9 clients with wrong passwords": Flood(9, _wrong_password),
+    "60 clients that scrape in a loop": Flood(60, lambda _: ""),
+}
+
+
+class Attackers:
+    """An attack that lasts as long as the with block."""
+
+    def __init__(self, attack: Attack, target: Target) -> None:
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=attack, args=(target, self._ending), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ending.set()
+        self._thread.join(20)
+
+
+def _allow_descriptors(needed: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
