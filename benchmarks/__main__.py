@@ -152,7 +152,7 @@ def growth(extent: Extent) -> Iterator[Line]:
             measured.append((keys, warm * 1e3, cold * 1e3, exporter.memory))
             yield (f"{keys:,} keys: CPU warm, first", _ms(warm), _ms(cold))
             yield ("— resident", _mib(exporter.memory), "")
-    if "--write" in sys.argv:
+    if extent == "full" and "--write" in sys.argv:
         names = ("CPU warm, ms", "CPU first scrape, ms", "resident, MiB")
         series = [
             Series(name, [(keys, values[at]) for keys, *values in measured])
