@@ -4,8 +4,8 @@ BIN := .venv/bin
 SOURCES := $(shell find exporter -name '*.py' -o -path '*/templates/*' -type f)
 PACKAGE := setup.cfg pyproject.toml README.md $(SOURCES)
 
-.PHONY: demo test lint types check grafana-test format docs dashboard bench attack soak fuzz lock \
-	wheel clean
+.PHONY: demo test lint types check grafana-test format docs dashboard rules bench \
+	rules-bench attack soak fuzz lock wheel clean
 
 demo: .venv/demo
 	@$(BIN)/docspace-exporter demo $(FLAGS)
@@ -42,6 +42,17 @@ docs: .venv/test
 
 dashboard: .venv/test
 	$(BIN)/python -m grafana.dashboard
+
+# The alert rules; `make rules WARN=30d CRITICAL=5d` writes them with other thresholds.
+SETTINGS := WARN WARN_SHARE CRITICAL CRITICAL_SHARE IN_USE EXPIRED TRIED STALE CREATED BRIDGE \
+	RUNBOOKS GRAFANA OUT
+rules: .venv/test
+	$(BIN)/python -m prometheus.rules \
+		$(foreach name,$(SETTINGS),$(if $(filter command,$(origin $(name))),'$(name)=$($(name))'))
+
+# What the rules cost a real Prometheus with 10,000 keys; fails where a limit is passed.
+rules-bench: .venv/test
+	PYTHONPATH=$(CURDIR):$(CURDIR)/tests $(BIN)/python benchmarks/rules.py $(ARGS)
 
 # Ratios and differences of one run; these count, single times do not.
 bench: .venv/test

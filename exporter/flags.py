@@ -151,7 +151,12 @@ WEB = (
     Flag("--web.external-url", "address under which others reach the exporter", "", portal_url),
     Flag("--web.enable-lifecycle", "allow reloading by POST /-/reload"),
     Flag("--web.disable-status-page", "serve a plain landing page at /"),
-    Flag("--web.max-requests", "scrapes at once; more are answered with 503", "40", _count),
+    Flag(
+        "--web.max-requests",
+        "scrapes at once; more of the same client are answered with 503",
+        "40",
+        _count,
+    ),
 )
 
 SERVE = (

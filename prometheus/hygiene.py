@@ -112,7 +112,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             "max by (portal) (min_over_time(docspace_api_keys_never_used[1d])) > 0",
             "key was never used",
             "keys were never used",
-            "Not once, at least a day after they were created. If nobody waits for them, delete them.",
+            "Not once, at least a day after they were created. If nobody waits for them, delete"
+            " them.",
             "active but never used",
         ),
         Kind(

@@ -1,4 +1,4 @@
-"""The group of alerts on single keys: what breaks an integration, told once, the strongest first."""
+"""The group of alerts on single keys: what breaks an integration, once, the strongest first."""
 
 from prometheus import near
 from prometheus.messages import (
@@ -62,8 +62,9 @@ def _expired_alert(settings: Settings) -> Alert:
         ),
         summary=f"{KEY_ON_PORTAL} expired {AGO} while in use",
         description=(
-            f"It was used in the {settings.in_use.words} before its expiry on {date('-')}. It cannot"
-            " be revived: create a new key and switch the integration over. If that has happened,"
+            f"It was used in the {settings.in_use.words} before its expiry on {date('-')}. It"
+            " cannot be revived: create a new key and switch the integration over. If that"
+            " has happened,"
             " delete this one."
         ),
         links=key_links(settings),
@@ -132,8 +133,8 @@ def _sight_alerts(settings: Settings) -> tuple[Record | Alert, ...]:
             summary="On {{ $labels.portal }} the exporter sees only the keys of one person",
             description=(
                 f"Its key{OWN_KEY} belongs to somebody who is no admin there, so the portal lists"
-                " that person's keys only and all others expire unwatched. Use the key of a DocSpace"
-                " admin."
+                " that person's keys only and all others expire unwatched. Use the key of a"
+                " DocSpace admin."
             ),
             links=portal_links(settings),
         ),
@@ -145,7 +146,10 @@ def _sight_alerts(settings: Settings) -> tuple[Record | Alert, ...]:
             "  and\n"
             f"  {indent(now).lstrip()} < 0.5 * {most}\n"
             ")",
-            summary=f"{{{{ $value }}}} keys vanished from {{{{ $labels.portal }}}} within {_a(settings.bridge)}",
+            summary=(
+                "{{ $value }} keys vanished from {{ $labels.portal }}"
+                f" within {_a(settings.bridge)}"
+            ),
             description=(
                 "{{ with printf "
                 "`max(docspace_api_keys{portal=%[1]q})"

@@ -57,7 +57,8 @@ def _sight(settings: Settings) -> tuple[Record, ...]:
         Record(
             SEEN,
             f"time() * {one_per_portal('docspace_up == 1')}",
-            "When a portal was read, through any exporter. Its labels are those of the portal, of the\n"
+            "When a portal was read, through any exporter. Its labels are those of the"
+            " portal, of the "
             "configuration (`labels`) too, but none that tells one exporter from another.",
         ),
         Record(LAST_SEEN, f"topk by (portal) (1, last_over_time({SEEN}[{settings.bridge.range}]))"),
@@ -80,7 +81,8 @@ def _near(settings: Settings) -> tuple[Record, ...]:
             f"(max by ({ID}) ({NEAR}) - time())\n/ on ({ID}) (\n"
             f"  max by ({ID}) ({NEAR})\n"
             f"  - on ({ID}) max by ({ID}) ({CREATED} > time() - {youngest:.0f})\n)",
-            "Share of its life that such a key has left, where it was made for a life so short that\n"
+            "Share of its life that such a key has left, where it was made for a life"
+            " so short that "
             "days alone would have it alert too early.",
         ),
         Record(
@@ -114,9 +116,9 @@ def _switched_off(settings: Settings) -> Record:
         SWITCHED_OFF,
         f"{OFF} and on ({ID}) {window}\nor\n"
         f"0 * (last_over_time({SWITCHED_OFF}[{memory}]) == 1 and on ({ID}) {window})",
-        "1 where a key was switched off in the last 3 days before its expiry by the clock of the\n"
-        "portal, 0 where it was switched on again. Past it nothing tells a key that a person had\n"
-        "switched off from one that ran out. The last 10 minutes do not count: the clock may have\n"
+        "1 where a key was switched off in the last 3 days before its expiry by the clock of the "
+        "portal, 0 where it was switched on again. Past it nothing tells a key that a person had "
+        "switched off from one that ran out. The last 10 minutes do not count: the clock may have "
         "moved since, and the portal switched the key off itself.",
     )
 
@@ -135,12 +137,13 @@ def _orphaned(settings: Settings) -> tuple[Record, ...]:
             f"  {gone}\n"
             f"  unless on ({ID}) ({OFF} unless on ({ID}) {NEAR})\n"
             ")\n"
-            "or\n"
+            "or "
             f"0 * (\n  {last}\n  and on (portal) {SEEN}\n"
             f"  unless on ({ID}) ({_refusable('unknown')} unless on ({ID}) {gone})\n)",
-            "1 where the creator is known to be disabled or removed, 0 once where that is over. An\n"
-            "exporter that was just started does not know yet who is disabled, so an unknown state\n"
-            "changes nothing. creator_status is why docspace_api_key_orphaned is 1; to select by it\n"
+            "1 where the creator is known to be disabled or removed, 0 once where that is over. An "
+            "exporter that was just started does not know yet who is disabled, so an unknown state "
+            "changes nothing. creator_status is why docspace_api_key_orphaned is 1; to"
+            " select by it "
             "reads few series.",
         ),
         Record(
@@ -174,7 +177,8 @@ def _conditions(settings: Settings) -> tuple[Record, ...]:
             REFUSED,
             f"time() * (\n  {ORPHANED}\n"
             f"  and on ({ID}) {USED} > time() - {settings.tried.promql}\n{indent(alive)}\n)",
-            "Refused, and tried in the last day. A key that a person switched off is silent; one that\n"
+            "Refused, and tried in the last day. A key that a person switched off is"
+            " silent; one that "
             "expired meanwhile is not.",
         ),
         Record(
@@ -187,8 +191,10 @@ def _conditions(settings: Settings) -> tuple[Record, ...]:
             f"unless on ({ID}) ({SUPERSEDED} unless on ({ID}) {OWN})\n"
             f"unless on ({ID}) {ORPHANED}\n"
             f"unless on ({ID}) {RATIO} >= {settings.warn_share:g}",
-            "Expiry of the keys that alert: in use until now or until their expiry, or the exporter's\n"
-            "own; not switched off by a person, not rotated, not refused already, and late enough in\n"
+            "Expiry of the keys that alert: in use until now or until their expiry, or"
+            " the exporter's "
+            "own; not switched off by a person, not rotated, not refused already, and"
+            " late enough in "
             "their life. Of the conditions of such a key one holds.",
         ),
         _condition(EXPIRED, f"{IN_USE} <= time()"),

@@ -24,8 +24,9 @@ def portals(settings: Settings) -> Group:
                 f"({REPLICA}) (\n"
                 "  increase(docspace_scrape_errors_total"
                 '{reason=~"unauthorized|forbidden|rate_limited"}[10m]) > 0\n))',
-                "Failures with an alert of their own. Over 10 minutes, since a rate needs two samples"
-                "\nand scrapes may be 4 minutes apart.",
+                "Failures with an alert of their own. Over 10 minutes, since a rate needs"
+                " two samples"
+                " and scrapes may be 4 minutes apart.",
             ),
             Alert(
                 "DocSpacePortalDown",
@@ -41,8 +42,8 @@ def portals(settings: Settings) -> Group:
                 ),
                 links=links,
                 wait="10m",
-                comment="A 429 has a warning of its own, but only for the first hour: 50 minutes and"
-                " the 10 of `for`.",
+                comment="A 429 has a warning of its own, but only for the first hour: 50 minutes"
+                " and the 10 of `for`.",
             ),
             Alert(
                 "DocSpaceExporterKeyRejected",
@@ -119,8 +120,10 @@ def portals(settings: Settings) -> Group:
                     " be understood"
                 ),
                 description=(
-                    f"{plural('This record of its key list is', 'These records of its key list are')}"
-                    " in no metric, and no alert comes before such a key expires."
+                    f"{plural('This record', 'These records')} of its key list"
+                    f"{plural('This record', 'These records')} of its key list"
+                    f" {plural('is', 'are')} in no metric, and no alert comes before such a key"
+                    " expires."
                 ),
                 links=links,
                 wait="15m",
@@ -157,7 +160,7 @@ def exporter(settings: Settings) -> Group:
                 "DocSpaceExporterDown",
                 "critical",
                 'up{job=~"docspace|docspace-exporter.*"} == 0\n'
-                "or\n"
+                "or "
                 "up == 0 and on (job, instance) last_over_time(docspace_exporter_build_info[1d])\n"
                 "or on ()\n"
                 'absent({__name__=~"docspace_exporter_build_info|docspace_up"})',
@@ -167,12 +170,13 @@ def exporter(settings: Settings) -> Group:
                 ),
                 description=(
                     "For 5 minutes Prometheus has got no metrics"
-                    " {{ if $labels.instance }}from it{{ else }}of one from anywhere{{ end }}. Unless"
-                    f" another exporter reads the same portals, no key is watched: {down}."
+                    " {{ if $labels.instance }}from it{{ else }}of one from anywhere{{ end }}."
+                    f" Unless another exporter reads the same portals, no key is watched: {down}."
                 ),
                 wait="5m",
-                comment="Targets that are exporters by the name of their job or by what they exposed"
-                " within a day. Neither /probe nor a\ntextfile has docspace_exporter_build_info, so"
+                comment="Targets that are exporters by the name of their job or by what they"
+                " exposed"
+                " within a day. Neither /probe nor a textfile has docspace_exporter_build_info, so"
                 " docspace_up is a sign of life as well.",
             ),
             Alert(

@@ -259,6 +259,23 @@ def test_a_403_without_the_own_key_has_the_hint_of_a_scrape(demo: Demo, tmp_path
     assert found["api"]["next_step"] == Forbidden("", 403, "scope").hint
 
 
+@pytest.mark.parametrize(
+    ("permissions", "suffice"),
+    [
+        (("*",), True),
+        (("*:read",), True),
+        (("*:write",), True),
+        (("files:read",), False),
+        (("accounts.self:read", "rooms:write"), False),
+    ],
+)
+def test_to_list_keys_takes_read_or_write_of_everything_or_full_access(
+    permissions: tuple[str, ...], *, suffice: bool
+) -> None:
+    key = ApiKey("1", "key", "77fe", True, permissions, None, None, None, None)  # noqa: FBT003
+    assert findings.lists_keys(key) is suffice
+
+
 def test_a_narrow_key_that_may_list_keys_for_now_is_a_warning() -> None:
     """3.2.1 to 3.6.1 let any scope list keys."""
     key = ApiKey("1", "narrow", "77fe", True, ("files:read",), None, None, None, None)  # noqa: FBT003

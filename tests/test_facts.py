@@ -183,6 +183,13 @@ def test_people_of_another_status_are_not_disabled(scene: Scene) -> None:
 # The caller and the version
 
 
+def test_the_owner_sees_all_keys_even_where_is_admin_is_false(scene: Scene) -> None:
+    scene.portal.faults[PROFILE] = Fault(
+        200, b'{"response": {"isAdmin": false, "isOwner": true, "displayName": "O"}}'
+    )
+    assert scene.facts().visibility == "all"
+
+
 def test_a_failed_profile_is_asked_again_after_a_minute(scene: Scene) -> None:
     scene.portal.faults[PROFILE] = Fault(500)
     assert scene.facts().visibility == "unknown"

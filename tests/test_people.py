@@ -63,6 +63,17 @@ def fetches(reading: Reading) -> int:
     return count
 
 
+def test_pages_are_of_100_people_since_more_are_a_400_and_leave_out_all_but_id_and_status() -> None:
+    paths: list[str] = []
+
+    def page(path: str) -> None:
+        paths.append(path)
+
+    DisabledPeople(INTERVAL).read(page, StandingClock().now)
+    fixed = "/api/2.0/people/filter?employeeStatus=2&fields=id,status"
+    assert paths == [f"{fixed}&count=100&startIndex=0"]
+
+
 @pytest.mark.parametrize("says_total", [True, False])
 @pytest.mark.parametrize("people", [0, 1, 99, 100, 101, 500])
 def test_few_people_are_known_after_one_fetch(people: int, *, says_total: bool) -> None:

@@ -174,6 +174,16 @@ def slow(answer: Observation = EMPTY) -> tuple[FakeFetcher, threading.Event]:
     return FakeFetcher(fetch), going_on
 
 
+def observe_and_log(portal: Portal) -> Observation:
+    """Observe, and wait for the lines in the log: whoever waits for the result is not kept."""
+    seen = observe(portal)
+    workers = portal._shared.workers
+    deadline = time.monotonic() + 5
+    while workers._idle < workers._threads and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return seen
+
+
 def landed(portal: Portal) -> None:
     """Wait for the fetch under way to end."""
     deadline = time.monotonic() + 5
@@ -941,7 +951,7 @@ def test_outage_is_told_when_it_begins_and_when_it_ends(stage: Stage, demo: Demo
     portal = stage.portal(demo.url, api_key=key_of(demo))
     for condition in ("ok", "broken", "unpaid", "html", "ok", "ok", "broken", "broken", "ok"):
         demo.portal.condition = condition
-        observe(portal)
+        observe_and_log(portal)
         stage.standing.time += 15
     told = [line.split("msg=")[1].split(" portal=")[0] for line in stage.log.lines]
     down, back = '"portal is down"', '"portal is back"'
@@ -956,7 +966,7 @@ def test_reason_is_told_once_an_outage(stage: Stage, demo: DemoServer) -> None:
     portal = stage.portal(demo.url, api_key=key_of(demo))
     for condition in ("broken", "unpaid", "broken", "unpaid", "broken"):
         demo.portal.condition = condition
-        observe(portal)
+        observe_and_log(portal)
     assert [line.count("down") for line in stage.log.lines] == [1, 1]
 
 
@@ -969,7 +979,7 @@ def test_a_flood_of_bad_records_is_ten_lines_and_a_count(stage: Stage) -> None:
             peer.send(answer(b"", "403 No") if b"/keys " not in head else answer(body))
 
     with FaultServer(script) as server:
-        observe(stage.portal(server.url))
+        observe_and_log(stage.portal(server.url))
     assert stage.log.count("not a valid key") == 10
     assert stage.log.count("count=490") == 1
 
@@ -1001,7 +1011,7 @@ def test_record_that_cannot_be_understood_is_told_once(stage: Stage) -> None:
         portal = stage.portal(server.url)
         told = []
         for _ in sent:
-            observe(portal)
+            observe_and_log(portal)
             told.append(stage.log.count("not a valid key"))
     assert told == [1, 1, 2, 2, 3]
     assert all("msg=" in line for line in stage.log.lines)

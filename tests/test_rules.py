@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -14,9 +15,9 @@ from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row
 
 ROOT = Path(__file__).resolve().parent.parent
 PROMETHEUS = ROOT / "prometheus"
-RULES = PROMETHEUS / "rules" / "docspace.yml"
+RULES = [PROMETHEUS / "rules" / f"{name}.yml" for name in ("docspace", "docspace-hygiene")]
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
-CONFIGS = sorted(PROMETHEUS.glob("*.yml"))
+CONFIGS = [PROMETHEUS / "prometheus.yml", PROMETHEUS / "many-portals.yml"]
 RUNBOOKS = ROOT / "docs" / "runbooks"
 RUNBOOK_URL = "https://github.com/docspace-exporter/docspace-exporter/blob/main/docs/runbooks/"
 
@@ -27,8 +28,12 @@ def load(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def groups() -> list[dict[str, Any]]:
+    return [group for path in RULES for group in load(path)["groups"]]
+
+
 def rules() -> list[Rule]:
-    return [rule for group in load(RULES)["groups"] for rule in group["rules"]]
+    return [rule for group in groups() for rule in group["rules"]]
 
 
 ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
@@ -62,7 +67,7 @@ def run(promtool: Path, *arguments: str | Path) -> None:
 
 
 def test_the_rules_are_valid(promtool: Path) -> None:
-    run(promtool, "check", "rules", RULES)
+    run(promtool, "check", "rules", *RULES)
 
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
@@ -88,19 +93,42 @@ def alert(request: pytest.FixtureRequest) -> str:
 def test_an_alert_has_a_severity_and_texts(alert: str) -> None:
     rule = ALERTS[alert]
     assert rule["labels"]["severity"] in {"critical", "warning", "info"}
-    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    links = (
+        {"dashboard_url", "portal_url"}
+        if "$labels.portal" in rule["annotations"]["summary"]
+        else set()
+    )
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url", *links}
 
 
-@pytest.mark.parametrize("name", [name for name in ALERTS if "portal_key:" in ALERTS[name]["expr"]])
+ON_A_KEY = [name for name in ALERTS if re.match(r"DocSpace(Exporter)?Key(Re|Ex)", name)]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ON_A_KEY if name != "DocSpaceExporterKeyRejected"]
+)
 def test_an_alert_on_a_key_names_portal_key_postfix_and_creator(name: str) -> None:
-    annotations = ALERTS[name]["annotations"]
-    told = re.findall(r"\$labels\.(\w+)", annotations["summary"] + annotations["description"])
-    assert {"portal", "key_name", "key_postfix", "creator"} <= set(told)
+    summary = ALERTS[name]["annotations"]["summary"]
+    assert "$labels.portal" in summary
+    assert "$labels.key_name" in summary
+    assert ".key_postfix" in summary
+    assert ".creator" in summary
+
+
+def test_a_description_does_not_repeat_the_summary(alert: str) -> None:
+    """Neither the name of the portal nor that of the key, which the summary has."""
+    annotations = ALERTS[alert]["annotations"]
+    for label in ("portal", "key_name"):
+        shown = re.sub(r"\{\{ with printf .*?\}\}", "", annotations["description"])
+        assert f"{{{{ $labels.{label} }}}}" not in shown
 
 
 def test_a_line_break_in_the_name_of_a_key_splits_no_text(alert: str) -> None:
-    annotations = "\n".join(ALERTS[alert]["annotations"].values())
-    assert "key_name" not in re.sub(r'reReplaceAll "\\\\s\+" " " \S+', "", annotations)
+    """A name is shown only as `.` of a `with`, with its white space made one blank."""
+    texts = "\n".join(ALERTS[alert]["annotations"].values())
+    for shown in re.findall(r"\{\{ with [$\w.]*key_name \}\}(.*?)\{\{ end \}\}", texts):
+        assert 'reReplaceAll "\\\\s+" " " .' in shown
+    assert texts.count("key_name") == len(re.findall(r"with [$\w.]*key_name \}\}", texts))
 
 
 def test_an_alert_has_its_page(alert: str) -> None:
@@ -138,7 +166,7 @@ def test_rendered_texts_have_no_negative_duration_and_no_raw_timestamp() -> None
     fired = chain.from_iterable(each["exp_alerts"] for each in expectations())
     for annotations in (alert["exp_annotations"] for alert in fired):
         told = annotations["summary"] + " " + annotations["description"]
-        assert not re.search(r"-\d|\d{6}|\d\.\d|e\+\d|NaN|Inf|<no value>|  ", told), told
+        assert not re.search(r" -\d|\d{6}|\d\.\d|e\+\d|NaN|Inf|<no value>|  ", told), told
 
 
 def test_no_rule_selects_by_the_name_of_a_person() -> None:
@@ -155,12 +183,112 @@ def test_every_metric_in_the_rules_is_one_of_the_exporter() -> None:
 
 def test_recorded_series_are_defined_before_their_use_and_used() -> None:
     """Also within one group, where rules run one after the other and share their moment."""
+    recorded: set[str] = set()
     used: set[str] = set()
-    for group in load(RULES)["groups"]:
-        recorded: set[str] = set()
-        for rule in group["rules"]:
-            needed = {name for name in names(rule["expr"]) if ":" in name}
-            assert needed <= recorded, rule.get("alert", rule.get("record"))
-            recorded |= {rule["record"]} if "record" in rule else set()
-        used |= {name for rule in group["rules"] for name in names(texts(rule))}
-    assert {rule["record"] for rule in rules() if "record" in rule} <= used
+    for rule in rules():
+        own = {rule["record"]} if "record" in rule else set()
+        needed = {name for name in names(rule["expr"]) if ":" in name} - own
+        assert needed <= recorded, rule.get("alert", rule.get("record"))
+        recorded |= own
+        used |= {name for name in names(texts(rule)) if name not in own}
+    assert recorded <= used
+
+
+# Generated
+
+
+def written(folder: Path, *settings: str) -> dict[str, str]:
+    """What the generator writes, by path."""
+    command = [sys.executable, "-m", "prometheus.rules", f"OUT={folder}", *settings]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*.y*ml")
+    }
+
+
+def test_the_files_are_as_generated(tmp_path: Path) -> None:
+    kept = {
+        str(path.relative_to(PROMETHEUS)): path.read_text(encoding="utf-8")
+        for path in [*RULES, *(PROMETHEUS / "kubernetes").glob("*.yaml")]
+    }
+    assert written(tmp_path) == kept, "run `make rules`"
+
+
+@pytest.mark.parametrize("name", ["docspace", "docspace-hygiene"])
+def test_the_operator_gets_the_same_rules(name: str) -> None:
+    resource = load(PROMETHEUS / "kubernetes" / f"{name}.yaml")
+    assert (resource["apiVersion"], resource["kind"]) == (
+        "monitoring.coreos.com/v1",
+        "PrometheusRule",
+    )
+    assert resource["spec"] == load(PROMETHEUS / "rules" / f"{name}.yml")
+
+
+def test_other_thresholds_are_in_rules_and_texts(promtool: Path, tmp_path: Path) -> None:
+    found = written(
+        tmp_path, "WARN=30d", "IN_USE=36h", "RUNBOOKS=https://wiki/", "GRAFANA=http://g"
+    )
+    run(promtool, "check", "rules", *(tmp_path / "rules").glob("*.yml"))
+    text = found["rules/docspace.yml"]
+    assert "< time() + 30 * 86400 > time() - 7 * 86400" in text
+    assert "It was used in the last 36 hours" in text
+    assert "https://wiki/DocSpaceKeyExpiring.md" in text
+    assert "http://g/d/docspace-api-key/" in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("WARM=30d", "no setting is called 'WARM'"),
+        ("WARN=30", "'30' is no duration such as 90m, 36h, 14d or 2w"),
+        ("WARN=0d", "'0d' is no duration"),
+        ("CRITICAL=15d", "CRITICAL is longer than WARN"),
+        ("WARN_SHARE=2", "'2' is no share of a life"),
+        ("CRITICAL_SHARE=0.5", "CRITICAL_SHARE is above WARN_SHARE"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_nothing_is_written(
+    setting: str, message: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "prometheus.rules", f"OUT={tmp_path / 'out'}", setting]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+# Links
+
+
+def dashboard(name: str) -> dict[str, Any]:
+    page: dict[str, Any] = load(ROOT / "grafana" / f"{name}.json")
+    return page
+
+
+def variables(name: str) -> dict[str, Any]:
+    return {each["name"]: each for each in dashboard(name)["templating"]["list"]}
+
+
+def links() -> list[tuple[str, str]]:
+    """Dashboard and query of each alert's link."""
+    urls = [rule["annotations"]["dashboard_url"] for rule in ALERTS.values()
+            if "dashboard_url" in rule["annotations"]]  # fmt: skip
+    return [(url.split("/")[2], url.partition("?")[2]) for url in urls]
+
+
+def test_links_lead_to_dashboards_that_exist_and_set_variables_that_they_have() -> None:
+    for name, query in links():
+        assert dashboard(name)["uid"] == name
+        for variable in re.findall(r"var-(\w+)=", query):
+            assert variable in variables(name), (name, variable)
+
+
+def test_links_to_the_table_of_keys_choose_what_it_can_show() -> None:
+    shown = {option["text"] for option in variables("docspace-api-keys")["show"]["options"]}
+    panels = {panel["id"] for panel in dashboard("docspace-api-keys")["panels"]}
+    chosen = [query for _, query in links() if "viewPanel" in query]
+    assert len(chosen) == 8
+    for query in chosen:
+        assert re.search(r"var-show=([^&]+)", query)[1].replace("%20", " ") in shown  # type: ignore[index] # fails then
+        assert int(query.rpartition("=")[2]) in panels

@@ -63,6 +63,33 @@ def test_status(is_active: bool, expires: float | None, expected: str) -> None: 
     assert status(is_active=is_active, expires=expires) == expected
 
 
+def test_a_key_that_the_job_has_not_switched_off_yet_is_expired() -> None:
+    """The portal switches expired keys off minutes or a day later, or never."""
+    assert status(is_active=True, expires=NOW - 30 * DAY) == "expired"
+
+
+def test_a_key_that_is_off_past_its_expiry_was_not_disabled_by_a_person() -> None:
+    assert status(is_active=False, expires=NOW - 1) == "expired"
+    assert status(is_active=False, expires=NOW + 1) == "disabled"
+
+
+@pytest.mark.parametrize(
+    ("creator", "orphaned"),
+    [("anna", False), ("bruno", True), (REMOVED_CREATOR, True), ("", None)],
+)
+def test_a_key_of_a_disabled_or_removed_creator_is_orphaned_though_it_is_active(
+    creator: str, *, orphaned: bool | None
+) -> None:
+    each = key(creator=Creator(creator, "any name"), is_active=True)
+    (state,) = judge([each], NOW, frozenset({"bruno"}))
+    assert (state.status, state.orphaned) == ("active", orphaned)
+
+
+def test_where_it_is_not_known_who_is_disabled_only_removed_creators_are() -> None:
+    keys = [key(1, creator=Creator("anna", "A")), key(2, creator=Creator(REMOVED_CREATOR, "R"))]
+    assert [state.orphaned for state in judge(keys, NOW, None)] == [None, True]
+
+
 @pytest.mark.parametrize(("expires", "left"), [(None, None), (NOW + 5, 5), (NOW - 5, -5)])
 def test_time_left(expires: float | None, left: float | None) -> None:
     (state,) = judge([key(expires=expires)], NOW)

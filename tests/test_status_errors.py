@@ -61,6 +61,22 @@ def test_status_decides_the_error(status: int, kind: type[errors.Refused]) -> No
 # 401
 
 
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_page_of_the_reverse_proxy_is_not_in_the_message(status: int) -> None:
+    error = refused(status, b"<html><h1>Bad Gateway</h1></html>", Content_Type="text/html")
+    assert (type(error), str(error)) == (errors.ServerError, f"HTTP {status}")
+
+
+def test_an_empty_401_without_www_authenticate_is_the_portals() -> None:
+    error = refused(401)
+    assert isinstance(error, errors.Unauthorized)
+    assert "disabled" in error.hint
+
+
+def test_a_429_with_limit_and_remaining_only_waits_for_the_sliding_minute() -> None:
+    assert wait(X_RateLimit_Limit="1500", X_RateLimit_Remaining="0") == 60.0
+
+
 def test_401_names_all_its_causes() -> None:
     """Missing, wrong, disabled or expired key; its creator is removed or disabled."""
     hint = refused(401).hint

@@ -20,6 +20,7 @@ from exporter.exporter import Exporter
 from exporter.httpserver.listen import ListenAddress
 from exporter.httpserver.server import Server
 from exporter.logs import make_log
+from exporter.web.page import timeline
 from exporter.web.page.overview import FULL_PORTALS, PAGE_KEYS
 from exporter.web.page.status import StatusPage
 from exporter.web.page.timeline import DAYS, Mark, draw
@@ -453,6 +454,19 @@ def test_texts_of_the_drawing_keep_apart(
     count, touching, outside = window.evaluate(COLLISIONS)
     assert count > 4
     assert (touching, outside) == ([], [])
+
+
+def test_a_drawing_is_as_wide_as_its_texts_were_placed_for(window: Browser, site: Site) -> None:
+    """On the narrowest phone, and where the wide writing just shows."""
+    least = {"narrow": timeline._NARROW.width, "wide": timeline._WIDE.width}
+    shown = "getComputedStyle(document.querySelector('.timeline g.wide')).display != 'none'"
+    wide = {}
+    for width in range(320, 1101, 20):
+        window.open(site.url, width)
+        drawn = window.evaluate("document.querySelector('.timeline').getBoundingClientRect().width")
+        wide[width] = window.evaluate(shown)
+        assert drawn >= least["wide" if wide[width] else "narrow"]
+    assert (wide[320], wide[1100]) == (False, True)
 
 
 def test_every_part_has_a_heading(window: Browser, site: Site) -> None:

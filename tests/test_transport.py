@@ -392,6 +392,13 @@ def test_request_has_these_headers_and_no_others(make: Make) -> None:
     }
 
 
+def test_no_origin_is_ever_sent_since_a_server_would_choose_the_portal_by_it(make: Make) -> None:
+    with FaultServer(says(EMPTY)) as server:
+        fetch(make(server.url))
+        sent = headers(server.heads[0])
+    assert not {"origin", "referer"} & set(sent)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirect_is_never_followed(make: Make, status: int) -> None:
     with FaultServer(says(EMPTY)) as other:

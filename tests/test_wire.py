@@ -115,6 +115,39 @@ def test_keys_stay_in_the_portals_order() -> None:
     assert [key.id for key in listing.keys] == ["c", "a", "b"]
 
 
+@pytest.mark.parametrize("count", [1, 0, 99, None, "1"])
+def test_count_of_the_envelope_is_never_relied_on(count: object) -> None:
+    records = [RECORD | {"id": each} for each in "abc"]
+    body = json.dumps({"response": records, "count": count}).encode()
+    assert len(wire.parse_keys(body).keys) == 3
+
+
+def test_names_and_postfixes_are_not_unique() -> None:
+    listing = wire.parse_keys(envelope(*(RECORD | {"id": each} for each in "ab")))
+    assert [(key.name, key.postfix) for key in listing.keys] == [("chat-bridge", "f46a")] * 2
+    assert listing.malformed == ()
+
+
+def test_a_key_without_expiry_never_expires_and_one_without_use_was_never_used() -> None:
+    fields = {name: value for name, value in RECORD.items() if name[:4] not in {"expi", "last"}}
+    (key,) = wire.parse_keys(envelope(fields)).keys
+    assert (key.expires, key.last_used) == (None, None)
+
+
+def test_quotes_backslashes_and_markup_of_a_name_come_verbatim() -> None:
+    name = 'a "b" \\ <i>&amp;'
+    assert only_key(name=name).name == name
+
+
+def test_a_record_shows_nothing_of_the_key_but_its_postfix() -> None:
+    assert "sk-" not in repr(only_key())
+
+
+@pytest.mark.parametrize("offset", ["Z", "+05:30", "-04:00"])
+def test_minimum_date_of_any_offset_is_no_date(offset: str) -> None:
+    assert only_key(lastUsed=f"0001-01-01T00:00:00.0000000{offset}").last_used is None
+
+
 def test_no_keys() -> None:
     assert wire.parse_keys(envelope()) == KeyList((), ())
 
@@ -167,15 +200,18 @@ def test_creators_name_is_decoded_once(sent: str | None, name: str) -> None:
     assert only_key(createBy={"id": "x", "displayName": sent}).creator == Creator("x", name)
 
 
-@pytest.mark.parametrize("spelled", [REMOVED_CREATOR, REMOVED_CREATOR.upper()])
-def test_removed_creator_is_known_by_the_id(spelled: str) -> None:
+@pytest.mark.parametrize(
+    "spelled", [REMOVED_CREATOR, REMOVED_CREATOR.upper(), REMOVED_CREATOR.title()]
+)
+def test_removed_creator_goes_by_the_id_in_any_letter_case(spelled: str) -> None:
     creator = only_key(createBy={"id": spelled, "displayName": "profile removed"}).creator
     assert creator is not None
     assert creator.removed
 
 
-def test_person_of_that_name_is_not_removed() -> None:
-    creator = only_key(createBy={"id": "x", "displayName": "profile removed"}).creator
+@pytest.mark.parametrize("name", ["profile removed", "Unknown Unknown"])
+def test_person_who_bears_the_name_of_a_removed_profile_is_not_removed(name: str) -> None:
+    creator = only_key(createBy={"id": "x", "displayName": name}).creator
     assert creator is not None
     assert not creator.removed
 

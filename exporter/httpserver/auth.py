@@ -14,7 +14,7 @@ from exporter.httpserver.webconfig import cost
 from exporter.yamlfile import Secret
 
 #: Different unproven passwords hashed or waiting at once, and those of one address among them.
-_MAX_WAITING, _MAX_EACH = 8, 3
+_MAX_WAITING, _MAX_EACH = 8, 2
 #: More bytes bcrypt does not look at, so a longer password proves nothing.
 _MAX_PASSWORD = 72
 

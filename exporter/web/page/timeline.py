@@ -110,8 +110,8 @@ class _Screen:
     noted: bool
 
 
-_WIDE = _Screen(width=820.0, rows=8, name=20.0, noted=True)
-_NARROW = _Screen(width=280.0, rows=8, name=11.0, noted=False)
+_WIDE = _Screen(width=800.0, rows=8, name=20.0, noted=True)
+_NARROW = _Screen(width=250.0, rows=8, name=11.0, noted=False)
 _EM = 13.0
 _POLE = 6.0
 
