@@ -51,7 +51,7 @@ def main(rules: list[Path], *, untidy: bool) -> int:
         folder = Path(name)
         for number, file in enumerate(rules):
             text = file.read_text(encoding="utf-8")
-            text = text.replace("interval: 1m", f"interval: {INTERVAL}s")
+            text = re.sub(r"interval: \d+m", f"interval: {INTERVAL}s", text)
             (folder / f"rules{number}.yml").write_text(text, encoding="utf-8")
         program = tools.find("prometheus", "prometheus")
         with Prometheus(program, folder, _config(address, "rules*.yml")) as server:

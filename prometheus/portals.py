@@ -121,7 +121,6 @@ def portals(settings: Settings) -> Group:
                 ),
                 description=(
                     f"{plural('This record', 'These records')} of its key list"
-                    f"{plural('This record', 'These records')} of its key list"
                     f" {plural('is', 'are')} in no metric, and no alert comes before such a key"
                     " expires."
                 ),
