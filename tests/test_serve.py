@@ -54,28 +54,6 @@ def ends_in(exporter: Process, number: signal.Signals) -> tuple[int, float]:
 # How it ends
 
 
-def test_signal_ends_it_in_good_order_though_nobody_reads_its_log(tmp_path: Path) -> None:
-    """A thread that is blocked in standard error keeps no lock that the end waits for."""
-    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = free.getsockname()
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            os.write(writing, b" " * 1024)
-    os.set_blocking(writing, True)
-    flags = ["--config.file=config.yaml", f"--web.listen-address=127.0.0.1:{address[1]}"]
-    command = [sys.executable, "-m", "exporter", *flags]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=writing) as exporter:
-        eventually(lambda: connects(address), bool)
-        exporter.send_signal(signal.SIGTERM)
-        assert exporter.wait(30) == 0
-    os.close(reading)
-    os.close(writing)
-
-
 @pytest.mark.parametrize("number", SIGNALS)
 def test_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
     with ExporterProcess(tmp_path, config("http://127.0.0.1:1")) as exporter:
