@@ -85,6 +85,10 @@ class BackgroundStream:
     def drain(self, seconds: float) -> None:
         """Wait until everything is written, but no longer than so many seconds."""
         with self._changed:
+            if self._thread is None:  # none could start: nobody else will write it
+                while self._waiting:
+                    self._stream.write(self._waiting.popleft())
+                self._stream.flush()
             self._changed.wait_for(lambda: not (self._waiting or self._writing), seconds)
 
     def _run(self) -> None:

@@ -53,6 +53,28 @@ def ends_in(exporter: Process, number: signal.Signals) -> tuple[int, float]:
 
 # How it ends
 
+SLOW_END = """
+import os, signal, time
+from exporter.commands import signals
+
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(1.0)
+
+signals._END_SECONDS = 0.5
+slow = Slow()
+noted = signals.Signals({signal.SIGTERM: 0})
+os.kill(os.getpid(), signal.SIGTERM)
+assert noted.wait() == signal.SIGTERM
+"""
+
+
+def test_the_exit_code_is_right_though_the_interpreter_takes_long_to_end(tmp_path: Path) -> None:
+    """The timer that ends a process which is stuck must not kill one that is ending."""
+    assert (
+        subprocess.run([sys.executable, "-c", SLOW_END], cwd=tmp_path, timeout=60).returncode == 0
+    )
+
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
