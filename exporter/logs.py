@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Iterator
 from typing import Any, Literal, TextIO, cast
@@ -43,40 +42,11 @@ def make_log(stream: TextIO, level: Level, form: LogFormat) -> FilteringBoundLog
 @contextlib.contextmanager
 def background_log(stream: TextIO, level: Level, form: LogFormat) -> Iterator[FilteringBoundLogger]:
     """A logger that never waits for its stream. At the end what is left is written, if it can."""
-    background = BackgroundStream(_unbuffered(stream))
+    background = BackgroundStream(stream)
     try:
         yield make_log(cast("TextIO", background), level, form)
     finally:
         background.drain(_DRAIN_SECONDS)
-
-
-class _Unbuffered:
-    """Writes to the descriptor of a stream, past the stream's own buffer.
-
-    A thread that is blocked in the buffer holds its lock, for which the interpreter waits at its
-    end.
-    """
-
-    def __init__(self, descriptor: int, encoding: str) -> None:
-        self._descriptor = descriptor
-        self._encoding = encoding
-
-    def write(self, text: str) -> None:
-        left = text.encode(self._encoding, "backslashreplace")
-        while left:
-            left = left[os.write(self._descriptor, left) :]
-
-    def flush(self) -> None:
-        """Do nothing: it is written."""
-
-
-def _unbuffered(stream: TextIO) -> TextIO:
-    """The stream's file, or the stream where it has none."""
-    try:
-        descriptor = stream.fileno()
-    except OSError:
-        return stream
-    return cast("TextIO", _Unbuffered(descriptor, stream.encoding))
 
 
 class BackgroundStream:
@@ -115,6 +85,10 @@ class BackgroundStream:
     def drain(self, seconds: float) -> None:
         """Wait until everything is written, but no longer than so many seconds."""
         with self._changed:
+            if self._thread is None:  # none could start: nobody else will write it
+                while self._waiting:
+                    self._stream.write(self._waiting.popleft())
+                self._stream.flush()
             self._changed.wait_for(lambda: not (self._waiting or self._writing), seconds)
 
     def _run(self) -> None:

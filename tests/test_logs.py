@@ -129,6 +129,19 @@ def test_a_log_whose_thread_cannot_start_fails_nobody_and_loses_nothing(
     assert stream.getvalue() == "first\nsecond\n"
 
 
+def test_the_last_lines_are_written_where_no_thread_can_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    stream = io.StringIO()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with background_log(stream, "info", "logfmt") as log:
+        log.error("cannot start")
+    assert stream.getvalue().count('msg="cannot start"') == 1
+
+
 def test_the_end_does_not_wait_for_ever() -> None:
     stream = Blocked()
     background = BackgroundStream(stream)
