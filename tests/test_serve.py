@@ -511,9 +511,11 @@ def test_signal_ends_it_whatever_the_end_waits_for(tmp_path: Path, number: signa
 
 
 def test_server_that_fails_ends_the_process(tmp_path: Path) -> None:
-    """Rather than a process that looks alive and answers nobody."""
+    """A process that looks alive would answer nobody. Its thread may take long to end."""
     script = (
-        "import asyncio, threading, exporter.httpserver.server as server\n"
+        "import asyncio, time, exporter.httpserver.server as server\n"
+        "run = server.Server._run\n"
+        "server.Server._run = lambda self: (run(self), time.sleep(60))\n"
         "async def fail(self):\n"
         "    self._loop = asyncio.get_running_loop()\n"
         "    self._started.set_result(None)\n"

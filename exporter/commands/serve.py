@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -73,8 +74,14 @@ def serve(
     sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)
+    failed = threading.Event()
+
+    def served_no_more() -> None:
+        failed.set()  # not Server.running: its thread is still there while it calls this
+        signals.wake()
+
     # Not in this thread: a name that does not resolve would keep signals waiting.
-    starting = in_thread(partial(_start, configuration, options, log, signals.wake), "start")
+    starting = in_thread(partial(_start, configuration, options, log, served_no_more), "start")
     if signals.ended_before(starting):
         return 0
     try:
@@ -87,7 +94,7 @@ def serve(
     exporter, server, url = started
     ready(url)
     number = 0
-    while server.running and not signals.ends(number):
+    while not failed.is_set() and not signals.ends(number):
         number = signals.wait()
         if number == signal.SIGHUP:
             number = signals.ended_before(in_thread(partial(_reload, exporter, log), "reload"))
