@@ -16,16 +16,11 @@ the next fetch gets another.
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
-from structlog.typing import FilteringBoundLogger
-
-from exporter.clock import Clock
 from exporter.config import PortalSettings
-from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import (
     REASONS,
     Crowded,
@@ -37,52 +32,11 @@ from exporter.docspace.errors import (
 )
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
+from exporter.docspace.ongoing import Fetch, Shared
 from exporter.docspace.outage_log import Line, OutageLog
-from exporter.docspace.workers import Job, Workers
 
 #: Threads of one portal that may hang at once, given up.
 _MAX_HANGING = 2
-
-
-@dataclass(slots=True, eq=False)
-class Fetch:
-    """A fetch that waits for a thread, is under way, or is done.
-
-    ``settings`` are the portal's when it began. ``waiting`` counts scrapes. ``early`` is a success
-    without what is asked after the key list.
-    """
-
-    settings: PortalSettings
-    fetcher: Fetcher | None = None
-    began: float = 0.0
-    started: float | None = None
-    waiting: int = 1
-    job: Job | None = None
-    early: Observation | None = None
-    result: "Future[Observation]" = field(default_factory=Future)
-
-    @classmethod
-    def done(cls, observation: Observation) -> "Fetch":
-        """One whose result is there already."""
-        fetch = cls(observation.portal)
-        fetch.result.set_result(observation)
-        return fetch
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What the portals of an exporter share.
-
-    ``coalesced`` is called for each scrape that needed no request of its own because another's
-    serves it, ``fault`` for each internal error.
-    """
-
-    clock: Clock
-    log: FilteringBoundLogger
-    workers: Workers
-    alarm: Alarm
-    coalesced: Callable[[], None]
-    fault: Callable[[], None]
 
 
 class Portal:
