@@ -81,9 +81,12 @@ class Exporter:
         config.write_text(f"portals: [{{name: acme, url: '{url}', api_key: {key}}}]\n")
         web.write_text(_web_config(folder, tls=tls, cost=cost))
         self.log = (folder / "log").open("w+")
+        # As many descriptors as a service has by default.
+        limited = ["sh", "-c", 'ulimit -n 1024; exec "$0" "$@"']
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "exporter", f"--config.file={config}", "--web.enable-lifecycle",
-             "--web.listen-address=127.0.0.1:0", f"--web.config.file={web}"],
+            [*limited, sys.executable, "-m", "exporter", f"--config.file={config}",
+             "--web.enable-lifecycle", "--web.listen-address=127.0.0.1:0",
+             f"--web.config.file={web}"],
             cwd=folder, stderr=self.log,
         )  # fmt: skip
         self.target = Target(self._port(), tls)
