@@ -86,6 +86,10 @@ def _report(server: Prometheus, idle: float) -> int:
     print(f"last duration, groups  {sum(durations.values()) * 1000:7.0f} ms")
     for group, seconds in durations.items():
         print(f"  {group:20} {seconds * 1000:7.0f} ms")
+    groups: list[dict[str, Any]] = server.api("rules")["groups"]
+    rules = [(rule["evaluationTime"], rule["name"]) for group in groups for rule in group["rules"]]
+    for seconds, name in sorted(rules, reverse=True)[:15]:
+        print(f"    {name:58} {seconds * 1000:5.0f} ms")
     print(f"series written         {written:7.0f}     (limit {MAXIMUM_SERIES})")
     for query in (f"count by (__name__) ({WRITTEN})", "count by (alertname) (ALERTS)"):
         label = "alertname" if "alertname" in query else "__name__"

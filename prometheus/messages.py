@@ -7,11 +7,14 @@ and what is missing takes its words with it.
 from prometheus.settings import Settings
 
 _NAME = r"""{{ with $labels.key_name }} '{{ reReplaceAll "\\s+" " " . }}'{{ end }}"""
-#: The key as it is now, or as it was seen last: an instant is read faster than a range.
+#: The key as it is now, or, only where it is not there, as it was seen last: a range costs more.
 _INFO = (
-    "{{ with printf `docspace_api_key_info{portal=%[1]q,key_id=%[2]q} or on ()"
-    " last_over_time(docspace_api_key_info{portal=%[1]q,key_id=%[2]q}[1d])`"
-    " $labels.portal $labels.key_id | query }}{{ with (first .).Labels }}"
+    "{{ $found := query (printf `docspace_api_key_info{portal=%q,key_id=%q}`"
+    " $labels.portal $labels.key_id) }}"
+    "{{ if not $found }}{{ $found = query (printf"
+    " `last_over_time(docspace_api_key_info{portal=%q,key_id=%q}[1d])`"
+    " $labels.portal $labels.key_id) }}{{ end }}"
+    "{{ with $found }}{{ with (first .).Labels }}"
 )
 _POSTFIX = "{{ with .key_postfix }} (…{{ . }}){{ end }}"
 
