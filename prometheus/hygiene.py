@@ -18,8 +18,14 @@ from prometheus.promql import (
     SUPERSEDED,
     USED,
     indent,
+    one_per_portal,
 )
 from prometheus.settings import Settings
+
+
+#: The portals that are read now. Not by the record of the other group, which is of another moment:
+#: it would outlast the counts at the beginning of an outage, and they would be taken for ended.
+READ = one_per_portal("docspace_up == 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,13 @@ def hygiene(settings: Settings) -> Group:
     for kind in kinds(settings):
         record = f"portal:docspace_api_keys_{kind.record}:count"
         rules += [
-            Record(record, _counted(record, kind.count, settings), kind.comment),
+            Record(record, _counted(record, kind.count), kind.comment),
             Alert(
                 kind.name,
                 "info",
-                f"last_over_time({record}[{settings.bridge.range}]) > 0",
+                f"{record} > 0\n"
+                f"or on (portal) (last_over_time({record}[{settings.bridge.range}]) > 0\n"
+                f"  unless on (portal) {READ})",
                 summary=f"{{{{ $labels.portal }}}}: {{{{ $value }}}} {plural(kind.one, kind.many)}",
                 description=kind.advice,
                 links=portal_links(settings, listed(kind.show)),
@@ -59,15 +67,15 @@ def hygiene(settings: Settings) -> Group:
     return Group("docspace-hygiene", tuple(rules), interval="3m")
 
 
-def _counted(record: str, count: str, settings: Settings) -> str:
+def _counted(record: str, count: str) -> str:
     """The count where the portal was read; 0 once where it is no longer above.
 
     So a portal that cannot be read keeps its count for as long as the alert looks back, and one
     without such keys has no series.
     """
     return (
-        f"0 * {SEEN} + on (portal) group_left () (\n{indent(count)}\n)\n"
-        f"or\n0 * (last_over_time({record}[{settings.bridge.range}]) > 0 and on (portal) {SEEN})"
+        f"0 * {READ} + on (portal) group_left () (\n{indent(count)}\n)\n"
+        f"or\n0 * ({record} > 0 and on (portal) {READ})"
     )
 
 

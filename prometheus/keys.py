@@ -13,7 +13,7 @@ from prometheus.messages import (
     portal_links,
 )
 from prometheus.model import Alert, Group, Record
-from prometheus.promql import ID, IN_USE, LAST_SEEN, REFUSED, SEEN, USED, indent, with_value
+from prometheus.promql import LAST_EXPIRY, LAST_SEEN, REFUSED, SEEN, TRIED, indent, with_value
 from prometheus.settings import Settings, Span
 
 
@@ -37,7 +37,7 @@ def _alerts(settings: Settings) -> tuple[Alert, ...]:
 
 
 def _refused_alert(settings: Settings) -> Alert:
-    tried = f"clamp_min(floor(time() - last_over_time({USED}[{settings.bridge.range}])), 0)"
+    tried = f"clamp_min(floor(time() - last_over_time({TRIED}[{settings.bridge.range}])), 0)"
     return Alert(
         "DocSpaceKeyRefused",
         "critical",
@@ -57,7 +57,7 @@ def _expired_alert(settings: Settings) -> Alert:
         "DocSpaceKeyExpired",
         "critical",
         with_value(
-            near.EXPIRED, f"floor(time() - {_expiry(settings)})",
+            near.EXPIRED, f"floor(time() - {LAST_EXPIRY})",
             settings,
         ),
         summary=f"{KEY_ON_PORTAL} expired {AGO} while in use",
@@ -99,12 +99,8 @@ def _own_expiring_alert(settings: Settings, degree: str, condition: str) -> Aler
     )
 
 
-def _expiry(settings: Settings) -> str:
-    return f"max by ({ID}) (last_over_time({IN_USE}[{settings.bridge.range}]))"
-
-
 def _left(settings: Settings, condition: str) -> str:
-    return with_value(condition, f"floor({_expiry(settings)} - time())", settings)
+    return with_value(condition, f"floor({LAST_EXPIRY} - time())", settings)
 
 
 def _sight_alerts(settings: Settings) -> tuple[Record | Alert, ...]:

@@ -11,6 +11,7 @@ from prometheus.promql import (
     ID,
     IN_USE,
     INFO,
+    LAST_EXPIRY,
     LAST_SEEN,
     LAST_USED,
     NEAR,
@@ -21,6 +22,7 @@ from prometheus.promql import (
     REFUSED,
     SEEN,
     SUPERSEDED,
+    TRIED,
     USED,
     indent,
     one_per_key,
@@ -182,6 +184,11 @@ def _conditions(settings: Settings) -> tuple[Record, ...]:
             "expired meanwhile is not.",
         ),
         Record(
+            TRIED,
+            f"max by ({ID}) ({USED} and on ({ID}) {REFUSED})",
+            "When it was tried last.",
+        ),
+        Record(
             IN_USE,
             f"(\n  {NEAR}\n  and on ({ID}) (\n"
             f"    {USED} >= on ({ID}) clamp_max(max by ({ID}) ({NEAR}), time())"
@@ -196,6 +203,11 @@ def _conditions(settings: Settings) -> tuple[Record, ...]:
             "own; not switched off by a person, not rotated, not refused already, and"
             " late enough in "
             "their life. Of the conditions of such a key one holds.",
+        ),
+        Record(
+            LAST_EXPIRY,
+            f"max by ({ID}) (last_over_time({IN_USE}[{settings.bridge.range}]))",
+            "The same as it was seen last, for the alerts.",
         ),
         _condition(EXPIRED, f"{IN_USE} <= time()"),
         _condition(EXPIRING_CRITICAL, f"({critical})\n{younger}\nunless on ({ID}) {OWN}"),

@@ -15,6 +15,8 @@ OWN = "docspace_exporter_key_info"
 
 NEAR = "portal_key:docspace_api_key_expiry:near"
 IN_USE = "portal_key:docspace_api_key_expiry:in_use"
+LAST_EXPIRY = "portal_key:docspace_api_key_expiry:last"
+TRIED = "portal_key:docspace_api_key_last_used:refused"
 RATIO = "portal_key:docspace_api_key_life_left:ratio"
 OFF = "portal_key:docspace_api_key_active:off"
 SUPERSEDED = "portal_key:docspace_api_key_superseded:near"
