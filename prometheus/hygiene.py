@@ -22,7 +22,6 @@ from prometheus.promql import (
 )
 from prometheus.settings import Settings
 
-
 #: The portals that are read now. Not by the record of the other group, which is of another moment:
 #: it would outlast the counts at the beginning of an outage, and they would be taken for ended.
 READ = one_per_portal("docspace_up == 1")
