@@ -10,12 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.config import Secret, Window, values
+from exporter.yamlfile import scalars
 
 UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
 FACTORS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 PARSERS = [
-    values.text,
+    scalars.text,
     values.duration,
     values.positive_duration,
     values.timeout,
@@ -26,7 +27,7 @@ PARSERS = [
     values.size,
     values.concurrency,
     values.max_keys,
-    values.boolean,
+    scalars.boolean,
     values.secret,
     values.portal_url,
     values.proxy_url,
@@ -230,20 +231,20 @@ def test_no_max_keys(wrong: object) -> None:
     ("spelled", "expected"), [(True, True), (False, False), ("true", True), ("false", False)]
 )
 def test_boolean(spelled: object, expected: bool) -> None:  # noqa: FBT001, a parameter of the test
-    assert values.boolean(spelled) is expected
+    assert scalars.boolean(spelled) is expected
 
 
 @pytest.mark.parametrize("wrong", [1, 0, "yes", "True", "", None, [], {}])
 def test_no_boolean(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"^expected true or false$"):
-        values.boolean(wrong)
+        scalars.boolean(wrong)
 
 
 @given(st.text())
 @example("\x85")
 def test_text_is_one_stripped_line_or_refused(text: str) -> None:
     try:
-        parsed = values.text(text)
+        parsed = scalars.text(text)
     except ValueError:
         return
     assert parsed == text.strip()
@@ -340,12 +341,12 @@ def test_proxy_url_may_hold_a_password_and_is_a_secret() -> None:
     ],
 )
 def test_relative_path_starts_at_the_folder(spelled: str, path: str) -> None:
-    assert values.path_in(Path("/etc/docspace"), spelled) == Path(path)
+    assert scalars.path_in(Path("/etc/docspace"), spelled) == Path(path)
 
 
 def test_path_may_start_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/acme")
-    assert values.path_in(Path("/etc"), "~/acme.key") == Path("/home/acme/acme.key")
+    assert scalars.path_in(Path("/etc"), "~/acme.key") == Path("/home/acme/acme.key")
 
 
 @pytest.mark.parametrize("parse", PARSERS, ids=lambda parse: parse.__name__)

@@ -2,9 +2,8 @@
 
 import re
 
-from exporter.config import values
 from exporter.config.settings import Labels
-from exporter.yamlfile import Section, document
+from exporter.yamlfile import Section, document, scalars
 
 _MAX_VALUE = 256
 
@@ -56,7 +55,7 @@ def value(given: object) -> str:
     """A label's value: a string, not empty, since an empty label is none in Prometheus."""
     if not isinstance(given, str):
         raise ValueError("expected a string; a number needs quotes")  # noqa: TRY004, one error type
-    text = values.text(given)
+    text = scalars.text(given)
     if len(text) > _MAX_VALUE:
         raise ValueError(f"expected at most {_MAX_VALUE} characters")
     return text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exporter.config import labels, values
 from exporter.config.settings import PortalSettings, Settings, TLSSettings
-from exporter.yamlfile import Context, Section, document
+from exporter.yamlfile import Context, Section, document, scalars
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
@@ -77,11 +77,11 @@ def _settings(top: Section, folder: Path) -> Settings:
 
 
 def _portal(section: Section, defaults: PortalSettings, folder: Path) -> PortalSettings:
-    path = partial(values.path_in, folder)
+    path = partial(scalars.path_in, folder)
     if section.has("api_key") == section.has("api_key_file"):
         section.problem("api_key", "expected either `api_key` or `api_key_file`")
     portal = PortalSettings(
-        name=section.require("name", values.text, ""),
+        name=section.require("name", scalars.text, ""),
         url=section.require("url", values.portal_url, ""),
         api_key=section.take("api_key", values.secret, None),
         api_key_file=section.take("api_key_file", path, None),
@@ -101,7 +101,7 @@ def _portal(section: Section, defaults: PortalSettings, folder: Path) -> PortalS
 
 
 def _tls(section: Section, folder: Path) -> TLSSettings:
-    path = partial(values.path_in, folder)
+    path = partial(scalars.path_in, folder)
     if section.has("key_file") and not section.has("cert_file"):
         section.problem("cert_file", "expected the certificate that `key_file` belongs to")
     if section.has("cert_file") and not section.has("key_file"):
@@ -110,7 +110,7 @@ def _tls(section: Section, folder: Path) -> TLSSettings:
         ca_file=section.take("ca_file", path, None),
         cert_file=section.take("cert_file", path, None),
         key_file=section.take("key_file", path, None),
-        insecure_skip_verify=section.take("insecure_skip_verify", values.boolean, False),  # noqa: FBT003, a default
+        insecure_skip_verify=section.take("insecure_skip_verify", scalars.boolean, False),  # noqa: FBT003, a default
     )
     section.close()
     return tls

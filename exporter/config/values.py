@@ -6,11 +6,11 @@ No message repeats the value: it may be a secret that slipped into the wrong fie
 import ipaddress
 import re
 import typing
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from exporter.config.settings import Window, Withheld
 from exporter.yamlfile import Secret
+from exporter.yamlfile.scalars import text
 
 # As Prometheus writes durations: units in falling order, each at most once.
 _DURATION = re.compile(
@@ -25,17 +25,6 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.ASCII | re.IGNORECASE
 _BROKEN_ESCAPE = re.compile(r"%(?![2-7][0-9a-f]|[89a-f][0-9a-f])|%7f", re.IGNORECASE)
 _SIZE = re.compile(r"(\d{1,12})(B|KiB|MiB|GiB)?", re.ASCII)
 _SIZE_FACTOR = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-
-
-def text(value: object) -> str:
-    """A string that is not empty and has no control character."""
-    if not isinstance(value, str):
-        raise ValueError("expected a string")  # noqa: TRY004, one error type for every bad value
-    if not value.strip():
-        raise ValueError("expected a string that is not empty")
-    if any(ord(char) < 32 or ord(char) == 127 or 0xD800 <= ord(char) < 0xE000 for char in value):
-        raise ValueError("expected a string without control characters")
-    return value.strip()
 
 
 def duration(value: object) -> float:
@@ -109,14 +98,6 @@ def max_keys(value: object) -> int:
     return _count(value, 1_000_000)
 
 
-def boolean(value: object) -> bool:
-    """True or false; the strings too, since ``${VAR}`` expands to a string."""
-    spellings = {True: True, False: False, "true": True, "false": False}
-    if not isinstance(value, bool | str) or value not in spellings:
-        raise ValueError("expected true or false")
-    return spellings[value]
-
-
 def secret(value: object) -> Secret:
     """A key or a header value, surrounding space removed; no key begins with a dollar sign."""
     spelled = text(value)
@@ -141,14 +122,6 @@ def portal_url(value: object) -> str:
 def proxy_url(value: object) -> Secret:
     """The address of an HTTP proxy. It may hold a password, so it is a secret."""
     return Secret(_http_url(value, "expected a proxy address such as http://proxy.example:3128"))
-
-
-def path_in(folder: Path, value: object) -> Path:
-    """A path; a relative one starts at folder, where the configuration lies."""
-    try:
-        return folder / Path(text(value)).expanduser()
-    except RuntimeError as exc:
-        raise ValueError("expected a path; nobody has the home directory it starts with") from exc
 
 
 def _spelled(value: object) -> str:
