@@ -15,7 +15,7 @@ _MAX_INTERIM = 10
 class Tracker:
     """Knows the deadline of the request under way: one request at a time.
 
-    ``connected`` counts connections made, so that a reused one can be told from a fresh one.
+    ``connected`` counts connections made, so that a reused one differs from a fresh one.
     """
 
     def __init__(self) -> None:

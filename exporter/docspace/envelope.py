@@ -83,8 +83,8 @@ def records(body: bytes, most: int) -> list[Raw]:
     except (msgspec.DecodeError, RecursionError):
         value = response(body)
         if kind(value) != "a list":
-            told = f"expected a list of keys in `response`, got {kind(value)}"
-            raise InvalidResponse(told) from None
+            message = f"expected a list of keys in `response`, got {kind(value)}"
+            raise InvalidResponse(message) from None
         found = _list.decode(value)
     if len(found) > most:
         raise TooLarge(f"the list holds {len(found)} records, more than {most}")

@@ -278,7 +278,7 @@ def _assembled(records: Sequence[Raw], outcomes: Sequence[_Outcome]) -> _Read:
         problem = outcome if isinstance(outcome, str) else "this `id` is in the list already"
         malformed.append(Malformed(place(records[at], at), problem))
     if malformed and not keys:
-        told = f"none of {len(records)} records is a key that we know: {malformed[0].problem}"
-        raise InvalidResponse(told)
+        message = f"none of {len(records)} records is a key that we know: {malformed[0].problem}"
+        raise InvalidResponse(message)
     found = KeyList(tuple(keys.values()), tuple(malformed), more)
     return _Read(records, outcomes, found, sound=not malformed)
