@@ -27,7 +27,7 @@ from exporter.httpserver.message import Handler, Reply, Request
 from exporter.httpserver.places import RESERVE, Places
 from exporter.httpserver.server import Server
 from exporter.httpserver.tls import build
-from exporter.httpserver.tlssettings import TLSServerSettings
+from exporter.httpserver.webconfig import TLSServerSettings
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = os.urandom(1_000_000)

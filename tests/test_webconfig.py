@@ -8,8 +8,7 @@ import pytest
 from support.standing import Log
 
 from exporter.config import ConfigError, Secret
-from exporter.httpserver.tlssettings import TLSServerSettings
-from exporter.httpserver.webconfig import WebConfig, load
+from exporter.httpserver.webconfig import TLSServerSettings, WebConfig, load
 from exporter.httpserver.webfile import WebConfigFile
 
 FIXTURES = Path(__file__).parent / "fixtures" / "webconfig"

@@ -14,7 +14,7 @@ from exporter.demo.model import Portal
 from exporter.httpserver.listen import ListenAddress
 from exporter.httpserver.server import Server
 from exporter.httpserver.tls import ServerContext, build
-from exporter.httpserver.tlssettings import TLSServerSettings
+from exporter.httpserver.webconfig import TLSServerSettings
 
 THREADS = 200
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.httpserver.tlssettings import TLSServerSettings
+from exporter.httpserver.webconfig import TLSServerSettings
 from exporter.httpserver.webfile import WebConfigFile
 from exporter.yamlfile import ConfigError
 from exporter.yamlfile.stamp import Stamp, stamp
