@@ -55,7 +55,7 @@ portals:
 """
 _WEB = b"""tls_server_config: {cert_file: a, key_file: b, client_auth_type: NoClientCert}
 basic_auth_users: {alice: $2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}
-http_server_config: {http2: false, headers: {X-Frame-Options: deny}}
+http_server_config: {http2: false}
 """
 
 

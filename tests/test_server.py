@@ -503,7 +503,6 @@ def test_sockets_of_the_server_are_closed_at_its_end(start: Start) -> None:
         assert is_closed(idle)
         with pytest.raises(ConnectionRefusedError):
             running.connect()
-    assert not running.server.running
 
 
 def test_target_of_attacks_is_reached_from_another_address(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""Users and headers of the web configuration, before the application."""
+"""Users of the web configuration, before the application."""
 
 import base64
 import subprocess
@@ -21,13 +21,6 @@ PASSWORD = "correct horse battery staple"
 #: Of PASSWORD, as htpasswd writes it, at the lowest cost.
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$")
 USERS = f"basic_auth_users:\n  alice: {HASH}\n"
-HEADERS = """
-http_server_config:
-  headers:
-    X-Content-Type-Options: nosniff
-    X-Frame-Options: deny
-    Content-Security-Policy: default-src 'self'
-"""
 
 
 def basic(user: str, password: str) -> str:
@@ -297,13 +290,3 @@ def test_broken_file_lets_nobody_in(tmp_path: Path, broken: str | None) -> None:
         web.config.write_text(USERS)
         assert web.curl("--user", f"alice:{PASSWORD}").status == 200
         assert "hunter2" not in "".join(web.log.lines)
-
-
-def test_headers_are_on_every_answer_once(tmp_path: Path) -> None:
-    with Web(tmp_path, USERS + HEADERS) as web:
-        for options, status in (([], 401), (["--user", f"alice:{PASSWORD}"], 200)):
-            answer = web.curl(*options)
-            assert answer.status == status
-            assert answer.headers["x-content-type-options"] == ["nosniff"]
-            assert answer.headers["x-frame-options"] == ["deny"]
-            assert answer.headers["content-security-policy"] == ["default-src 'self'"]

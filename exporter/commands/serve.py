@@ -24,11 +24,9 @@ from exporter.docspace.tls import TLSContexts
 from exporter.exporter import Exporter
 from exporter.flags import FlagError
 from exporter.httpserver.activation import inherited_sockets
-from exporter.httpserver.guard import Guard
 from exporter.httpserver.listen import ListenAddress
 from exporter.httpserver.message import Handler
 from exporter.httpserver.server import Server, descriptor_limit
-from exporter.httpserver.tls import ServerTLS
 from exporter.httpserver.webfile import WebConfigFile
 from exporter.logs import background_log
 from exporter.threads import in_thread
@@ -53,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
             return serve(configuration, options, log)
         settings = configuration()
         _check_files(options.config_file, settings)
-        ServerTLS.of(WebConfigFile(options.web_config_file, log), log)
+        WebConfigFile(options.web_config_file, log)
         names = ", ".join(portal.name for portal in settings.portals)
         emit(shown(f"{options.config_file}: OK, portals: {names}") + "\n")
         return 0
@@ -77,7 +75,7 @@ def serve(
     failed = threading.Event()
 
     def served_no_more() -> None:
-        failed.set()  # not Server.running: its thread is still there while it calls this
+        failed.set()
         signals.wake()
 
     # Not in this thread: a name that does not resolve would keep signals waiting.
@@ -169,24 +167,24 @@ def _start(
     sockets = _sockets(options, log)
     if not sockets:
         return None
-    file = WebConfigFile(options.web_config_file, log)
-    tls = ServerTLS.of(file, log)
+    web = WebConfigFile(options.web_config_file, log)
+    tls = web.tls is not None
     portals = len(exporter.fleet.portals)
     server = Server(
         sockets,
-        Guard(_app(exporter, options), file),
+        web.guard(_app(exporter, options)),
         log,
         threads=options.web_max_requests * WAITING + SPARE_THREADS,
-        tls=None if tls is None else tls.current,
+        tls=web.tls,
         reserved=_reserved(portals, options.web_max_requests, log),
         on_fault=exporter.faults.raise_by_one,
         on_end=ended,
     )
     server.start()
     for each in sockets:
-        log.info("listening", address=str(ListenAddress.of(each)), tls=tls is not None)
+        log.info("listening", address=str(ListenAddress.of(each)), tls=tls)
     log.info("docspace-exporter is ready", version=VERSION, revision=revision(), portals=portals)
-    return exporter, server, ListenAddress.of(sockets[0]).url("http" if tls is None else "https")
+    return exporter, server, ListenAddress.of(sockets[0]).url("https" if tls else "http")
 
 
 def _reserved(portals: int, requests: int, log: FilteringBoundLogger) -> int:

@@ -7,11 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from exporter.httpserver.guard import Guard
 from exporter.httpserver.listen import ListenAddress
 from exporter.httpserver.message import Handler, Reply, Request
 from exporter.httpserver.server import Server
-from exporter.httpserver.tls import ServerTLS
 from exporter.httpserver.webfile import WebConfigFile
 from support.standing import Log
 
@@ -58,16 +56,15 @@ class Web:
         self.config.write_text(text)
         self.log = Log()
         file = WebConfigFile(self.config, self.log.log)
-        tls = ServerTLS.of(file, self.log.log)
         listening = ListenAddress("127.0.0.1", 0).bind()
         self.address = ListenAddress.of(listening)
-        self.url = self.address.url("http" if tls is None else "https")
+        self.url = self.address.url("http" if file.tls is None else "https")
         self.server = Server(
             [listening],
-            Guard(handler, file),
+            file.guard(handler),
             self.log.log,
             threads=8,
-            tls=None if tls is None else tls.current,
+            tls=file.tls,
         )
 
     def __enter__(self) -> Self:
