@@ -22,7 +22,7 @@ PASSWORD = "correct horse"
 DEADLINE = 10
 
 
-def scrape(port: int, *, tls: bool) -> int:
+def scrape(port: int, *, tls: bool = False, path: str = "/metrics") -> int:
     """The status of a scrape as Prometheus makes it; 0 where there is no answer in time."""
     connection: http.client.HTTPConnection
     if tls:
@@ -34,7 +34,7 @@ def scrape(port: int, *, tls: bool) -> int:
     credentials = b64encode(f"alice:{PASSWORD}".encode()).decode()
     try:
         headers = {"Authorization": f"Basic {credentials}", "Accept-Encoding": "gzip"}
-        connection.request("GET", "/metrics", headers=headers)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         answer.read()
     except OSError:
@@ -91,7 +91,7 @@ def limited(descriptors: int, tmp_path: Path, config: str) -> Process:
 def test_too_few_descriptors_for_the_portals_are_said_at_the_start(
     tmp_path: Path, portal: Demo
 ) -> None:
-    """And the exporter lives on with those it has, without a flood of lines."""
+    """And the exporter lives on with those it has, every page of it, without a flood of lines."""
     key = portal.portals["acme"].exporter_key
     url = portal.servers["acme"].url
     lines = [f"  - {{name: p{n}, url: '{url}', api_key: {key}}}\n" for n in range(40)]
@@ -99,6 +99,8 @@ def test_too_few_descriptors_for_the_portals_are_said_at_the_start(
         exporter.wait_for("level=warn msg=.too few descriptors.* limit=32 expected=168")
         port = int(exporter.wait_for(r"address=127\.0\.0\.1:(\d+)")[1])
         eventually(lambda: scrape(port, tls=False), lambda status: status == 200, 30.0)
+        # Each portal's connection is kept as long as there are descriptors: now there is none left.
+        assert [scrape(port, path=path) for path in ("/", "/sd", "/metrics")] == [200] * 3
         with Attackers(Dripping(60, b"", pause=0.5), Target(port)):
             time.sleep(1)
             eventually(lambda: scrape(port, tls=False), lambda status: status == 200, 30.0)

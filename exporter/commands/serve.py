@@ -25,7 +25,7 @@ from exporter.exporter import Exporter
 from exporter.flags import FlagError
 from exporter.httpserver.activation import inherited_sockets
 from exporter.httpserver.listen import ListenAddress
-from exporter.httpserver.message import Handler
+from exporter.httpserver.message import Handler, Request
 from exporter.httpserver.server import Server, descriptor_limit
 from exporter.httpserver.webfile import WebConfigFile
 from exporter.logs import background_log
@@ -38,6 +38,8 @@ from exporter.web.landing import landing_page
 WAITING = 5
 #: Requests handled beside the scrapes at once, so that /-/healthy answers under full load.
 SPARE_THREADS = 4
+#: Descriptors that are not for clients, beside one for each portal's connection.
+RESERVED = 48
 
 
 def run(options: argparse.Namespace) -> int:
@@ -170,13 +172,17 @@ def _start(
     web = WebConfigFile(options.web_config_file, log)
     tls = web.tls is not None
     portals = len(exporter.fleet.portals)
+    front = _front_page(exporter, options)
+    reserved = RESERVED + portals
+    if _too_few_descriptors(reserved + 2 * options.web_max_requests, log):
+        front(Request("GET", "/"))  # opens its files now: later it might get no descriptor for them
     server = Server(
         sockets,
-        web.guard(_app(exporter, options)),
+        web.guard(_app(exporter, front, options)),
         log,
         threads=options.web_max_requests * WAITING + SPARE_THREADS,
         tls=web.tls,
-        reserved=_reserved(portals, options.web_max_requests, log),
+        reserved=reserved,
         on_fault=exporter.faults.raise_by_one,
         on_end=ended,
     )
@@ -187,27 +193,25 @@ def _start(
     return exporter, server, ListenAddress.of(sockets[0]).url("https" if tls else "http")
 
 
-def _reserved(portals: int, requests: int, log: FilteringBoundLogger) -> int:
-    """Descriptors that are not for clients: one for each portal's connection, and some more."""
-    reserved = 48 + portals
-    needed = reserved + 2 * requests
-    if descriptor_limit() < needed:
-        log.warning(
-            "too few descriptors: raise the limit of open files (ulimit -n, LimitNOFILE=)",
-            limit=descriptor_limit(),
-            expected=needed,
-        )
-    return reserved
+def _too_few_descriptors(needed: int, log: FilteringBoundLogger) -> bool:
+    if descriptor_limit() >= needed:
+        return False
+    log.warning(
+        "too few descriptors: raise the limit of open files (ulimit -n, LimitNOFILE=)",
+        limit=descriptor_limit(),
+        expected=needed,
+    )
+    return True
 
 
-def _app(exporter: Exporter, options: argparse.Namespace) -> App:
+def _app(exporter: Exporter, front: Handler, options: argparse.Namespace) -> App:
     web = WebOptions(
         telemetry_path=options.web_telemetry_path,
         external_url=options.web_external_url,
         enable_lifecycle=options.web_enable_lifecycle,
         max_requests=options.web_max_requests,
     )
-    return App(exporter, _front_page(exporter, options), web)
+    return App(exporter, front, web)
 
 
 def _front_page(exporter: Exporter, options: argparse.Namespace) -> Handler:

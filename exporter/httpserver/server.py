@@ -21,6 +21,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 from tornado import http1connection, httputil
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
 from exporter.httpserver.clients import Client, Clients
@@ -115,6 +116,7 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        IOLoop.current()  # imports what tornado needs here: later there may be no descriptor for it
         self._loop.set_exception_handler(lambda _, context: self.fault(context.get("exception")))
         for listening in self._sockets:
             listening.setblocking(False)  # noqa: FBT003, its only parameter
