@@ -94,15 +94,7 @@ class Requests:
     def __call__(self, rng: random.Random) -> bytes:
         """Send a request. Raises AssertionError for a fault."""
         content = mutated(rng.choice([_HEAD, *SHAPES.values()]), rng)
-        received = b""
-        with self._target.connect() as sock:
-            sock.settimeout(0.05)
-            try:
-                sock.sendall(content)
-                while more := sock.recv(65536):
-                    received += more
-            except OSError:
-                pass
+        received = self._target.exchange(content, 0.05)
         assert not self._faults, content
         assert b"HTTP/1.1 5" not in received, content
         return content

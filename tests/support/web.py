@@ -4,7 +4,6 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from exporter.httpserver.listen import ListenAddress
@@ -43,8 +42,8 @@ def curl(url: str, *options: str | Path) -> Answer:
         timeout=30,
         check=False,
     )  # fmt: skip
-    error, _, told = done.stderr.partition('\n{"status"')
-    seen = json.loads('{"status"' + told)
+    error, _, written = done.stderr.partition('\n{"status"')
+    seen = json.loads('{"status"' + written)
     return Answer(int(seen["status"]), seen["headers"], done.stdout, error)
 
 
@@ -71,12 +70,7 @@ class Web:
         self.server.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.server.stop()
 
     @property
