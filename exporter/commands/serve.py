@@ -70,7 +70,7 @@ def serve(
     ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
     """
     use_one_arena(os.environ)
-    # Many threads that compute must not keep those from their turn that read and write.
+    # Many threads that compute must not keep those waiting that read and write.
     sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)

@@ -34,13 +34,13 @@ class BasicAuth:
 
         self._checkpw = checkpw
         self._hashes = {name.encode(): users[name].reveal().encode() for name in users}
-        # For users who do not exist: no password has it, and it has the maximum cost.
+        # For unknown users: no password has it, and it has the maximum cost.
         self._dummy = b"$2b$%b$" % max(hashed[4:6] for hashed in self._hashes.values()) + b"." * 53
         self._digest_key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._proven: dict[bytes, bytes] = {}
         self._checking: dict[bytes, Future[bool]] = {}
-        # Hashing takes a whole core: one at a time, in turn, leaves the others to scrapes.
+        # Hashing takes a whole core: one at a time leaves the others to scrapes.
         self._hashing = ThreadPoolExecutor(1, "password")
         self._places = Places(_MAX_WAITING, _MAX_EACH)
 
