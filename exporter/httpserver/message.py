@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-TEXT = "text/plain; charset=utf-8"
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -36,7 +34,7 @@ class Reply:
     """
 
     body: bytes
-    content_type: str = TEXT
+    content_type: str = "text/plain; charset=utf-8"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
