@@ -13,7 +13,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from support.attackers import ADDRESS, Target, careless
+from support.attackers import ADDRESS, Target, careless, connected
 from support.certificates import issue
 from support.hostile import SHAPES
 from support.prometheus import eventually
@@ -63,17 +63,7 @@ class Running:
 
     def connect(self, address: str = "127.0.0.1", receive_buffer: int = 0) -> socket.socket:
         """A connection from an address."""
-        sock = socket.socket()
-        if receive_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(20)
-        try:
-            sock.bind((address, 0))
-            sock.connect(("127.0.0.1", self.port))
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        return connected(self.port, address, receive_buffer)
 
     def status(self, address: str = "127.0.0.1") -> int:
         """What a plain GET from an address is answered with."""

@@ -26,6 +26,23 @@ def careless() -> ssl.SSLContext:
     return context
 
 
+def connected(
+    port: int, address: str = "127.0.0.1", receive_buffer: int = 0, seconds: float = 20.0
+) -> socket.socket:
+    """A connection from an address, which waits for so many seconds. Raises OSError."""
+    sock = socket.socket()
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.settimeout(seconds)
+    try:
+        sock.bind((address, 0))
+        sock.connect(("127.0.0.1", port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
 @dataclass(frozen=True)
 class Target:
     """Where to attack; ``tls`` has it by HTTPS."""
@@ -35,19 +52,8 @@ class Target:
 
     def connect(self, receive_buffer: int = 0, *, handshake: bool = True) -> socket.socket:
         """A connection from the attackers' address. Raises OSError."""
-        plain = socket.socket()
-        if receive_buffer:
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        plain.settimeout(5)
-        try:
-            plain.bind((ADDRESS, 0))
-            plain.connect(("127.0.0.1", self.port))
-            if not (self.tls and handshake):
-                return plain
-            return careless().wrap_socket(plain)
-        except OSError:
-            plain.close()
-            raise
+        plain = connected(self.port, ADDRESS, receive_buffer, seconds=5.0)
+        return careless().wrap_socket(plain) if self.tls and handshake else plain
 
     def exchange(self, content: bytes, seconds: float) -> bytes:
         """What comes back for some bytes until the server closes, or is silent for so long."""
