@@ -106,6 +106,9 @@ def globex_is_slow(portals: Demo) -> Iterator[None]:
     portals.portals["globex"].portal.delay = 30.0
     yield
     portals.portals["globex"].portal.delay = 0.0
+    # Else the tests that follow would wait for what it has not answered yet.
+    portals.servers["globex"].stop()
+    portals.servers["globex"].start()
 
 
 # What there is
