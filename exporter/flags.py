@@ -124,7 +124,14 @@ def _prom_file(text: str) -> Path:
     return Path(text)
 
 
-CONFIG_FILE = Flag("--config.file", "the configuration file", "config.yaml", Path)
+#: No default: without it there may be a config.yaml, or else the built-in configuration is used.
+CONFIG_FILE = Flag(
+    "--config.file",
+    "the configuration file; without it config.yaml is read, and where there is none "
+    "DOCSPACE_URL and DOCSPACE_API_KEY suffice",
+    "",
+    Path,
+)
 
 LOGS = (
     Flag(

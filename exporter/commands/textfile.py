@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.commands.signals import Signals
-from exporter.config import ConfigError, load
+from exporter.config import ConfigError, Source
 from exporter.exporter import Exporter
 from exporter.flags import FlagError
 from exporter.logs import background_log
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 def _run(
     options: argparse.Namespace, output: Path, signals: Signals, log: FilteringBoundLogger
 ) -> int:
-    exporter = Exporter(partial(load, options.config_file, os.environ), Clock(), log)
+    exporter = Exporter(Source(options.config_file, os.environ).load, Clock(), log)
     scrape = partial(_scrape, exporter, output, log)
     if options.interval is not None:
         number = _repeat(signals, exporter, scrape, options.interval)
