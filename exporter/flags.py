@@ -47,7 +47,7 @@ class Flag:
         scope = f"{self.command}_" if self.command else ""
         return ENVIRONMENT_PREFIX + (scope + self.dest).upper()
 
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
+    def add_to(self, parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
         """Declare the flag; what the command line does not give stays None."""
         default = f"default: {self.default}, " if self.default else ""
         text = f"{self.help} ({default}environment: {self.variable})".replace("%", "%%")

@@ -334,7 +334,9 @@ def test_timeout_that_is_none_does_no_harm(url: str, timeout: str) -> None:
 def test_more_scrapes_than_allowed_are_told_to_come_back(portals: Demo, tmp_path: Path) -> None:
     """The pages that health checks ask are never among them."""
     acme = portals.portals["acme"].portal
-    with ExporterProcess(tmp_path, portals.config("acme"), "--web.max-requests=1") as exporter:
+    config = "scrape: {min_interval: 0s}\n" + portals.config("acme")
+    with ExporterProcess(tmp_path, config, "--web.max-requests=1") as exporter:
+        exporter.wait_for('msg="portal answers"')
         url, acme.delay = exporter.url, 0.5
         asked = acme.requests["/api/2.0/keys"]
         first = threading.Thread(target=ask, args=(url, "/metrics"))
@@ -352,8 +354,9 @@ def test_a_loop_of_probes_asks_the_portal_once_a_second(portals: Demo, tmp_path:
     """`/metrics` and `/probe` share what they learn, failures too."""
     acme = portals.portals["acme"].portal
     acme.condition = "broken"
-    before = acme.requests["/api/2.0/keys"]
     with ExporterProcess(tmp_path, portals.config("acme")) as exporter:
+        exporter.wait_for('msg="portal is down"')
+        before = acme.requests["/api/2.0/keys"]
         started = time.monotonic()
         for path in ("/probe?target=acme", "/metrics") * 20:
             assert ask(exporter.url, path).status == 200

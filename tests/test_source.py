@@ -68,10 +68,10 @@ def test_without_file_and_variables_both_ways_out_are_named(folder: Path) -> Non
     with pytest.raises(ConfigError) as raised:
         Source(None, {}).load()
     *missing, ways_out = raised.value.problems
+    place = "built-in configuration: portals[0]"
     assert missing == [
-        "built-in configuration: portals[0].url: the environment variable DOCSPACE_URL is not set",
-        "built-in configuration: portals[0].api_key: the environment variable DOCSPACE_API_KEY is "
-        "not set",
+        f"{place}.url: the environment variable DOCSPACE_URL is not set",
+        f"{place}.api_key: the environment variable DOCSPACE_API_KEY is not set",
     ]
     assert ways_out == (
         f"there is no config.yaml in {folder}, so the built-in configuration is used: set "

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.commands.allocator import use_one_arena
+from exporter.commands.hints import listen_hint
 from exporter.commands.signals import Signals
 from exporter.commands.terminal import emit, shown
 from exporter.config import ConfigError, Settings, Source
@@ -143,7 +144,9 @@ def _sockets(options: argparse.Namespace, log: FilteringBoundLogger) -> list[soc
             try:
                 sockets.append(address.bind())
             except OSError as exc:
-                log.error("cannot listen", address=str(address), error=exc.strerror or str(exc))
+                hint = {"hint": advice} if (advice := listen_hint(exc, address)) else {}
+                error = exc.strerror or str(exc)
+                log.error("cannot listen", address=str(address), error=error, **hint)
                 return []
         return sockets
     try:
@@ -167,7 +170,6 @@ def _start(
     system lacks something.
     """
     exporter = Exporter(configuration, Clock(), log)
-    log.info("configuration loaded", source=exporter.source, portals=len(exporter.fleet.portals))
     sockets = _sockets(options, log)
     if not sockets:
         return None
@@ -185,6 +187,7 @@ def _start(
         on_end=ended,
     )
     server.start()
+    log.info("configuration loaded", source=exporter.source, portals=portals)
     for each in sockets:
         log.info("listening", address=str(ListenAddress.of(each)), tls=tls is not None)
     log.info("docspace-exporter is ready", version=VERSION, revision=revision(), portals=portals)

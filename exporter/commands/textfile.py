@@ -20,6 +20,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
+from exporter.commands.hints import write_hint
 from exporter.commands.signals import Signals
 from exporter.config import ConfigError, Source
 from exporter.exporter import Exporter
@@ -112,7 +113,8 @@ def _scrape(exporter: Exporter, output: Path, log: FilteringBoundLogger) -> bool
     try:
         _replace(output, content)
     except OSError as exc:
-        log.error("cannot write", file=str(output), error=exc.strerror)
+        hint = {"hint": advice} if (advice := write_hint(exc, output.parent.absolute())) else {}
+        log.error("cannot write", file=str(output), error=exc.strerror, **hint)
         return False
     log.debug("written", file=str(output), bytes=len(content))
     return True

@@ -1,4 +1,4 @@
-"""Where the configuration comes from: the file of the flag, ``config.yaml``, or the built-in one."""
+"""Which configuration counts: the file of the flag, ``config.yaml``, or the built-in one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,7 +56,7 @@ def _may_be_there(file: Path) -> bool:
 def _ways_out() -> str:
     """What to do where neither a file nor the variables are there."""
     return (
-        f"there is no {USUAL_FILE} in {Path.cwd()}, so the {BUILT_IN} is used: set DOCSPACE_URL and "
-        f"DOCSPACE_API_KEY in the environment, or write a {USUAL_FILE}, or name a file by "
+        f"there is no {USUAL_FILE} in {Path.cwd()}, so the {BUILT_IN} is used: set DOCSPACE_URL "
+        f"and DOCSPACE_API_KEY in the environment, or write a {USUAL_FILE}, or name a file by "
         "--config.file"
     )
