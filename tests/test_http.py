@@ -338,7 +338,7 @@ def narrow(portals: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("narrow")
     config = "scrape: {min_interval: 0s}\n" + portals.config("acme")
     with ExporterProcess(folder, config, "--web.max-requests=1") as exporter:
-        exporter.get()  # also asks what is asked once an hour
+        exporter.wait_for('msg="portal answers"')  # the first fetch, of the start
         yield exporter.url
 
 
@@ -361,8 +361,9 @@ def test_a_loop_of_probes_asks_the_portal_once_a_second(portals: Demo, tmp_path:
     """`/metrics` and `/probe` share what they learn, failures too."""
     acme = portals.portals["acme"].portal
     acme.condition = "broken"
-    before = acme.requests["/api/2.0/keys"]
     with ExporterProcess(tmp_path, portals.config("acme")) as exporter:
+        exporter.wait_for('msg="portal is down"')
+        before = acme.requests["/api/2.0/keys"]
         started = time.monotonic()
         for path in ("/probe?target=acme", "/metrics") * 20:
             assert ask(exporter.url, path).status == 200
