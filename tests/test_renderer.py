@@ -10,19 +10,19 @@ import uuid
 import weakref
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from observations import ANNA, DAY, FACTS, NOW, down, key, up
 from prometheus_client.utils import floatToGoString
 from support import plain
 
 from exporter.docspace.errors import Timeout
 from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
-from exporter.docspace.observation import Observation
+from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
 from exporter.metrics import blocks, gzipped
 from exporter.metrics.catalogue import ExporterView
@@ -192,7 +192,7 @@ class World:
         """What a fetch brings now."""
         if self.random.random() < 0.1:
             return down(Timeout("x"), name=name, settings=self.settings[name])
-        facts = replace(FACTS, disabled=self.disabled)
+        facts = PortalFacts(FACTS.visibility, FACTS.version, self.disabled)
         return up(self.portals[name], name=name, facts=facts, settings=self.settings[name])
 
 

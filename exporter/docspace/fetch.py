@@ -11,7 +11,7 @@ from exporter.docspace.credential import Credential
 from exporter.docspace.errors import PortalError, Timeout, detached
 from exporter.docspace.facts import FactFinder
 from exporter.docspace.headers import http_date
-from exporter.docspace.masking import mask_key
+from exporter.docspace.masking import mask_keys
 from exporter.docspace.model import ApiKey
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.status_errors import status_error
@@ -80,7 +80,7 @@ class Fetcher:
         With another caller, what was known of the one before is worth nothing.
         """
         if caller != self._caller:
-            mask = partial(mask_key, mask=caller.mask())
+            mask = partial(mask_keys, mask=caller.mask())
             self._caller, self._reader = caller, KeyListReader(self._settings.max_keys, mask)
             self._facts = PortalFacts()
         return self._reader

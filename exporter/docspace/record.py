@@ -190,12 +190,12 @@ def _date(value: str | _Date | None, field: str) -> float | None:
     if value is None:
         return None
     moment, zone = (value, None) if isinstance(value, str) else (value.utc_time, UTC)
-    if moment.startswith("0001-"):
-        return None
     try:
         date = datetime.fromisoformat(moment)
     except ValueError as exc:
         raise ValueError(f"Expected a date - at `$.{field}`") from exc
+    if date.year == 1:
+        return None
     if date.tzinfo is None:
         if zone is None:
             raise ValueError(f"Expected a date with an offset - at `$.{field}`")

@@ -6,7 +6,7 @@ answer into records, ``record`` makes a key of each.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import ne
 from typing import cast
@@ -110,15 +110,11 @@ _Outcome = ApiKey | str
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A list that was read: its records, what each is, and what became of them.
+    """A list that was read: its records, what each of them is, and the keys among them."""
 
-    It is ``sound`` where every record is a key of its own.
-    """
-
-    records: Sequence[Raw]
-    outcomes: Sequence[_Outcome]
+    records: list[Raw]
+    outcomes: list[_Outcome]
     keys: KeyList
-    sound: bool
 
 
 class KeyListReader:
@@ -131,11 +127,13 @@ class KeyListReader:
     """
 
     def __init__(
-        self, max_keys: int = 100_000, mask: Callable[[ApiKey], ApiKey] = lambda key: key
+        self,
+        max_keys: int = 100_000,
+        mask: Callable[[Sequence[ApiKey]], Sequence[ApiKey]] = lambda keys: keys,
     ) -> None:
         self._max_keys = max_keys
         self._mask = mask
-        self._last = _Read((), (), KeyList((), ()), sound=True)
+        self._last = _Read([], [], KeyList((), ()))
         self._shared: Shared = {}
 
     def read(self, body: bytes, check: Callable[[], None] = lambda: None) -> KeyList:
@@ -149,52 +147,61 @@ class KeyListReader:
         records = envelope.records(body, self._max_keys)
         check()
         changed = [at for at, new in enumerate(map(ne, records, last.records)) if new]
-        if len(records) != len(last.records) or len(changed) * 4 > len(records):
-            self._last = self._moved(records, last, check)
-        elif changed:
-            self._last = self._changed(records, changed, last, check)
+        if changed or len(records) != len(last.records):
+            self._last = self._updated(last, records, changed, check)
         return self._last.keys
 
-    def _changed(
-        self, records: list[Raw], places: Sequence[int], last: _Read, check: Callable[[], None]
+    def _updated(
+        self, last: _Read, records: list[Raw], changed: list[int], check: Callable[[], None]
     ) -> _Read:
-        """A list that differs from the last one in these places only."""
-        kept, outcomes = list(last.records), list(last.outcomes)
-        known = _by_content(last, places)
-        for at, record, outcome in self._outcomes(records, places, known, check):
-            kept[at], outcomes[at] = record, outcome
-        if last.sound and all(_id(outcomes[at]) == _id(last.outcomes[at]) for at in places):
-            keys = KeyList(tuple(cast("list[ApiKey]", outcomes)), ())
-            return _Read(kept, outcomes, keys, sound=True)
-        return _assembled(kept, outcomes)
+        """The list of these records, which differs from the last one in the ``changed`` places.
 
-    def _moved(self, records: list[Raw], last: _Read, check: Callable[[], None]) -> _Read:
-        """Any other list."""
-        known = _by_content(last, range(len(last.records)))
-        found = list(self._outcomes(records, range(len(records)), known, check))
-        return _assembled([record for _, record, _ in found], [outcome for *_, outcome in found])
+        Records that only moved are looked up by their content.
+        """
+        gone = [*changed, *range(len(records), len(last.records))]
+        known = {bytes(last.records[at]): at for at in gone}
+        kept, outcomes = last.records[: len(records)], last.outcomes[: len(records)]
+        changed += range(len(kept), len(records))
+        kept += records[len(kept) :]
+        outcomes += [""] * (len(kept) - len(outcomes))
+        fresh: list[int] = []
+        for count, at in enumerate(changed):
+            if count % _CHECKED_EACH == 0:
+                check()
+            moved = known.get(bytes(records[at])) if known else None
+            if moved is None:
+                fresh.append(at)
+                kept[at] = records[at].copy()  # what it is a view of is the whole answer
+            else:
+                kept[at], outcomes[at] = last.records[moved], last.outcomes[moved]
+        self._read_fresh(kept, outcomes, fresh, check)
+        same_ids = len(outcomes) == len(last.outcomes) and all(
+            _id(outcomes[at]) == _id(last.outcomes[at]) for at in changed
+        )
+        if same_ids and not last.keys.malformed:
+            return _Read(kept, outcomes, KeyList(tuple(cast("list[ApiKey]", outcomes)), ()))
+        return _Read(kept, outcomes, _key_list(kept, outcomes))
 
-    def _outcomes(
+    def _read_fresh(
         self,
-        records: list[Raw],
+        records: Sequence[Raw],
+        outcomes: list[_Outcome],
         places: Sequence[int],
-        known: Mapping[bytes, tuple[Raw, _Outcome]],
         check: Callable[[], None],
-    ) -> Iterator[tuple[int, Raw, _Outcome]]:
-        """What the records in these places are, with the copy of each that is to be kept."""
+    ) -> None:
+        """Put into their places what the records are that were in no list before."""
         if len(self._shared) > _SHARED:
             self._shared = {}
+        keys: dict[int, ApiKey] = {}
         for count, at in enumerate(places):
             if count % _CHECKED_EACH == 0:
                 check()
-            record = records[at]  # a view of the answer
-            yield at, *(known.get(bytes(record)) or self._read_one(record.copy()))
-
-    def _read_one(self, record: Raw) -> tuple[Raw, _Outcome]:
-        try:
-            return record, self._mask(read_key(record, self._shared))
-        except ValueError as exc:  # msgspec.ValidationError is one
-            return record, str(exc)
+            try:
+                keys[at] = read_key(records[at], self._shared)
+            except ValueError as exc:  # msgspec.ValidationError is one
+                outcomes[at] = str(exc)
+        for at, key in zip(keys, self._mask([*keys.values()]), strict=True):
+            outcomes[at] = key
 
 
 def parse_keys(body: bytes) -> KeyList:
@@ -254,17 +261,12 @@ def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | 
     return " ".join(text(mask(message)).split())[:200] if isinstance(message, str) else None
 
 
-def _by_content(last: _Read, places: Sequence[int]) -> dict[bytes, tuple[Raw, _Outcome]]:
-    """The records in these places of a list, and what they are."""
-    return {bytes(last.records[at]): (last.records[at], last.outcomes[at]) for at in places}
-
-
 def _id(outcome: _Outcome) -> str | None:
     return outcome.id if isinstance(outcome, ApiKey) else None
 
 
-def _assembled(records: Sequence[Raw], outcomes: Sequence[_Outcome]) -> _Read:
-    """The list of these records. Raises InvalidResponse where none is a key."""
+def _key_list(records: Sequence[Raw], outcomes: Sequence[_Outcome]) -> KeyList:
+    """The keys among the outcomes. Raises InvalidResponse where there are records and no key."""
     keys: dict[str, ApiKey] = {}
     malformed: list[Malformed] = []
     more = 0
@@ -280,5 +282,4 @@ def _assembled(records: Sequence[Raw], outcomes: Sequence[_Outcome]) -> _Read:
     if malformed and not keys:
         message = f"none of {len(records)} records is a key that we know: {malformed[0].problem}"
         raise InvalidResponse(message)
-    found = KeyList(tuple(keys.values()), tuple(malformed), more)
-    return _Read(records, outcomes, found, sound=not malformed)
+    return KeyList(tuple(keys.values()), tuple(malformed), more)
