@@ -14,9 +14,9 @@ from exporter.docspace.errors import REASONS, NotFound, Timeout
 from exporter.docspace.model import REMOVED_CREATOR, Creator
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView
 from exporter.metrics.exposition import Renderer
-from exporter.metrics.lines import Table
+from exporter.metrics.lines import Row, Table
 
 DOCS = Path(__file__).parent.parent / "docs"
 

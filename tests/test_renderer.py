@@ -27,7 +27,7 @@ from exporter.docspace.snapshot import Snapshot
 from exporter.metrics import blocks, gzipped
 from exporter.metrics.catalogue import ExporterView
 from exporter.metrics.exposition import Format, Renderer
-from exporter.metrics.gzipped import GzipMember, Stretch, combine, deflate
+from exporter.metrics.gzipped import Stretch, combine, deflate, member
 from exporter.metrics.lines import go_number
 
 FORMATS: list[Format] = ["text", "openmetrics"]
@@ -279,19 +279,18 @@ def test_key_that_was_used_costs_its_lines_and_one_text(
 
 
 @pytest.mark.parametrize("at", [0, 250, 500])
-def test_key_that_comes_or_goes_costs_the_texts_of_its_neighbours(
+def test_key_that_comes_or_goes_costs_its_neighbours(
     warm: Renderer, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
+    """One group, and the few after it where that is full."""
     lines = counted(monkeypatch, blocks.PortalBlocks, "_lines")
     deflated = counted(monkeypatch, blocks, "deflate")
-    rows = len(blocks.KEY_ROWS)
-    warm.expose(shots(up([*LISTED[:at], key(501), *LISTED[at:]])), None, "text", compressed=True)
-    assert len(lines) == 1
-    assert len(deflated) <= 6 * rows  # of about 16
-    deflated.clear()
-    warm.expose(shots(up(LISTED)), None, "text", compressed=True)
-    assert len(lines) <= 1
-    assert len(deflated) <= 6 * rows
+    for keys in ([*LISTED[:at], key(501), *LISTED[at:]], LISTED):
+        lines.clear()
+        deflated.clear()
+        warm.expose(shots(up(keys)), None, "text", compressed=True)
+        assert 0 < len(lines) < len(LISTED) / 2
+        assert len(deflated) <= 6 * len(blocks.KEY_ROWS)  # of about 16
 
 
 def test_scrapes_at_once_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,11 +380,9 @@ TEXTS = st.lists(st.binary(max_size=40) | st.binary(max_size=3).map(lambda part:
 
 @given(TEXTS, st.data())
 def test_member_of_any_stretches(texts: list[bytes], data: st.DataObject) -> None:
-    member = GzipMember()
-    for text in texts:
-        kept = data.draw(st.booleans())
-        member.write([text], Stretch.of([text], deflate(text)) if kept else None)
-    body = member.finish()
+    body = member(
+        Stretch.of([text], deflate(text)) if data.draw(st.booleans()) else text for text in texts
+    )
     assert gunzipped(body) == gzip.decompress(body) == b"".join(texts)
 
 

@@ -6,7 +6,7 @@ of the row's own labels and a number; what is unknown yields no sample, never a 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from exporter.config import Withheld
 from exporter.docspace.errors import REASONS
@@ -14,13 +14,11 @@ from exporter.docspace.model import ApiKey, CreatorStatus
 from exporter.docspace.observation import Observation
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import ORPHANED, Summary
+from exporter.metrics.lines import One, Row, Sample, V
 
-V = TypeVar("V")
 #: Labels that all rows of a table share.
 PORTAL_LABELS = ("portal",)
 KEY_LABELS = ("portal", "key_id", "key_name")
-
-Sample = tuple[tuple[str, ...], float]
 
 
 class KeyView(NamedTuple):
@@ -47,29 +45,6 @@ class ExporterView:
     coalesced: int
     faults: int
     rejected: int
-
-
-@dataclass(frozen=True, slots=True)
-class Row(Generic[V]):
-    """One metric family. ``labels`` are those beside the labels of its table."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...]
-    samples: Callable[[V], Iterable[Sample]]
-    kind: Literal["gauge", "counter", "info"] = "gauge"
-
-
-@dataclass(frozen=True, slots=True)
-class One(Generic[V]):
-    """Samples of a row without labels of its own: one value, or none where it is None."""
-
-    value: Callable[[V], float | None]
-
-    def __call__(self, view: V) -> Iterable[Sample]:
-        """The sample, if there is one."""
-        number = self.value(view)
-        return () if number is None else (((), number),)
 
 
 def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
