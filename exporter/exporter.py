@@ -24,6 +24,7 @@ from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.workers import Workers
+from exporter.metrics.blocks import PortalLines
 from exporter.metrics.catalogue import ExporterView
 from exporter.metrics.exposition import Format, Renderer
 from exporter.metrics.runtime import Runtime
@@ -105,19 +106,19 @@ class Exporter:
         A portal that fails is part of the answer. Scrapes at once with the same observations have
         the same bytes. Raises only internal errors.
         """
+        lines: dict[int, PortalLines] = {}
 
-        def prepare(observation: Observation) -> None:
+        def render(observation: Observation) -> None:
             snapshot = Snapshot.at(observation, self._clock.now())
-            self._renderer.prepare(snapshot, compressed=compressed)
+            lines[id(observation)] = self._renderer.lines(snapshot, compressed=compressed)
 
-        observations = self.fleet.observe(portals, seconds, prepare)
+        observations = self.fleet.observe(portals, seconds, render)
         shared = self._shared_body(observations, (form, own, compressed))
         with shared.lock:
             if shared.body is None:
-                now = self._clock.now()
-                snapshots = [Snapshot.at(observation, now) for observation in observations]
+                portal_lines = [lines[id(observation)] for observation in observations]
                 view = self._view() if own else None
-                shared.body = self._renderer.expose(snapshots, view, form, compressed=compressed)
+                shared.body = self._renderer.joined(portal_lines, view, form, compressed=compressed)
             return shared.body
 
     def reload(self) -> None:

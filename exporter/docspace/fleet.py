@@ -1,6 +1,7 @@
 """All configured portals, fetched side by side."""
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from exporter.clock import Clock
 from exporter.docspace.observation import Observation
@@ -27,20 +28,17 @@ class Fleet:
         self,
         portals: Sequence[Portal],
         seconds: float,
-        meanwhile: Callable[[Observation], None] = lambda _: None,
+        each: Callable[[Observation], None] = lambda _: None,
     ) -> list[Observation]:
         """Observe portals side by side within so many seconds, in the order given.
 
         Where there are more portals than threads, those that hung last time come last.
-        ``meanwhile`` gets each observation but the last, while others are waited for.
+        ``each`` gets every observation, one after the other, while more are waited for.
         """
         deadline = self._clock.monotonic() + seconds
-        fetches = {
-            portal: portal.begin() for portal in sorted(portals, key=lambda each: each.priority)
-        }
+        fetches = {portal: portal.begin() for portal in sorted(portals, key=attrgetter("priority"))}
         observed: dict[Portal, Observation] = {}
         for portal, fetch in fetches.items():
             observed[portal] = portal.finish(fetch, deadline)
-            if len(observed) < len(fetches):
-                meanwhile(observed[portal])
+            each(observed[portal])
         return [observed[portal] for portal in portals]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from operator import is_
 from threading import Lock
+from typing import NamedTuple
 
 from exporter.config import PortalSettings
 from exporter.docspace.model import ApiKey
@@ -93,6 +94,17 @@ class Block:
             self.stretch = Stretch.of(lines, deflated)
 
 
+class PortalLines(NamedTuple):
+    """The lines of each row of a portal, and a block for each row of its keys.
+
+    The clock is in many of a portal's own lines, so they are made anew each time. While it is down
+    the blocks are empty.
+    """
+
+    families: list[bytes]
+    keys: Sequence[Block]
+
+
 @dataclass(frozen=True, slots=True)
 class _Context:
     """What beside a key decides on its lines: the same for all keys of a moment."""
@@ -114,25 +126,22 @@ class PortalBlocks:
         self._groups: dict[str, _Group] = {}
         self._blocks = [Block(()) for _ in KEY_ROWS]
 
-    def families(self, snapshot: Snapshot) -> list[bytes]:
-        """The lines of each row of a portal, made anew: the clock is in many."""
-        return self._portal.lines(snapshot)
-
-    def blocks(self, snapshot: Snapshot, *, compressed: bool) -> Sequence[Block]:
-        """The lines of each row of the snapshot's keys; empty ones while the portal is down.
+    def lines(self, snapshot: Snapshot, *, compressed: bool) -> PortalLines:
+        """The lines of a portal and its keys, these compressed if that is wanted.
 
         Of two threads that ask at once the second finds what the first has made.
         """
+        families = self._portal.lines(snapshot)
         listing = snapshot.observation.listing
         if listing is None:
-            return [Block(()) for _ in KEY_ROWS]
+            return PortalLines(families, [Block(()) for _ in KEY_ROWS])
         context = _Context(snapshot.superseded, snapshot.observation.facts.disabled)
         with self._lock:
             self._update(listing.keys, context)
             if compressed:
                 for block in self._blocks:
                     block.compress()
-            return self._blocks
+            return PortalLines(families, self._blocks)
 
     def _update(self, keys: Sequence[ApiKey], context: _Context) -> None:
         """Have the groups and blocks of these keys; what is the same as before is kept."""

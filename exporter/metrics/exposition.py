@@ -15,9 +15,9 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from exporter.docspace.snapshot import Snapshot
-from exporter.metrics.blocks import Block, PortalBlocks
+from exporter.metrics.blocks import Block, PortalBlocks, PortalLines
 from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView
-from exporter.metrics.gzipped import Stretch, joined, member
+from exporter.metrics.gzipped import Stretch, member, text
 from exporter.metrics.lines import Row, Table
 
 Format = Literal["text", "openmetrics"]
@@ -50,21 +50,32 @@ class Renderer:
 
         With ``compressed`` it is a gzip member. Families without samples are left out.
         """
-        blocks = [self._blocks_of(snapshot) for snapshot in snapshots]
-        pairs = list(zip(blocks, snapshots, strict=True))
-        portals = [each.families(snapshot) for each, snapshot in pairs]
-        keys = [each.blocks(snapshot, compressed=compressed) for each, snapshot in pairs]
-        parts = [*_families(PORTAL_ROWS, portals, form), *_key_families(keys, form)]
+        portals = [self.lines(snapshot, compressed=compressed) for snapshot in snapshots]
+        return self.joined(portals, own, form, compressed=compressed)
+
+    def lines(self, snapshot: Snapshot, *, compressed: bool) -> PortalLines:
+        """What an exposition has of one portal."""
+        return self._blocks_of(snapshot).lines(snapshot, compressed=compressed)
+
+    def joined(
+        self,
+        portals: Sequence[PortalLines],
+        own: ExporterView | None,
+        form: Format,
+        *,
+        compressed: bool,
+    ) -> bytes:
+        """The exposition, from what it has of each portal."""
+        parts: list[bytes | Stretch] = [
+            *_families(PORTAL_ROWS, [each.families for each in portals], form)
+        ]
+        parts += _key_families([each.keys for each in portals], form)
         if own is not None:
             parts += _families(EXPORTER_ROWS, [self._exporter.lines(own)], form)
             parts.append(_generated(self._collect(), form))
         if form == "openmetrics":
             parts.append(_EOF)
-        return member(parts) if compressed else joined(parts)
-
-    def prepare(self, snapshot: Snapshot, *, compressed: bool) -> None:
-        """Make the lines of a portal's keys, so that the exposition needs less time later."""
-        self._blocks_of(snapshot).blocks(snapshot, compressed=compressed)
+        return member(parts) if compressed else text(parts)
 
     def keep(self, names: frozenset[str]) -> None:
         """Forget what is kept of portals with any other name, and keep nothing of them."""
@@ -89,9 +100,9 @@ def _families(
 ) -> Iterator[bytes]:
     """Families; ``lines`` has a list for each subject, with the lines of each row."""
     for number, row in enumerate(rows):
-        text = b"".join([of_subject[number] for of_subject in lines])
-        if text:
-            yield _head(row, form) + text
+        samples = b"".join([of_subject[number] for of_subject in lines])
+        if samples:
+            yield _head(row, form) + samples
 
 
 def _key_families(portals: Sequence[Sequence[Block]], form: Format) -> Iterator[bytes | Stretch]:
@@ -115,8 +126,8 @@ def _head(row: Row[Any], form: Format) -> bytes:
 def _generated(metrics: Iterable[Metric], form: Format) -> bytes:
     """What prometheus-client makes of metrics, without the end of the exposition."""
     if form == "text":
-        text: bytes = generate_text(_Collected(metrics))
-        return text
+        plain: bytes = generate_text(_Collected(metrics))
+        return plain
     ended: bytes = generate_openmetrics(_Collected(metrics))  # type: ignore[no-untyped-call]  # theirs
     return ended.removesuffix(_EOF)
 

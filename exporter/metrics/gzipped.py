@@ -65,8 +65,8 @@ def member(parts: Iterable[bytes | Stretch]) -> bytes:
     return b"".join([_HEADER, *[each.deflated for each in stretches], _END, trailer])
 
 
-def joined(parts: Iterable[bytes | Stretch]) -> bytes:
-    """The text of these parts, not compressed."""
+def text(parts: Iterable[bytes | Stretch]) -> bytes:
+    """All of these parts, not compressed."""
     return b"".join(
         chain.from_iterable([part] if isinstance(part, bytes) else part.texts for part in parts)
     )
