@@ -12,10 +12,9 @@ All of it hangs on one `PortalBlocks`, which is made for one portal's settings a
 last list needs: nothing is left of older lists, whatever came and went.
 """
 
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from operator import is_
 from threading import Lock
 from typing import NamedTuple
@@ -36,26 +35,10 @@ _LEAST_STRETCH = 2048
 
 @dataclass(slots=True, eq=False)
 class Text:
-    """Lines of one row for the keys of a group. ``ends[n]`` is where the lines of key n begin."""
+    """Lines of one row for the keys of a group, and the same deflated."""
 
     lines: bytes
-    ends: "array[int]"
     deflated: bytes | None = None
-
-    @classmethod
-    def of(cls, lines: Sequence[bytes]) -> "Text":
-        """Join the lines of each key."""
-        return cls(b"".join(lines), array("L", accumulate(map(len, lines), initial=0)))
-
-    def replaced(self, lines: Mapping[int, bytes]) -> "Text":
-        """A text with other lines for some keys; itself where they are the same."""
-        if all(
-            self.lines[self.ends[place] : self.ends[place + 1]] == line
-            for place, line in lines.items()
-        ):
-            return self
-        old = [self.lines[start:end] for start, end in pairwise(self.ends)]
-        return Text.of([lines.get(place, line) for place, line in enumerate(old)])
 
 
 @dataclass(slots=True, eq=False)
@@ -145,9 +128,10 @@ class PortalBlocks:
 
     def _update(self, keys: Sequence[ApiKey], context: _Context) -> None:
         """Have the groups and blocks of these keys; what is the same as before is kept."""
-        before = None if context == self._context else self._context
+        if context == self._context:
+            context = self._context
         groups = [
-            self._group(keys[start:end], context, before)
+            self._group(keys[start:end], context)
             for start, end in pairwise([*_starts(keys), len(keys)])
         ]
         self._blocks = [
@@ -157,27 +141,28 @@ class PortalBlocks:
         self._groups = {group.keys[0].id: group for group in groups}
         self._context = context
 
-    def _group(self, keys: Sequence[ApiKey], context: _Context, before: _Context | None) -> _Group:
-        """The group of these keys, made from the last one that began with the same key.
-
-        ``before`` is the context of that one, where it is another.
-        """
-        old = self._groups.get(keys[0].id)
+    def _group(self, keys: Sequence[ApiKey], context: _Context) -> _Group:
+        """The group of these keys, made from the last one that began with the same key."""
+        old, before = self._groups.get(keys[0].id), self._context
         if old is None or len(old.keys) != len(keys):
-            rows = zip(*[self._lines(key, context) for key in keys], strict=True)
-            return _Group(keys, [Text.of(row) for row in rows])
-        lines = {
-            place: self._lines(key, context)
-            for place, (key, last) in enumerate(zip(keys, old.keys, strict=True))
-            if key is not last or (before and self._view(key, context) != self._view(key, before))
-        }
-        if not lines:
-            return old
-        texts = [
-            text.replaced({place: of_key[row] for place, of_key in lines.items()})
-            for row, text in enumerate(old.texts)
-        ]
+            return self._new_group(keys, context)
+        texts = list(old.texts)
+        for key, last in zip(keys, old.keys, strict=True):
+            if key is last and (
+                context is before or self._view(key, context) == self._view(key, before)
+            ):
+                continue
+            lines = zip(self._lines(key, context), self._lines(last, before), strict=True)
+            for row, (line, former) in enumerate(lines):
+                if bool(line) != bool(former):
+                    return self._new_group(keys, context)
+                if line != former:  # with an id in each, no line is within another
+                    texts[row] = Text(texts[row].lines.replace(former, line, 1))
         return _Group(keys, texts)
+
+    def _new_group(self, keys: Sequence[ApiKey], context: _Context) -> _Group:
+        rows = zip(*[self._lines(key, context) for key in keys], strict=True)
+        return _Group(keys, [Text(b"".join(row)) for row in rows])
 
     def _view(self, key: ApiKey, context: _Context) -> KeyView:
         status = "unknown" if key.creator is None else key.creator.status(context.disabled)
