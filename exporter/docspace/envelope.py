@@ -91,7 +91,7 @@ def records(body: bytes, most: int) -> list[Raw]:
     return found
 
 
-def kind(value: Raw) -> str:
+def kind(value: Raw | bytes) -> str:
     """What a JSON value is, without showing it."""
     first = bytes(memoryview(value)[:1])
     names = {b"{": "an object", b"[": "a list", b'"': "a string", b"n": "null"}

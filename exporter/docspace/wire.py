@@ -112,7 +112,7 @@ _Outcome = ApiKey | str
 class _Read:
     """A list that was read: its records, what each of them is, and the keys among them."""
 
-    records: list[Raw]
+    records: list[bytes]
     outcomes: list[_Outcome]
     keys: KeyList
 
@@ -146,7 +146,7 @@ class KeyListReader:
         last = self._last
         records = envelope.records(body, self._max_keys)
         check()
-        changed = [at for at, new in enumerate(map(ne, records, last.records)) if new]
+        changed = [at for at, new in enumerate(map(ne, map(bytes, records), last.records)) if new]
         if changed or len(records) != len(last.records):
             self._last = self._updated(last, records, changed, check)
         return self._last.keys
@@ -159,19 +159,20 @@ class KeyListReader:
         Records that only moved are looked up by their content.
         """
         gone = [*changed, *range(len(records), len(last.records))]
-        known = {bytes(last.records[at]): at for at in gone}
+        known = {last.records[at]: at for at in gone}
         kept, outcomes = last.records[: len(records)], last.outcomes[: len(records)]
         changed += range(len(kept), len(records))
-        kept += records[len(kept) :]
-        outcomes += [""] * (len(kept) - len(outcomes))
+        more = len(records) - len(kept)
+        kept += [b""] * more
+        outcomes += [""] * more
         fresh: list[int] = []
         for count, at in enumerate(changed):
             if count % _CHECKED_EACH == 0:
                 check()
-            moved = known.get(bytes(records[at])) if known else None
+            kept[at] = bytes(records[at])
+            moved = known.get(kept[at])
             if moved is None:
                 fresh.append(at)
-                kept[at] = records[at].copy()  # what it is a view of is the whole answer
             else:
                 kept[at], outcomes[at] = last.records[moved], last.outcomes[moved]
         self._read_fresh(kept, outcomes, fresh, check)
@@ -184,7 +185,7 @@ class KeyListReader:
 
     def _read_fresh(
         self,
-        records: Sequence[Raw],
+        records: Sequence[bytes],
         outcomes: list[_Outcome],
         places: Sequence[int],
         check: Callable[[], None],
@@ -265,7 +266,7 @@ def _id(outcome: _Outcome) -> str | None:
     return outcome.id if isinstance(outcome, ApiKey) else None
 
 
-def _key_list(records: Sequence[Raw], outcomes: Sequence[_Outcome]) -> KeyList:
+def _key_list(records: Sequence[bytes], outcomes: Sequence[_Outcome]) -> KeyList:
     """The keys among the outcomes. Raises InvalidResponse where there are records and no key."""
     keys: dict[str, ApiKey] = {}
     malformed: list[Malformed] = []
