@@ -26,8 +26,7 @@ from exporter.docspace.transport import Transport
 from exporter.docspace.workers import Workers
 from exporter.metrics.blocks import PortalLines
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.exposition import Format, Renderer
-from exporter.metrics.runtime import Runtime
+from exporter.metrics.exposition import Format, Renderer, process_metrics
 from exporter.version import VERSION, revision
 
 
@@ -72,7 +71,7 @@ class Exporter:
         self._clock = clock
         self._log = log
         self._contexts = TLSContexts()
-        self._renderer = Renderer(Runtime().collect)
+        self._renderer = Renderer(process_metrics())
         self._coalesced = Tally()
         self.faults = Tally()
         self.rejected = Tally()

@@ -149,7 +149,7 @@ def test_each_family_is_made_once_across_portals() -> None:
 def test_row_that_yields_the_wrong_number_of_label_values_fails(
     values: tuple[str, ...], labels: tuple[str, ...]
 ) -> None:
-    row: Row[None] = Row("docspace_x", "X.", labels, lambda _: [(values, 1.0)])
+    row: Row[None] = Row("docspace_x", "X.", lambda _: [(values, 1.0)], labels)
     table = Table([row], {})
     if len(values) == len(labels):
         assert table.lines(None)[0].startswith(b"docspace_x")

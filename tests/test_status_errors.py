@@ -14,7 +14,7 @@ from requests.structures import CaseInsensitiveDict
 
 from exporter.docspace import errors
 from exporter.docspace.credential import Credential
-from exporter.docspace.headers import number
+from exporter.docspace.transport import number
 from exporter.docspace.status_errors import status_error
 from exporter.docspace.transport import Response
 

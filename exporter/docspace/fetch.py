@@ -10,12 +10,11 @@ from exporter.docspace import credential
 from exporter.docspace.credential import Credential
 from exporter.docspace.errors import PortalError, Timeout, detached
 from exporter.docspace.facts import FactFinder
-from exporter.docspace.headers import http_date
 from exporter.docspace.masking import mask_keys
 from exporter.docspace.model import ApiKey
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.status_errors import status_error
-from exporter.docspace.transport import Transport
+from exporter.docspace.transport import Transport, http_date
 from exporter.docspace.wire import KeyListReader
 
 KEYS = "/api/2.0/keys"

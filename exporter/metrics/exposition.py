@@ -9,7 +9,13 @@ from functools import cache
 from threading import Lock
 from typing import Any, Literal
 
-from prometheus_client import Metric
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
@@ -23,6 +29,14 @@ from exporter.metrics.lines import Row, Table
 Format = Literal["text", "openmetrics"]
 
 _EOF = b"# EOF\n"
+
+
+def process_metrics() -> Callable[[], Iterable[Metric]]:
+    """What reads prometheus-client's families `process_…`, `python_info` and `python_gc_…`."""
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    return registry.collect
 
 
 class Renderer:

@@ -22,8 +22,8 @@ class Row(Generic[V]):
 
     name: str
     help: str
-    labels: tuple[str, ...]
     samples: Callable[[V], Iterable[Sample]]
+    labels: tuple[str, ...] = ()
     kind: Literal["gauge", "counter", "info"] = "gauge"
 
 
@@ -37,6 +37,11 @@ class One(Generic[V]):
         """The sample, if there is one."""
         number = self.value(view)
         return () if number is None else (((), number),)
+
+
+def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
+    """Samples of a row without labels of its own."""
+    return One(value)
 
 
 #: From a subject, and its shared labels as text and as values, to the lines of a row.
