@@ -1,7 +1,8 @@
 """Measure, print a table, and draw what grows: ``python -m benchmarks [--full] [PART ...]``.
 
-The parts are those of `PARTS`. With ``--full`` the list grows to 100,000 keys and memory is watched
-for 5,000 scrapes; without it all takes some minutes. ``--write`` puts table and plot into docs/.
+The parts are those of `PARTS`. With ``--full`` the list grows to 100,000 keys and memory is
+measured over 5,000 scrapes; without it all takes some minutes. ``--write`` puts table and plot
+into docs/.
 """
 
 import os
@@ -137,7 +138,7 @@ def memory(extent: Extent) -> Iterator[Line]:
 
 
 def start(_: Extent) -> Iterator[Line]:
-    """Starting, and the commands that somebody waits for."""
+    """Starting, and the commands."""
     yield _command("--version", ["--version"], 9)
     with processes.portals(100) as portal:
         took = []

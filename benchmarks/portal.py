@@ -1,7 +1,7 @@
 """Portals that are light: ``python -m benchmarks.portal PORTALS KEYS SECONDS [short|gzip]``.
 
 Each is a port of this process. At each answer 1 % of its keys have been used since the last one,
-and the exporter's own key always: a list that stays as it is would flatter whoever remembers it.
+and the exporter's own key always: a list that stays as it is would flatter a cache.
 An answer takes so many seconds at least. ``short`` keys are the smallest that have an id, a name
 and an expiry, and never change; ``gzip`` is the same compressed. The first line of output names the
 ports.

@@ -1,6 +1,6 @@
 """The exporter itself: from a question ("these portals, within so long") to exposition text.
 
-It joins the two rooms that do not know each other, ``docspace`` and ``metrics``, and holds what
+It joins the two packages that do not know each other, ``docspace`` and ``metrics``, and holds what
 outlives a configuration: its own counters, and the portals that a reload did not change.
 """
 
@@ -100,8 +100,9 @@ class Exporter:
         own: bool,
         compressed: bool = False,
     ) -> bytes:
-        """Observe portals side by side within so many seconds; with ``own``, add our own metrics.
+        """Observe portals side by side within so many seconds, and render what they answered.
 
+        With ``own`` the exporter's own metrics are added.
         A portal that fails is part of the answer. Scrapes at once with the same observations have
         the same bytes. Raises only internal errors.
         """

@@ -2,7 +2,7 @@
 
 The timeouts of a socket start anew with each byte, so a server that sends a byte now and then
 passes them all. Here the connection under a request is shut down instead. What cannot be ended,
-such as name resolution, is left to its thread, and nobody waits for it (see ``portal``).
+such as name resolution, is left to its thread, and no scrape waits for it (see ``portal``).
 """
 
 import contextlib

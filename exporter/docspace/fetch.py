@@ -35,8 +35,8 @@ class Fetcher:
     def fetch(self, seconds: float, early: Callable[[Observation], None]) -> Observation:
         """Fetch the key list within so many seconds. A failure is a result, not an exception.
 
-        ``early`` gets a success as soon as the list is there, with the facts known so far: whoever
-        cannot wait for what else is asked has that.
+        ``early`` gets a success as soon as the list is there, with the facts known so far, for
+        a scrape that cannot wait for the rest.
         """
         started = self._clock.monotonic()
         clock_skew = None

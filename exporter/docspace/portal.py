@@ -165,7 +165,7 @@ class Portal:
                 observation = fetch.fetcher.fetch(timeout, partial(setattr, fetch, "early"))
             finally:
                 self._shared.alarm.cancel(entry)
-        except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and bugs of ours
+        except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and internal errors
             self._fault(fetch, exc)
         else:
             self._settle(fetch, observation)

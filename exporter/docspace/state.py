@@ -127,7 +127,7 @@ def find_superseded(keys: Sequence[ApiKey], now: float) -> frozenset[str]:
     """Ids of keys that were rotated.
 
     Rotated is a key for which the same person made a newer active one of the same name that
-    outlives it. Removed people share one id, so whose key was whose is unknown there.
+    outlives it. Removed people share one id, so which of them made a key is unknown.
     """
     names = [key.name for key in keys]
     doubled = {name for name, count in Counter(names).items() if count > 1}

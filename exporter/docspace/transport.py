@@ -179,7 +179,7 @@ class _Adapter(HTTPAdapter):
 class _Session(requests.Session):
     """requests' session, blind to redirects.
 
-    Even where it is told not to follow one, requests reads the whole body of a 3xx and takes its
+    Even where it is not to follow one, requests reads the whole body of a 3xx and takes its
     Location apart, to have the next request ready.
     """
 

@@ -4,9 +4,10 @@ Only what cannot be a key list at all is an error; one bad record costs itself. 
 answer into records, ``record`` makes a key of each.
 """
 
+import contextlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import ne
 from typing import cast
@@ -52,12 +53,11 @@ class KeyList:
         return len(self.malformed) + self.more_malformed
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(msgspec.Struct, rename="camel", frozen=True):
     """The caller, from ``people/@self``."""
 
     is_admin: bool
-    is_owner: bool
+    is_owner: bool = False
 
     @property
     def sees_all(self) -> bool:
@@ -77,11 +77,6 @@ class PeoplePage:
     total: int | None
 
 
-class _Profile(msgspec.Struct, rename="camel"):
-    is_admin: bool
-    is_owner: bool = False
-
-
 class _Person(msgspec.Struct):
     """``status`` 2 is disabled; where it is missing, the filter of the request is relied on."""
 
@@ -98,7 +93,7 @@ class _Build(msgspec.Struct, rename="camel"):
     doc_space: str
 
 
-_profile = msgspec.json.Decoder(_Profile)
+_profile = msgspec.json.Decoder(Profile)
 _people = msgspec.json.Decoder(_People)
 _build = msgspec.json.Decoder(_Build)
 
@@ -140,7 +135,7 @@ class KeyListReader:
         """Read an answer. ``check`` is called now and then, and raises to end it at a deadline.
 
         Raises InvalidResponse where the body is not the envelope with a list in it, or where the
-        list has records and none of them can be understood: 0 keys would be a lie then. Raises
+        list has records and none of them is valid: 0 keys would be wrong then. Raises
         TooLarge for more than ``max_keys`` records.
         """
         last = self._last
@@ -212,27 +207,20 @@ def parse_keys(body: bytes) -> KeyList:
 
 def parse_own_key(body: bytes) -> ApiKey:
     """Read the answer of ``GET /api/2.0/keys/@self``. Raises InvalidResponse."""
-    try:
+    with _expected("a key in `response`"):
         return read_key(envelope.response(body), {})
-    except ValueError as exc:
-        raise InvalidResponse(f"expected a key in `response`: {exc}") from exc
 
 
 def parse_profile(body: bytes) -> Profile:
     """Read the answer of ``GET /api/2.0/people/@self``. Raises InvalidResponse."""
-    try:
-        wire = typed(envelope.response(body), _profile)
-    except ValueError as exc:
-        raise InvalidResponse(f"expected a profile in `response`: {exc}") from exc
-    return Profile(is_admin=wire.is_admin, is_owner=wire.is_owner)
+    with _expected("a profile in `response`"):
+        return typed(envelope.response(body), _profile)
 
 
 def parse_people(body: bytes) -> PeoplePage:
     """Read a page of ``GET /api/2.0/people/filter?employeeStatus=2``. Raises InvalidResponse."""
-    try:
+    with _expected("a page of people"):
         people = typed(envelope.unpacked(body), _people)
-    except ValueError as exc:
-        raise InvalidResponse(f"expected a page of people: {exc}") from exc
     disabled = frozenset(person.id.lower() for person in people.response if person.status == 2)
     return PeoplePage(disabled, len(people.response), people.total)
 
@@ -260,6 +248,14 @@ def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | 
     except (ValueError, TypeError, LookupError, RecursionError):
         return None
     return " ".join(text(mask(message)).split())[:200] if isinstance(message, str) else None
+
+
+@contextlib.contextmanager
+def _expected(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as exc:  # msgspec.ValidationError is one
+        raise InvalidResponse(f"expected {what}: {exc}") from exc
 
 
 def _id(outcome: _Outcome) -> str | None:

@@ -218,7 +218,7 @@ def date(time: float) -> datetime:
 
 
 def ago(seconds: float) -> str:
-    """How long ago; what lies ahead, by a clock that differs from ours, is just now."""
+    """How long ago; what lies ahead, by a clock that is ahead, is just now."""
     return "just now" if seconds < 1 else moment(-seconds)
 
 

@@ -101,10 +101,10 @@ def _order(judged: JudgedPortal) -> tuple[int, float, str]:
 
 
 def _cards(judged: Iterable[JudgedPortal]) -> Iterable[Card]:
-    room = PAGE_KEYS
+    left = PAGE_KEYS
     for each in judged:
-        card = each.card(room)
-        room -= card.shown
+        card = each.card(left)
+        left -= card.shown
         yield card
 
 
@@ -146,7 +146,7 @@ def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> 
 
 
 def _isolated(name: str) -> str:
-    """A name whose direction of writing leaves the words around it alone."""
+    """A name isolated from the writing direction of the words around it."""
     return f"\u2068{name}\u2069"
 
 
