@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from exporter.docspace.model import Access, ApiKey, CreatorStatus
+from exporter.docspace.model import Access, ApiKey
 from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal
 from exporter.docspace.snapshot import Snapshot
@@ -64,7 +64,7 @@ class Row:
     permissions: tuple[str, ...]
     used: str
     creator: str
-    refused: Literal["", "creator disabled", "creator removed"]
+    refused: str
     own: bool
     urgency: Urgency
 
@@ -166,7 +166,7 @@ class JudgedPortal:
             permissions=() if "permissions" in withhold else key.permissions,
             used=_used(state, self.now),
             creator=creator.name if creator else "",
-            refused=_REFUSED.get(state.creator_status, ""),
+            refused=f"creator {state.creator_status}" if state.orphaned else "",
             own=own is not None and own.id == key.id,
             urgency=urgency_of(state),
         )
@@ -204,12 +204,6 @@ class JudgedPortal:
                 rows = tuple(self.row(state) for state in states[: min(keys, LIST_KEYS)])
                 keys -= len(rows)
                 yield Group(urgency, len(states), rows)
-
-
-_REFUSED: Mapping[CreatorStatus, Literal["creator disabled", "creator removed"]] = {
-    "disabled": "creator disabled",
-    "removed": "creator removed",
-}
 
 
 def date(time: float) -> datetime:
