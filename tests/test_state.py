@@ -1,13 +1,13 @@
 """What a key is at a moment, and how many of each there are."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from observations import ANNA, DAY, NOW, key
 
 from exporter.config import Window

@@ -10,12 +10,11 @@ from exporter.docspace import credential
 from exporter.docspace.credential import Credential
 from exporter.docspace.errors import PortalError, Timeout, detached
 from exporter.docspace.facts import FactFinder
-from exporter.docspace.headers import http_date
-from exporter.docspace.masking import mask_key
+from exporter.docspace.masking import mask_keys
 from exporter.docspace.model import ApiKey
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.status_errors import status_error
-from exporter.docspace.transport import Transport
+from exporter.docspace.transport import Transport, http_date
 from exporter.docspace.wire import KeyListReader
 
 KEYS = "/api/2.0/keys"
@@ -36,8 +35,8 @@ class Fetcher:
     def fetch(self, seconds: float, early: Callable[[Observation], None]) -> Observation:
         """Fetch the key list within so many seconds. A failure is a result, not an exception.
 
-        ``early`` gets a success as soon as the list is there, with the facts known so far: whoever
-        cannot wait for what else is asked has that.
+        ``early`` gets a success as soon as the list is there, with the facts known so far, for
+        a scrape that cannot wait for the rest.
         """
         started = self._clock.monotonic()
         clock_skew = None
@@ -80,7 +79,7 @@ class Fetcher:
         With another caller, what was known of the one before is worth nothing.
         """
         if caller != self._caller:
-            mask = partial(mask_key, mask=caller.mask())
+            mask = partial(mask_keys, mask=caller.mask())
             self._caller, self._reader = caller, KeyListReader(self._settings.max_keys, mask)
             self._facts = PortalFacts()
         return self._reader

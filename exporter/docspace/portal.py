@@ -54,7 +54,7 @@ class Portal:
         self._shared = shared
         self._clock = shared.clock
         self._log = shared.log.bind(portal=settings.name)
-        self._outages = OutageLog()
+        self._outages = OutageLog(self._log)
         self._lock = threading.Lock()
         self._fetch: Fetch | None = None
         self._hanging: set[Fetch] = set()
@@ -168,7 +168,7 @@ class Portal:
                 observation = fetch.fetcher.fetch(timeout, partial(setattr, fetch, "early"))
             finally:
                 self._shared.alarm.cancel(entry)
-        except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and bugs of ours
+        except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and internal errors
             self._fault(fetch, exc)
         else:
             self._settle(fetch, observation)
@@ -224,7 +224,7 @@ class Portal:
             if fetch.started is not None:
                 self._priority = True, fetch.started
                 if not self._warned_of_cut:
-                    lines.append(Line("warning", str(error), {"hint": error.hint}))
+                    lines.append(partial(self._log.warning, str(error), hint=error.hint))
                     self._warned_of_cut = True
             unwanted = fetch.job if fetch.waiting == 0 else None
             if unwanted is not None and self._shared.workers.withdraw(unwanted):
@@ -279,4 +279,4 @@ class Portal:
 
     def _write(self, lines: Sequence[Line]) -> None:
         for line in lines:
-            line.write(self._log)
+            line()

@@ -30,7 +30,8 @@ class Snapshot:
         listing = self.observation.listing
         if listing is None:
             return ()
-        return judge(listing.keys, self.now, self.observation.facts.disabled)
+        disabled = self.observation.facts.disabled
+        return judge(listing.keys, self.now, disabled, self.superseded)
 
     @classmethod
     def at(cls, observation: Observation, now: float) -> "Snapshot":

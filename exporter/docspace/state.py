@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import compress, groupby
 from typing import Literal
 
+import msgspec
+
 from exporter.config import Window
 from exporter.docspace.model import FULL_ACCESS, REMOVED_CREATOR, ApiKey, CreatorStatus
 
@@ -14,9 +16,8 @@ KeyStatus = Literal["active", "disabled", "expired"]
 Condition = Literal["active", "orphaned", "rotated", "disabled", "expired"]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyState:
-    """A key at a moment.
+class KeyState(msgspec.Struct, frozen=True, gc=False):
+    """A key at a moment. A Struct for the same reason as ApiKey.
 
     ``active`` is switched on and not past its expiry, ``expired`` is past its expiry whether or not
     the portal has switched it off yet, ``disabled`` was switched off by a person before that.
@@ -75,14 +76,19 @@ class Summary:
 
 
 def judge(
-    keys: Sequence[ApiKey], now: float, disabled: frozenset[str] | None = None
+    keys: Sequence[ApiKey],
+    now: float,
+    disabled: frozenset[str] | None = None,
+    superseded: frozenset[str] | None = None,
 ) -> tuple[KeyState, ...]:
     """The state of each key at ``now`` (Unix seconds), in the order given.
 
-    ``disabled`` holds the ids of disabled people; None where they are not known.
+    ``disabled`` holds the ids of disabled people; None where they are not known. ``superseded`` is
+    what ``find_superseded`` found at the same moment, where it was asked already.
     """
-    replaced = find_superseded(keys, now)
-    return tuple(_state(key, now, disabled, superseded=key.id in replaced) for key in keys)
+    if superseded is None:
+        superseded = find_superseded(keys, now)
+    return tuple(_state(key, now, disabled, superseded=key.id in superseded) for key in keys)
 
 
 def summarize(
@@ -121,7 +127,7 @@ def find_superseded(keys: Sequence[ApiKey], now: float) -> frozenset[str]:
     """Ids of keys that were rotated.
 
     Rotated is a key for which the same person made a newer active one of the same name that
-    outlives it. Removed people share one id, so whose key was whose is unknown there.
+    outlives it. Removed people share one id, so which of them made a key is unknown.
     """
     names = [key.name for key in keys]
     doubled = {name for name, count in Counter(names).items() if count > 1}
