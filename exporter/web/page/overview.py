@@ -47,7 +47,7 @@ class Overview:
     """The page. ``totals`` are the keys in use by urgency, ``coming`` those the drawing shows.
 
     ``unseen`` counts the portals that were never asked, or whose first fetch is under way.
-    ``upcoming`` are the first of these, each with the name of its portal.
+    ``upcoming`` are the first of those in the drawing, each with the name of its portal.
     """
 
     headline: tuple[str, ...]
