@@ -18,8 +18,7 @@ from exporter.docspace.errors import InternalError
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.observation import Observation
-from exporter.docspace.ongoing import Shared
-from exporter.docspace.portal import Portal
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
