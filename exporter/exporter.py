@@ -101,9 +101,9 @@ class Exporter:
     ) -> bytes:
         """Observe portals side by side within so many seconds, and render what they answered.
 
-        With ``own`` the exporter's own metrics are added.
-        A portal that fails is part of the answer. Scrapes at once with the same observations have
-        the same bytes. Raises only internal errors.
+        With ``own`` the exporter's own metrics are added. A portal that fails is part of the
+        answer. Scrapes at once with the same observations have the same bytes. Raises only
+        internal errors.
         """
         lines: dict[int, PortalLines] = {}
 
