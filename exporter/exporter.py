@@ -18,8 +18,7 @@ from exporter.docspace.errors import InternalError
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.observation import Observation
-from exporter.docspace.ongoing import Shared
-from exporter.docspace.portal import Portal
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
@@ -103,9 +102,9 @@ class Exporter:
     ) -> bytes:
         """Observe portals side by side within so many seconds, and render what they answered.
 
-        With ``own`` the exporter's own metrics are added.
-        A portal that fails is part of the answer. Scrapes at once with the same observations have
-        the same bytes. Raises only internal errors.
+        With ``own`` the exporter's own metrics are added. A portal that fails is part of the
+        answer. Scrapes at once with the same observations have the same bytes. Raises only
+        internal errors.
         """
         lines: dict[int, PortalLines] = {}
 

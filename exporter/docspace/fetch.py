@@ -1,7 +1,8 @@
 """One fetch: read the credential, ask for the list, parse it, find our own key in it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from exporter.clock import Clock
@@ -16,6 +17,7 @@ from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.status_errors import status_error
 from exporter.docspace.transport import Transport, http_date
 from exporter.docspace.wire import KeyListReader
+from exporter.docspace.workers import Job
 
 KEYS = "/api/2.0/keys"
 
@@ -92,6 +94,31 @@ class Fetcher:
                 raise Timeout("the key list could not be read within the deadline")
 
         return check
+
+
+@dataclass(slots=True, eq=False)
+class Fetch:
+    """A fetch that waits for a thread, is under way, or is done.
+
+    ``settings`` are the portal's when it began. ``waiting`` counts scrapes. ``early`` is a success
+    without what is asked after the key list.
+    """
+
+    settings: PortalSettings
+    fetcher: Fetcher
+    began: float = 0.0
+    started: float | None = None
+    waiting: int = 1
+    job: Job | None = None
+    early: Observation | None = None
+    result: "Future[Observation]" = field(default_factory=Future)
+
+    @classmethod
+    def done(cls, observation: Observation, fetcher: Fetcher) -> "Fetch":
+        """One whose result is there already."""
+        fetch = cls(observation.portal, fetcher)
+        fetch.result.set_result(observation)
+        return fetch
 
 
 def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> ApiKey | None:

@@ -19,11 +19,6 @@ class Snapshot:
     superseded: frozenset[str]
     summary: Summary | None
 
-    @property
-    def name(self) -> str:
-        """The value of the `portal` label."""
-        return self.observation.portal.name
-
     @cached_property
     def states(self) -> tuple[KeyState, ...]:
         """The state of each key, in the portal's order. Made when first asked for."""

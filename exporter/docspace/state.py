@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, groupby
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -162,16 +163,13 @@ def _status(key: ApiKey, now: float) -> KeyStatus:
 def _outlived(family: Iterable[ApiKey], now: float) -> Iterable[str]:
     """Walk from the newest to the oldest, with the longest life of the active ones passed."""
     dated = [key for key in family if key.created is not None]
+    created = attrgetter("created")
     longest = float("-inf")
-    for _, same_age in groupby(sorted(dated, key=_created, reverse=True), key=_created):
+    for _, same_age in groupby(sorted(dated, key=created, reverse=True), key=created):
         contemporaries = list(same_age)
         yield from (key.id for key in contemporaries if _end(key) < longest)
         active = [_end(key) for key in contemporaries if _status(key, now) == "active"]
         longest = max([longest, *active])
-
-
-def _created(key: ApiKey) -> float:
-    return key.created or 0.0
 
 
 def _end(key: ApiKey) -> float:

@@ -1,15 +1,14 @@
 """The lines of a portal; those of its keys are kept from one scrape to the next.
 
-What is kept, by what, and for how long::
+::
 
-    lines of a key     the ApiKey object, whether it is superseded, and what is known of its
-                       creator; until a list without that object
-    text of a group    the lines of one row for some 30 neighbouring keys, deflated as well; until
-                       one of these lines is another
+    text of a group    the lines of one row for some 30 neighbouring keys, deflated as well. A key
+                       that changed (another ApiKey object, superseded, another status of its
+                       creator) has its line replaced; one that comes or goes costs its group.
     block of a row     the texts of all groups, joined; until one of these texts is another
 
-All of it hangs on one `PortalBlocks`, which is made for one portal's settings and holds what the
-last list needs: nothing is left of older lists, whatever came and went.
+A `PortalBlocks` is made for one portal's settings and holds what its last list needs: nothing is
+left of older lists.
 """
 
 from collections.abc import Iterator, Sequence
