@@ -400,7 +400,7 @@ def test_internal_error_is_a_500_counted_and_logged(monkeypatch: pytest.MonkeyPa
     server.start()
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(Renderer, "expose", fault)
+            patch.setattr(Renderer, "joined", fault)
             answered = ask(url, "/metrics")
         assert (answered.status, answered.text) == (500, "internal error, see the exporter's log\n")
         assert log.count("request failed") == 1
