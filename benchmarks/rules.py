@@ -202,8 +202,14 @@ def _lines(now: float, untidy: bool) -> Iterator[str]:  # noqa: FBT001 - the one
             'visibility="all",version="3.7.1"} 1\n'
         )
         yield f"docspace_api_keys{{{portal}}} {PER_PORTAL}\n"
-        for kind in ("orphaned", "unrestricted", "never_expiring", "superseded"):
+        for kind in ("orphaned", "unrestricted", "never_expiring", "never_used", "superseded"):
             yield f"docspace_api_keys_{kind}{{{portal}}} {sum(key.is_a(kind) for key in own)}\n"
+        stale = sum(key.is_a("stale") for key in own)
+        for days, count in ((30, stale), (90, stale), (180, 0), (365, 0)):
+            yield f'docspace_api_keys_stale{{{portal},unused_for="{days}d"}} {count}\n'
+        yield (
+            f"docspace_api_keys_last_created_timestamp_seconds{{{portal}}} {now - 160 * DAY:.0f}\n"
+        )
         for reason in _REASONS:
             yield f'docspace_scrape_errors_total{{{portal},reason="{reason}"}} 0\n'
         yield f'docspace_exporter_key_info{{{portal},key_id="{own[-1].id}"}} 1\n'

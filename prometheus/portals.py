@@ -14,7 +14,7 @@ LIMITED = f'{ERRORS}{{reason="rate_limited"}}'
 def portals(settings: Settings) -> Group:
     """Per portal."""
     links = portal_links(settings)
-    held = f"alerts that were firing are held for {_held(settings)}, new ones do not come"
+    held = f"alerts that were firing are held for {settings.bridge.one}, new ones do not come"
     return Group(
         "docspace-portals",
         (
@@ -151,7 +151,7 @@ def portals(settings: Settings) -> Group:
 
 def exporter(settings: Settings) -> Group:
     """Per exporter."""
-    down = f"alerts that were firing are held for {_held(settings)}, new ones do not come"
+    down = f"alerts that were firing are held for {settings.bridge.one}, new ones do not come"
     return Group(
         "docspace-exporter",
         (
@@ -225,8 +225,3 @@ def exporter(settings: Settings) -> Group:
             ),
         ),
     )
-
-
-def _held(settings: Settings) -> str:
-    words = settings.bridge.words
-    return "a day" if words == "1 day" else words
