@@ -61,7 +61,7 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             ),
             f"Not used in the last {settings.tried.last}, so nothing seems to miss them. Whoever"
             " holds a copy can use it again once its creator is enabled. Delete them; where"
-            " something needs one at times, make a new key under a service account first.",
+            " something needs one now and then, create a key under a service account first.",
             listed("creator gone"),
             comment="Those that something goes on trying alert one by one, as DocSpaceKeyRefused.",
         ),
@@ -88,7 +88,7 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             "never_used:count",
             _count("never_used"),
             _counted("key was never used", "keys were never used"),
-            "For a day at least. If nobody waits for them, delete them.",
+            "Not once in a day or more. If nobody is about to use them, delete them.",
             listed("active but never used"),
             wait="1d",
         ),

@@ -40,9 +40,9 @@ def _refused_alert(settings: Settings) -> Alert:
         f"clamp_min(floor(time() - ({near.REFUSED} != 0)), 0)",
         summary=f"Key{REFUSED_KEY}; last tried {AGO}",
         description=(
-            "Something goes on using it, and gets 401 each time. The portal's own list shows it as"
-            " active, but a key works only as long as its creator does. Make a new key under a"
-            " service account, switch the integration over, then delete this one."
+            "Something still calls with it, and gets 401 each time. The portal lists it as active,"
+            " but a key stops working with the account of its creator. Create a key under a service"
+            " account, switch the integration over, then delete this one."
         ),
         links=key_links(settings),
     )
@@ -55,9 +55,9 @@ def _expired_alert(settings: Settings) -> Alert:
         f"floor(time() - ({near.EXPIRED} != 0))",
         summary=f"{KEY_ON_PORTAL} expired {AGO} while in use",
         description=(
-            f"It was used in the {settings.in_use.words} before its expiry on {date('-')}. It"
-            " cannot be revived: create a new key and switch the integration over. If that"
-            " has happened, delete this one."
+            f"It was used in the {settings.in_use.words} before its expiry on {date('-')}. An expired"
+            " key cannot be renewed: create a new one, switch the integration over, then delete"
+            " this one, which ends the alert."
         ),
         links=key_links(settings),
     )

@@ -116,13 +116,12 @@ def portals(settings: Settings) -> Group:
                 "warning",
                 f"{one_per_portal('docspace_api_keys_malformed')} > 0",
                 summary=(
-                    f"{{{{ $value }}}} {plural('key', 'keys')} of {{{{ $labels.portal }}}} cannot"
-                    " be understood"
+                    f"{{{{ $value }}}} {plural('record', 'records')} in the key list of"
+                    f" {{{{ $labels.portal }}}} {plural('is', 'are')} not valid"
                 ),
                 description=(
-                    f"{plural('This record', 'These records')} of its key list"
-                    f" {plural('is', 'are')} in no metric, and no alert comes before such a key"
-                    " expires."
+                    f"{plural('Its key is', 'Their keys are')} in no metric, so no alert comes"
+                    " before such a key expires. The exporter's log names what is wrong."
                 ),
                 links=links,
                 wait="15m",
