@@ -106,7 +106,7 @@ def main(rules: list[Path], *, untidy: bool) -> int:
             _wait_for_keys(server)
             time.sleep(INTERVAL)
             idle = _cpu_of_waiting(server) / (INTERVAL * EVALUATIONS)
-            question = _cpu_of_a_question(server)
+            question = _cpu_of_a_question(server, idle)
             (folder / "prometheus.yml").write_text(_config(address, "rules*.yml"), "utf-8")
             server.send(signal.SIGHUP)
             _iterate(server, 3)
@@ -134,12 +134,13 @@ def _cpu_of_waiting(server: Server) -> float:
     return server.cpu_seconds() - began
 
 
-def _cpu_of_a_question(server: Server) -> float:
-    """CPU seconds that one question about all keys costs."""
-    began = server.cpu_seconds()
+def _cpu_of_a_question(server: Server, idle: float) -> float:
+    """CPU seconds that one question about all keys costs; idle is what a second costs without."""
+    began, cpu = time.monotonic(), server.cpu_seconds()
     for _ in range(TIMES):
         server.api("query", query=QUESTION)
-    return (server.cpu_seconds() - began) / TIMES
+        time.sleep(1.0)
+    return (server.cpu_seconds() - cpu - idle * (time.monotonic() - began)) / TIMES
 
 
 def _report(server: Server, each: float, question: float, minutes: Mapping[str, int]) -> int:
