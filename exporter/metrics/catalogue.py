@@ -62,6 +62,11 @@ def _expiring(view: Snapshot) -> Iterator[Sample]:
         yield (window,), keys
 
 
+def _stale(view: Snapshot) -> Iterator[Sample]:
+    for span, keys in view.summary.stale.items() if view.summary else ():
+        yield (span,), keys
+
+
 def _malformed(observation: Observation) -> float | None:
     return None if observation.listing is None else observation.listing.malformed_count
 
@@ -143,6 +148,18 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
         "docspace_api_keys_never_used",
         "Active API keys that were never used.",
         count(lambda it: it.never_used),
+    ),
+    Row(
+        "docspace_api_keys_stale",
+        "Active API keys that were used, but not within this time.",
+        ("unused_for",),
+        _stale,
+    ),
+    Row(
+        "docspace_api_keys_last_created_timestamp_seconds",
+        "When the newest API key was created.",
+        (),
+        one(lambda view: None if view.summary is None else view.summary.last_created),
     ),
     Row(
         "docspace_api_keys_orphaned",
