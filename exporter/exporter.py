@@ -6,7 +6,7 @@ outlives a configuration: its own counters, and the portals that a reload did no
 
 import platform
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from weakref import WeakValueDictionary
 
 from structlog.typing import FilteringBoundLogger
@@ -78,6 +78,7 @@ class Exporter:
         self._sharing = threading.Lock()
         self._bodies: WeakValueDictionary[Hashable, _SharedBody] = WeakValueDictionary()
         settings = load()
+        self.source = settings.source
         self._shared = Shared(
             clock=clock,
             log=log,
@@ -124,7 +125,8 @@ class Exporter:
         """Load the configuration again: all of it, or nothing.
 
         A portal that keeps its name and address keeps its counters and its back-off too, and with
-        unchanged settings its connections. Raises ConfigError; then everything goes on as before.
+        unchanged settings its connections. The portals that are new or have other settings are
+        asked at once, as by `ask_first`. Raises ConfigError; then everything goes on as before.
         """
         with self._reloading:
             try:
@@ -134,6 +136,7 @@ class Exporter:
                 for problem in exc.problems:
                     self._log.error("cannot reload the configuration", problem=problem)
                 raise
+            old = {portal.settings for portal in self.fleet.portals}
             known = {_identity(portal.settings): portal for portal in self.fleet.portals}
             kept = [self._kept(known.pop(_identity(new), None), new) for new in settings.portals]
             self._shared.workers.resize(settings.concurrency)
@@ -143,9 +146,22 @@ class Exporter:
             self._contexts.keep(frozenset(portal.settings.tls for portal in kept))
             self._reload_successful = True
             self._reload_time = self._clock.now()
-            self._log.info("configuration reloaded", portals=len(kept))
+            self.source = settings.source
+            self._log.info("configuration reloaded", source=self.source, portals=len(kept))
         for gone in known.values():
             gone.close()
+        self._begin(portal for portal in kept if portal.settings not in old)
+
+    def ask_first(self) -> None:
+        """Begin a fetch of every portal, so that the log says at once what is wrong.
+
+        Nobody waits for them. Scrapes that come meanwhile, or within `min_interval`, share them.
+        """
+        self._begin(self.fleet.portals)
+
+    def _begin(self, portals: Iterable[Portal]) -> None:
+        for portal in portals:
+            portal.begin()
 
     def close(self) -> None:
         """Close the connections to all portals, and end the threads that have nothing to do."""

@@ -101,7 +101,10 @@ class Portal:
         self._release(old)
 
     def begin(self) -> Fetch:
-        """Start a fetch, or join one. Each call must be followed by one of `finish`."""
+        """Start a fetch, or join one, and count as waiting for it until `finish`.
+
+        Without a call of `finish` the fetch goes on to its own end, whichever scrape leaves.
+        """
         with self._lock:
             joined = self._joined()
             if joined is not None:

@@ -55,13 +55,19 @@ ORPHANED: Mapping[CreatorStatus, bool | None] = {
 }
 
 
+#: How long a stale key was not used: the spans that are counted.
+UNUSED_FOR = tuple(Window(f"{days}d", days * 86_400.0) for days in (30, 90, 180, 365))
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Counts over the keys of a portal. ``keys`` = ``active`` + ``disabled`` + ``expired``.
 
     ``expiring`` goes from window label to the active keys that expire within it, so a wider window
     holds the narrower ones. All after ``expired`` count active keys only. ``orphaned`` are those
-    known to be refused since their creator is removed or disabled.
+    known to be refused since their creator is removed or disabled. ``stale`` goes from the label of
+    a span to the keys that were used, but not within it. ``last_created`` is the creation of the
+    newest key, active or not, in Unix seconds; None where that of none is known.
     """
 
     keys: int
@@ -74,6 +80,8 @@ class Summary:
     never_used: int
     orphaned: int
     superseded: int
+    stale: dict[str, int]
+    last_created: float | None
 
 
 def judge(
@@ -106,6 +114,7 @@ def summarize(
     living = [key for key in keys if (end := key.expires) is None or end > now]
     active = [key for key in living if key.is_active]
     ends = sorted([key.expires for key in active if key.expires is not None])
+    used = sorted([key.last_used for key in active if key.last_used is not None])
     gone = {REMOVED_CREATOR, *(disabled or ())} - {""}
     return Summary(
         keys=len(keys),
@@ -121,6 +130,8 @@ def summarize(
         never_used=sum([key.last_used is None for key in active]),
         orphaned=sum([(by := key.creator) is not None and by.id in gone for key in active]),
         superseded=sum([key.id in superseded for key in active]) if superseded else 0,
+        stale={span.label: bisect_right(used, now - span.seconds) for span in UNUSED_FOR},
+        last_created=max([at for key in keys if (at := key.created) is not None], default=None),
     )
 
 

@@ -52,14 +52,19 @@ def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], I
     return one(lambda view: value(view.observation))
 
 
-def count(value: Callable[[Summary], int]) -> Callable[[Snapshot], Iterable[Sample]]:
-    """Samples that count keys; none while the portal is down."""
+def count(value: Callable[[Summary], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
+    """Samples from the summary of all keys; none while the portal is down."""
     return one(lambda view: None if view.summary is None else value(view.summary))
 
 
 def _expiring(view: Snapshot) -> Iterator[Sample]:
     for window, keys in view.summary.expiring.items() if view.summary else ():
         yield (window,), keys
+
+
+def _stale(view: Snapshot) -> Iterator[Sample]:
+    for span, keys in view.summary.stale.items() if view.summary else ():
+        yield (span,), keys
 
 
 def _malformed(observation: Observation) -> float | None:
@@ -143,6 +148,17 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
         "docspace_api_keys_never_used",
         "Active API keys that were never used.",
         count(lambda it: it.never_used),
+    ),
+    Row(
+        "docspace_api_keys_stale",
+        "Active API keys that were used, but not within this time.",
+        _stale,
+        ("unused_for",),
+    ),
+    Row(
+        "docspace_api_keys_last_created_timestamp_seconds",
+        "When the newest API key was created.",
+        count(lambda it: it.last_created),
     ),
     Row(
         "docspace_api_keys_orphaned",

@@ -46,13 +46,15 @@ _ORDER = {"down": 0, "up": 1, "unseen": 2}
 class Overview:
     """The page. ``totals`` are the keys in use by urgency, ``coming`` those the drawing shows.
 
-    ``upcoming`` are the first of these, each with the name of its portal.
+    ``unseen`` counts the portals that were never asked, or whose first fetch is under way.
+    ``upcoming`` are the first of those in the drawing, each with the name of its portal.
     """
 
     headline: tuple[str, ...]
     time: datetime
     portals: int
     up: int
+    unseen: int
     keys: int
     active: int
     seen: str
@@ -81,6 +83,7 @@ def overview(portals: Sequence[Portal], now: float) -> Overview:
         time=date(now),
         portals=len(judged),
         up=sum(each.condition == "up" for each in judged),
+        unseen=len(judged) - len(seen),
         keys=keys,
         active=keys - totals[EXPIRED] - totals[DISABLED],
         seen=ago(now - max(seen)) if seen else "",
@@ -142,7 +145,7 @@ def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> 
             yield f"{plural(count, 'key')} {gone} gone."
         yield _expiring(totals)
     elif not down:
-        yield "Waiting for the first scrape."
+        yield "Waiting for the first answer."
 
 
 def _isolated(name: str) -> str:
