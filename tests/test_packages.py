@@ -14,10 +14,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = "docspace_exporter-1.0.0.data/data/share/docspace-exporter"
-#: Not part of a checkout.
-LEFT_OUT = shutil.ignore_patterns(
-    ".venv*", ".tools", ".git", "build", "dist", "*.egg-info", "__pycache__", ".*_cache"
-)
 
 
 def build(source: Path, folder: Path, umask: int) -> tuple[Path, Path]:
