@@ -1,6 +1,6 @@
 """The exporter itself: from a question ("these portals, within so long") to exposition text.
 
-It joins the two rooms that do not know each other, ``docspace`` and ``metrics``, and holds what
+It joins the two packages that do not know each other, ``docspace`` and ``metrics``, and holds what
 outlives a configuration: its own counters, and the portals that a reload did not change.
 """
 
@@ -18,15 +18,14 @@ from exporter.docspace.errors import InternalError
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.observation import Observation
-from exporter.docspace.ongoing import Shared
-from exporter.docspace.portal import Portal
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.workers import Workers
+from exporter.metrics.blocks import PortalLines
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.exposition import Body, Format, Renderer
-from exporter.metrics.runtime import Runtime
+from exporter.metrics.exposition import Format, Renderer, process_metrics
 from exporter.version import VERSION, revision
 
 
@@ -48,13 +47,13 @@ class Tally:
         return self._value
 
 
-class _SharedPart:
-    """The part of an exposition that is the same for all scrapes with these observations."""
+class _SharedBody:
+    """An exposition that is the same for all scrapes at once with these observations."""
 
     def __init__(self, observations: Sequence[Observation]) -> None:
         self.observations = observations  # held, since they are known by their ids
         self.lock = threading.Lock()
-        self.body: Body | None = None
+        self.body: bytes | None = None
 
 
 class Exporter:
@@ -71,13 +70,13 @@ class Exporter:
         self._clock = clock
         self._log = log
         self._contexts = TLSContexts()
-        self._renderer = Renderer(Runtime().collect)
+        self._renderer = Renderer(process_metrics())
         self._coalesced = Tally()
         self.faults = Tally()
         self.rejected = Tally()
         self._reloading = threading.Lock()
         self._sharing = threading.Lock()
-        self._parts: WeakValueDictionary[Hashable, _SharedPart] = WeakValueDictionary()
+        self._bodies: WeakValueDictionary[Hashable, _SharedBody] = WeakValueDictionary()
         settings = load()
         self.source = settings.source
         self._shared = Shared(
@@ -101,18 +100,26 @@ class Exporter:
         own: bool,
         compressed: bool = False,
     ) -> bytes:
-        """Observe portals side by side within so many seconds; with ``own``, add our own metrics.
+        """Observe portals side by side within so many seconds, and render what they answered.
 
-        A portal that fails is part of the answer. Raises only internal errors.
+        With ``own`` the exporter's own metrics are added. A portal that fails is part of the
+        answer. Scrapes at once with the same observations have the same bytes. Raises only
+        internal errors.
         """
-        observations = self.fleet.observe(portals, seconds)
-        shared = self._shared_part(observations, form, compressed=compressed)
+        lines: dict[int, PortalLines] = {}
+
+        def render(observation: Observation) -> None:
+            snapshot = Snapshot.at(observation, self._clock.now())
+            lines[id(observation)] = self._renderer.lines(snapshot, compressed=compressed)
+
+        observations = self.fleet.observe(portals, seconds, render)
+        shared = self._shared_body(observations, (form, own, compressed))
         with shared.lock:
             if shared.body is None:
-                now = self._clock.now()
-                snapshots = [Snapshot.at(observation, now) for observation in observations]
-                shared.body = self._renderer.portals(snapshots, form, compressed=compressed)
-        return self._renderer.finish(shared.body, self._view() if own else None, form)
+                portal_lines = [lines[id(observation)] for observation in observations]
+                view = self._view() if own else None
+                shared.body = self._renderer.joined(portal_lines, view, form, compressed=compressed)
+            return shared.body
 
     def reload(self) -> None:
         """Load the configuration again: all of it, or nothing.
@@ -168,16 +175,14 @@ class Exporter:
         error = InternalError(exc)
         self._log.error("internal error", error=error.fault, place=error.place)
 
-    def _shared_part(
-        self, observations: Sequence[Observation], form: Format, *, compressed: bool
-    ) -> _SharedPart:
-        """What scrapes with just these observations share, as long as one of them is at work."""
-        key = tuple(map(id, observations)), form, compressed
+    def _shared_body(self, observations: Sequence[Observation], kind: Hashable) -> _SharedBody:
+        """What scrapes of this kind with just these observations share, while one is at work."""
+        key = tuple(map(id, observations)), kind
         with self._sharing:
-            part = self._parts.get(key)
-            if part is None:
-                part = self._parts[key] = _SharedPart(observations)
-            return part
+            shared = self._bodies.get(key)
+            if shared is None:
+                shared = self._bodies[key] = _SharedBody(observations)
+            return shared
 
     def _kept(self, portal: Portal | None, settings: PortalSettings) -> Portal:
         """The portal that was known, with these settings; else a new one."""

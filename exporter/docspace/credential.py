@@ -92,7 +92,7 @@ def read(settings: PortalSettings) -> Credential:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open without waiting: a FIFO would wait for somebody who writes, some devices for ever."""
+    """Open without waiting: a FIFO would wait for a writer, some devices for ever."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
