@@ -88,6 +88,7 @@ wheel: .venv/test
 
 # What a release consists of, below dist: source distribution, wheel, bill of materials; each checked.
 package: sdist sbom pythons
+	cd dist && sha256sum *.tar.gz *.whl *.json > SHA256SUMS
 
 # The wheel comes out of the source distribution here, and the same commit gives the same bytes.
 sdist: .venv/test
@@ -96,7 +97,6 @@ sdist: .venv/test
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 	$(BIN)/validate-pyproject pyproject.toml
-	cd dist && sha256sum *.tar.gz *.whl > SHA256SUMS
 
 sbom: sdist
 	$(BIN)/python -m release.sbom dist/*.whl dist/docspace-exporter.cdx.json
