@@ -45,7 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
     """Translate the links of a page. Raises PluginError where one leads to nothing."""
     name = page.file.src_uri
     if page.is_homepage:
@@ -101,7 +101,7 @@ def _page(file: str) -> str | None:
     return file.removeprefix("docs/") if inside else None
 
 
-def _expanded(item: Any, docs: Path) -> Any:  # noqa: ANN401, whatever YAML holds
+def _expanded(item: Any, docs: Path) -> Any:
     if isinstance(item, list):
         return [_expanded(each, docs) for each in item]
     if isinstance(item, dict):
