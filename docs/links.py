@@ -48,7 +48,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
     """Translate the links of a page. Raises PluginError where one leads to nothing."""
     name = page.file.src_uri
-    if page.is_homepage:
+    if page.parent is None:  # it is alone in its tab
         page.meta["hide"] = ["navigation"]  # here, since GitHub would show it as a table
     source = next((path for path, page in PAGES.items() if page == name), f"docs/{name}")
     return translated(markdown, source, name, f"{config.repo_url.rstrip('/')}/")
