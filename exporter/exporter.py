@@ -1,6 +1,6 @@
 """The exporter itself: from a question ("these portals, within so long") to exposition text.
 
-It joins the two rooms that do not know each other, ``docspace`` and ``metrics``, and holds what
+It joins the two packages that do not know each other, ``docspace`` and ``metrics``, and holds what
 outlives a configuration: its own counters, and the portals that a reload did not change.
 """
 

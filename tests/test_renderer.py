@@ -62,7 +62,6 @@ NAMES = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
 NUMBERS = st.none() | st.floats(allow_nan=True) | st.sampled_from([0.0, -0.0, 1.0, 1e6, 999999.5])
 
 
-@settings(max_examples=150)
 @given(
     st.lists(
         st.builds(

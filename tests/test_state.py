@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from observations import ANNA, DAY, NOW, key
 
@@ -270,7 +270,6 @@ def test_dangers_are_among_the_active(keys: list[ApiKey], now: float) -> None:
     assert max(dangers) <= counts.active
 
 
-@settings(max_examples=500)
 @given(KEYS, MOMENTS)
 def test_superseded_is_what_its_definition_says(keys: list[ApiKey], now: float) -> None:
     """A newer active key of the same creator and name outlives it, checked pair by pair."""
@@ -300,7 +299,6 @@ def test_superseded_is_what_its_definition_says(keys: list[ApiKey], now: float) 
 PEOPLE = st.sampled_from([None, frozenset(), frozenset({"x"}), frozenset({"", ANNA.id, "x"})])
 
 
-@settings(max_examples=500)
 @given(KEYS, MOMENTS, WINDOWS, PEOPLE)
 def test_summary_counts_the_states(
     keys: list[ApiKey], now: float, windows: list[Window], disabled: frozenset[str] | None

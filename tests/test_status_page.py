@@ -309,16 +309,19 @@ PAGES = ("site", "named", "crowd", "fresh")
 WIDTHS = (320, 375, 768, 1000, 1440)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("page", PAGES)
 def test_nothing_is_wider_than_the_window(
-    window: Browser, request: pytest.FixtureRequest, page: str, width: int
+    window: Browser, request: pytest.FixtureRequest, page: str
 ) -> None:
     """With every list open."""
-    window.open(request.getfixturevalue(page).url, width)
+    window.open(request.getfixturevalue(page).url)
     window.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     root = "document.documentElement"
-    assert window.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
+    surplus = {}
+    for width in WIDTHS:
+        window.resize(width)
+        surplus[width] = window.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+    assert surplus == dict.fromkeys(WIDTHS, 0)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -445,15 +448,17 @@ COLLISIONS = """
 """
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("page", ["site", "named", "crowd"])
 def test_texts_of_the_drawing_keep_apart(
-    window: Browser, request: pytest.FixtureRequest, page: str, width: int
+    window: Browser, request: pytest.FixtureRequest, page: str
 ) -> None:
-    window.open(request.getfixturevalue(page).url, width)
-    count, touching, outside = window.evaluate(COLLISIONS)
-    assert count > 4
-    assert (touching, outside) == ([], [])
+    window.open(request.getfixturevalue(page).url)
+    collisions = {}
+    for width in WIDTHS:
+        window.resize(width)
+        count, *collisions[width] = window.evaluate(COLLISIONS)
+        assert count > 4
+    assert collisions == {width: [[], []] for width in WIDTHS}
 
 
 def test_a_drawing_is_as_wide_as_its_texts_were_placed_for(window: Browser, site: Site) -> None:
@@ -461,8 +466,9 @@ def test_a_drawing_is_as_wide_as_its_texts_were_placed_for(window: Browser, site
     least = {"narrow": timeline._NARROW.width, "wide": timeline._WIDE.width}
     shown = "getComputedStyle(document.querySelector('.timeline g.wide')).display != 'none'"
     wide = {}
+    window.open(site.url)
     for width in range(320, 1101, 20):
-        window.open(site.url, width)
+        window.resize(width)
         drawn = window.evaluate("document.querySelector('.timeline').getBoundingClientRect().width")
         wide[width] = window.evaluate(shown)
         assert drawn >= least["wide" if wide[width] else "narrow"]

@@ -148,7 +148,7 @@ class _Examination:
         self._note(findings.certificate(shown, tls, now))
 
     def _identify(self) -> None:
-        """Ask for our own key. Any scope may: it tells a wrong key from one that may not list."""
+        """Ask for our own key. Any scope may, also where the key list is refused."""
         self._credential = credential.read(self._settings)
         if not self._credential.header.reveal().startswith("Bearer "):
             return  # a session has no key of its own; the list shows whether it is accepted

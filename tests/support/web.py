@@ -45,8 +45,8 @@ def curl(url: str, *options: str | Path) -> Answer:
         timeout=30,
         check=False,
     )  # fmt: skip
-    error, _, told = done.stderr.partition('\n{"status"')
-    seen = json.loads('{"status"' + told)
+    error, _, written = done.stderr.partition('\n{"status"')
+    seen = json.loads('{"status"' + written)
     return Answer(int(seen["status"]), seen["headers"], done.stdout, error)
 
 
