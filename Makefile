@@ -49,7 +49,7 @@ docs: generated
 
 # Check the GitHub workflows.
 workflows: .venv/test .tools/bin/actionlint
-	.tools/bin/actionlint
+	.tools/bin/actionlint -shellcheck=$(BIN)/shellcheck
 	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
 
 .tools/bin/actionlint:
