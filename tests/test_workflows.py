@@ -1,6 +1,8 @@
 """The GitHub workflows: pinned, least privileged, bounded. `make workflows` checks far more."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,24 @@ WORKFLOWS = {path.name: path for path in sorted(ROOT.glob(".github/workflows/*")
 USES = re.compile(r"uses: (\S+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)")
 
 every_workflow = pytest.mark.parametrize("name", WORKFLOWS)
+
+
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("github-workflows", "workflows/*.yml"),
+        ("dependabot", "dependabot.yml"),
+        ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+    ],
+)
+def test_github_takes_the_files(schema: str, pattern: str) -> None:
+    """By the schemas that come with check-jsonschema."""
+    files = sorted(ROOT.joinpath(".github").glob(pattern))
+    assert files
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}"]
+    checked = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
 
 
 def _text(name: str) -> str:
