@@ -102,10 +102,15 @@ def _page(file: str) -> str | None:
 
 
 def _expanded(item: Any, docs: Path) -> Any:
+    """A part of the navigation, with pages in the place of patterns."""
     if isinstance(item, list):
-        return [_expanded(each, docs) for each in item]
+        return [page for each in item for page in _pages(each, docs)]
     if isinstance(item, dict):
         return {title: _expanded(each, docs) for title, each in item.items()}
+    return item
+
+
+def _pages(item: Any, docs: Path) -> list[Any]:
     if isinstance(item, str) and "*" in item:
         return sorted(path.relative_to(docs).as_posix() for path in docs.glob(item))
-    return item
+    return [_expanded(item, docs)]
