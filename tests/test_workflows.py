@@ -1,6 +1,8 @@
 """The GitHub workflows: pinned, least privileged, bounded. `make workflows` checks far more."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,3 +110,83 @@ def test_tests_run_on_every_python_that_the_package_names() -> None:
     named = re.findall(r"Python :: (3\.\d+)$", ROOT.joinpath("setup.cfg").read_text(), re.M)
     assert set(named) <= set(versions)
     assert versions[0] == "3.11"
+
+
+# The shell of a release
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """What the first steps of a release read: version 2.1.0, released on a day."""
+    tmp_path.joinpath("exporter").mkdir()
+    tmp_path.joinpath("exporter", "__init__.py").touch()
+    tmp_path.joinpath("exporter", "version.py").write_text('VERSION = "2.1.0"\n')
+    tmp_path.joinpath("CHANGELOG.md").write_text(
+        "# Changelog\n\n## 2.1.0, 2027-01-31\n\n- New.\n\n## 2.0.0, 2026-12-24\n\n- Old.\n"
+    )
+    return tmp_path
+
+
+def _ran(job: str, step: str, tree: Path, tag: str) -> "subprocess.CompletedProcess[str]":
+    """A step of the release, as the runner starts it."""
+    steps = {each.get("name"): each for each in _parsed("release.yml")["jobs"][job]["steps"]}
+    bin_folder = tree / "bin"
+    bin_folder.mkdir(exist_ok=True)
+    bin_folder.joinpath("python").unlink(missing_ok=True)
+    bin_folder.joinpath("python").symlink_to(sys.executable)
+    return subprocess.run(
+        [
+            str(shutil.which("bash")),
+            "--noprofile",
+            "--norc",
+            "-eo",
+            "pipefail",
+            "-c",
+            steps[step]["run"],
+        ],
+        cwd=tree,
+        env={
+            "PATH": f"{bin_folder}:{os.environ['PATH']}",
+            "GITHUB_REF_NAME": tag,
+            "GITHUB_SHA": "0123456789abcdef",
+            "GITHUB_OUTPUT": str(tree / "output"),
+            "IMAGE": "example.org/image",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+VERSION_STEP = "The tag is the version of the code, and the changelog has it"
+
+
+@pytest.mark.parametrize(("tag", "code"), [("v2.1.0", 0), ("v2.0.0", 1), ("2.1.0", 1)])
+def test_a_release_is_of_the_version_in_the_code(tree: Path, tag: str, code: int) -> None:
+    assert _ran("packages", VERSION_STEP, tree, tag).returncode == code
+
+
+@pytest.mark.parametrize(
+    "title", ["## 2.1.0, unreleased", "## 2.1.00, 2027-01-31", "## 2x1.0, 2027-01-31"]
+)
+def test_a_release_is_in_the_changelog_with_its_date(tree: Path, title: str) -> None:
+    tree.joinpath("CHANGELOG.md").write_text(f"# Changelog\n\n{title}\n")
+    assert _ran("packages", VERSION_STEP, tree, "v2.1.0").returncode == 1
+
+
+def test_the_notes_are_those_of_the_version(tree: Path) -> None:
+    _ran("packages", "Notes of this release", tree, "v2.1.0")
+    assert tree.joinpath("notes.md").read_text().strip() == "- New."
+
+
+@pytest.mark.parametrize(
+    ("tag", "tags"),
+    [("v2.1.0", ["2.1.0", "2.1", "latest"]), ("v2.1.0rc1", ["2.1.0rc1"])],
+)
+def test_a_release_candidate_moves_no_other_tag_of_the_image(
+    tree: Path, tag: str, tags: list[str]
+) -> None:
+    _ran("image", "Tags and revision", tree, tag)
+    assert (
+        re.findall(r"^example\.org/image:(.*)$", tree.joinpath("output").read_text(), re.M) == tags
+    )
