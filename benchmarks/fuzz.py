@@ -2,8 +2,8 @@
 
     python benchmarks/fuzz.py [SECONDS]
 
-Each input is a sound one with some bytes changed, cut or doubled. Whatever it is, a request is
-answered or refused, and never with 500; an answer is keys or an error of ours; a file is settings
+Each input is a valid one with some bytes changed, cut or doubled. Whatever it is, a request is
+answered or refused, and never with 500; an answer is keys or a PortalError; a file is settings
 or a ConfigError. The first that is none of it is printed, and ends the run with 1.
 """
 
@@ -60,7 +60,7 @@ http_server_config: {http2: false}
 
 
 def mutated(seed: bytes, rng: random.Random) -> bytes:
-    """A few changes of a sound input."""
+    """A few changes of a valid input."""
     content = bytearray(seed)
     for _ in range(rng.randint(1, 6)):
         start = rng.randrange(len(content) + 1)

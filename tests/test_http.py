@@ -338,7 +338,7 @@ def narrow(portals: Demo, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("narrow")
     config = "scrape: {min_interval: 0s}\n" + portals.config("acme")
     with ExporterProcess(folder, config, "--web.max-requests=1") as exporter:
-        exporter.get()  # also asks what is asked once an hour
+        exporter.wait_for('msg="portal answers"')  # the first fetch, of the start
         yield exporter.url
 
 
@@ -361,8 +361,9 @@ def test_a_loop_of_probes_asks_the_portal_once_a_second(portals: Demo, tmp_path:
     """`/metrics` and `/probe` share what they learn, failures too."""
     acme = portals.portals["acme"].portal
     acme.condition = "broken"
-    before = acme.requests["/api/2.0/keys"]
     with ExporterProcess(tmp_path, portals.config("acme")) as exporter:
+        exporter.wait_for('msg="portal is down"')
+        before = acme.requests["/api/2.0/keys"]
         started = time.monotonic()
         for path in ("/probe?target=acme", "/metrics") * 20:
             assert ask(exporter.url, path).status == 200
@@ -399,7 +400,7 @@ def test_internal_error_is_a_500_counted_and_logged(monkeypatch: pytest.MonkeyPa
     server.start()
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(Renderer, "finish", fault)
+            patch.setattr(Renderer, "joined", fault)
             answered = ask(url, "/metrics")
         assert (answered.status, answered.text) == (500, "internal error, see the exporter's log\n")
         assert log.count("request failed") == 1

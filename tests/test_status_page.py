@@ -231,15 +231,26 @@ def test_headline_says_that_one_key_is_dead_and_when_it_was_tried(running: Demo)
     assert re.search(r"last tried 119 days ago <span class=\"by\"><strong>creator removed", html)
 
 
-def test_portal_that_was_not_scraped_yet_says_so(fresh: Site) -> None:
-    assert "Not scraped yet" in fresh.html()
+def test_portal_that_was_not_asked_yet_says_so(fresh: Site) -> None:
+    assert "No answer yet" in fresh.html()
 
 
-def test_nothing_is_counted_before_the_first_scrape(fresh: Site) -> None:
+def test_nothing_is_counted_before_the_first_answer(fresh: Site) -> None:
     """What is unknown is not there: a zero would be a claim."""
     html = fresh.html()
-    assert "Waiting for the first scrape." in html
+    assert "Waiting for the first answer." in html
+    assert "1 portal, no answer yet." in html
+    assert "portal up" not in html
     assert "<svg class" not in html
+
+
+def test_portals_without_an_answer_are_not_counted_as_down(running: Demo) -> None:
+    """The first fetch of one portal may take longer than that of another."""
+    site = Site((settings(running, "globex"), settings(running, "acme")))
+    site.scrape("globex")
+    html = site.html()
+    site.close()
+    assert "1 of 2 portals up, 1 without an answer yet, " in html
 
 
 def test_scrape_long_ago_is_questioned(running: Demo) -> None:

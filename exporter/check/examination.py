@@ -84,14 +84,16 @@ class _Examination:
             ("api", self._identify),
             ("keys", self._fetch),
         )
+        absent = ""
         for check, step in steps:
             try:
                 step()
             except PortalError as exc:
                 self._fail(check, exc)
+                absent = "not checked"
                 break
-        all_findings = (self._findings.get(check, Finding(check, "skipped")) for check in CHECKS)
-        return Diagnosis(self._settings, tuple(all_findings), self._version)
+        found = (self._findings.get(check, Finding(check, "skipped", absent)) for check in CHECKS)
+        return Diagnosis(self._settings, tuple(found), self._version)
 
     def _note(self, *found: Finding) -> None:
         self._findings.update({finding.check: finding for finding in found})

@@ -9,15 +9,15 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.commands.allocator import use_one_arena
+from exporter.commands.hints import listen_hint
 from exporter.commands.signals import Signals
 from exporter.commands.terminal import emit, shown
-from exporter.config import ConfigError, Settings, load
+from exporter.config import ConfigError, Settings, Source
 from exporter.docspace import credential
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
@@ -47,15 +47,15 @@ def run(options: argparse.Namespace) -> int:
 
     Raises ConfigError, or FlagError where systemd passes no socket.
     """
-    configuration = partial(load, options.config_file, os.environ)
+    configuration = Source(options.config_file, os.environ).load
     with background_log(sys.stderr, options.log_level, options.log_format) as log:
         if not options.config_check:
             return serve(configuration, options, log)
         settings = configuration()
-        _check_files(options.config_file, settings)
+        _check_files(settings)
         WebConfigFile(options.web_config_file, log)
         names = ", ".join(portal.name for portal in settings.portals)
-        emit(shown(f"{options.config_file}: OK, portals: {names}") + "\n")
+        emit(shown(f"{settings.source}: OK, portals: {names}") + "\n")
         return 0
 
 
@@ -114,19 +114,21 @@ def _reload(exporter: Exporter, log: FilteringBoundLogger) -> None:
         log.error("cannot reload the configuration", problem=type(exc).__name__)
 
 
-def _check_files(source: Path, settings: Settings) -> None:
+def _check_files(settings: Settings) -> None:
     """Open the files that the portals' settings name. Raises ConfigError for those unfit."""
     problems = []
     contexts = TLSContexts()  # shared: one for all portals that trust the system's certificates
     for index, portal in enumerate(settings.portals):
+        key_field = "api_key" if portal.api_key_file is None else "api_key_file"
         for field, open_it in (
-            ("api_key_file", partial(credential.read, portal)),
+            (key_field, partial(credential.read, portal)),
             ("tls", partial(contexts.get, portal.tls)),
         ):
             try:
                 open_it()
             except PortalError as exc:
-                problems.append(f"{source}: portals[{index}].{field}: {exc}")
+                problem = str(exc).removeprefix(f"`{field}`: ")
+                problems.append(f"{settings.source}: portals[{index}].{field}: {problem}")
     if problems:
         raise ConfigError(problems)
 
@@ -142,7 +144,9 @@ def _sockets(options: argparse.Namespace, log: FilteringBoundLogger) -> list[soc
             try:
                 sockets.append(address.bind())
             except OSError as exc:
-                log.error("cannot listen", address=str(address), error=exc.strerror or str(exc))
+                hint = {"hint": advice} if (advice := listen_hint(exc, address)) else {}
+                error = exc.strerror or str(exc)
+                log.error("cannot listen", address=str(address), error=error, **hint)
                 return []
         return sockets
     try:
@@ -187,9 +191,11 @@ def _start(
         on_end=ended,
     )
     server.start()
+    log.info("configuration loaded", source=exporter.source, portals=portals)
     for each in sockets:
         log.info("listening", address=str(ListenAddress.of(each)), tls=tls)
     log.info("docspace-exporter is ready", version=VERSION, revision=revision(), portals=portals)
+    exporter.ask_first()
     return exporter, server, ListenAddress.of(sockets[0]).url("https" if tls else "http")
 
 

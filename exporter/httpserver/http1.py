@@ -5,6 +5,8 @@ import asyncio
 import contextlib
 import gzip
 import re
+import sys
+import threading
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from functools import partial
@@ -96,6 +98,7 @@ def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
     result: asyncio.Future[T] = loop.create_future()
 
     def work() -> None:
+        sys.settrace(threading.gettrace())  # as Thread.start() does: for debuggers and coverage
         try:
             settle = partial(result.set_result, call())
         except BaseException as exc:  # noqa: BLE001, raised again where the result is awaited

@@ -51,7 +51,7 @@ def portal_metrics(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
 
 
 def _portal_labels(snapshot: Snapshot) -> dict[str, str]:
-    return {**dict(snapshot.observation.portal.labels), "portal": snapshot.name}
+    return {**dict(snapshot.observation.portal.labels), "portal": snapshot.observation.portal.name}
 
 
 def _keys(snapshot: Snapshot) -> Iterator[Subject[KeyView]]:

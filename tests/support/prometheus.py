@@ -31,7 +31,7 @@ class Prometheus(Process):
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://{self.wait_for(r'Listening on[^=]*address=(127[0-9.:]+)')[1]}"
+        return f"http://{self.wait_for(r'Listening on.*? address=(127[0-9.:]+)')[1]}"
 
     def api(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of its API."""
