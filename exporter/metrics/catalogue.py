@@ -52,8 +52,8 @@ def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], I
     return one(lambda view: value(view.observation))
 
 
-def count(value: Callable[[Summary], int]) -> Callable[[Snapshot], Iterable[Sample]]:
-    """Samples that count keys; none while the portal is down."""
+def count(value: Callable[[Summary], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
+    """Samples from the summary of all keys; none while the portal is down."""
     return one(lambda view: None if view.summary is None else value(view.summary))
 
 
@@ -152,14 +152,13 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_api_keys_stale",
         "Active API keys that were used, but not within this time.",
-        ("unused_for",),
         _stale,
+        ("unused_for",),
     ),
     Row(
         "docspace_api_keys_last_created_timestamp_seconds",
         "When the newest API key was created.",
-        (),
-        one(lambda view: None if view.summary is None else view.summary.last_created),
+        count(lambda it: it.last_created),
     ),
     Row(
         "docspace_api_keys_orphaned",

@@ -16,9 +16,9 @@ from exporter.metrics.catalogue import (
     ExporterView,
     KeyView,
     Row,
-    V,
 )
 from exporter.metrics.exposition import Format
+from exporter.metrics.lines import V
 
 #: The labels that a table's rows share, with those of the configuration, and what a row looks at.
 Subject = tuple[Mapping[str, str], V]
