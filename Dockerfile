@@ -11,7 +11,7 @@ RUN pip --python /opt/docspace-exporter/bin/python install --no-cache-dir --requ
 COPY requirements-test.lock ./
 RUN sed -n '/^setuptools==/,/^    #/p' requirements-test.lock > build.lock \
     && pip install --no-cache-dir --require-hashes -r build.lock
-COPY setup.cfg pyproject.toml README.md LICENSE ./
+COPY setup.cfg pyproject.toml README.md LICENSE config.yaml ./
 COPY exporter exporter
 ARG REVISION=unknown
 RUN echo "$REVISION" > exporter/REVISION \

@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find exporter -name '*.py' -o -path '*/templates/*' -type f)
-PACKAGE := setup.cfg pyproject.toml README.md $(SOURCES)
+PACKAGE := setup.cfg setup.py pyproject.toml README.md config.yaml $(SOURCES)
 
 .PHONY: demo test lint spelling types check grafana-test format generated docs workflows dashboard \
-	rules bench rules-bench attack soak fuzz lock wheel clean
+	rules bench rules-bench attack soak fuzz lock wheel package sdist sbom pythons clean
 
 demo: .venv/demo
 	@$(BIN)/docspace-exporter demo $(FLAGS)
@@ -100,6 +100,25 @@ wheel: .venv/test
 	(git rev-parse --short HEAD 2>/dev/null || echo unknown) > exporter/REVISION
 	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
 	rm -rf build *.egg-info
+
+# What a release consists of, below dist: source distribution, wheel, bill of materials; each checked.
+package: sdist sbom pythons
+
+# The wheel comes out of the source distribution here, and the same commit gives the same bytes.
+sdist: .venv/test
+	rm -rf dist
+	$(BIN)/python -m release.build dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/validate-pyproject pyproject.toml
+	cd dist && sha256sum *.tar.gz *.whl > SHA256SUMS
+
+sbom: sdist
+	$(BIN)/python -m release.sbom dist/*.whl dist/docspace-exporter.cdx.json
+
+# The wheel on every Python from 3.11 to 3.14 that is here; an error where that is but one.
+pythons: sdist
+	$(BIN)/python -m release.pythons dist/*.whl
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
