@@ -169,6 +169,9 @@ httpGet:
 {{- range $v.config.portals -}}
 {{- if has .name $names }}{{ fail (printf "config.portals: two portals are called %q" .name) }}{{ end -}}
 {{- $names = append $names .name -}}
+{{- if regexMatch "//[^/$]*@" (default "" .proxy_url) -}}
+{{- fail (printf "config.portals: the password in the proxy_url of %s would be readable in a ConfigMap; use ${VARIABLE} with extraEnv" .name) -}}
+{{- end -}}
 {{- if and .api_key .api_key_file }}{{ fail (printf "config.portals: %s has both api_key and api_key_file" .name) }}{{ end -}}
 {{- if .api_key -}}
 {{- if not (regexMatch "^\\$\\{[A-Za-z_][A-Za-z0-9_]*\\}$" .api_key) -}}
