@@ -4,7 +4,9 @@
 """
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -155,12 +157,20 @@ def test_the_schema_refuses(values: dict[str, Any]) -> None:
     assert len(errors(values)) == 1
 
 
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/**/kubernetes.md")), ids=str)
+def test_the_schema_takes_what_the_documentation_shows(page: Path) -> None:
+    blocks = re.findall(r"(?ms)^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"))
+    values = [block for block in blocks if not block.startswith("# web-config.yaml")]
+    assert values
+    assert [message for block in values for message in errors(yaml.safe_load(block))] == []
+
+
 # What was rendered
 
 
 @pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.stem)
-def test_kubernetes_knows_every_field(path: Any, version: str) -> None:
+def test_kubernetes_knows_every_field(path: Path, version: str) -> None:
     for resource in chart.resources(path.read_text(encoding="utf-8")):
         if not resource["apiVersion"].startswith(OPERATOR):
             kubernetes_validate.validate(dict(resource), version, strict=True)
@@ -187,7 +197,7 @@ def test_no_pod_gets_a_token_of_the_cluster() -> None:
         assert each["automountServiceAccountToken"] is False
 
 
-def test_every_configuration_is_one_that_the_exporter_takes(tmp_path: Any) -> None:
+def test_every_configuration_is_one_that_the_exporter_takes(tmp_path: Path) -> None:
     texts = [
         each["data"]["config.yaml"]
         for each in rendered("ConfigMap")

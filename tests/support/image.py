@@ -1,7 +1,7 @@
 """The container image, built and run for real, on a base from debootstrap.
 
-buildah, podman and runc do it; all of them are Debian's packages. They keep what they store in a folder of the test's, and touch
-neither images nor containers of the machine.
+Debian's packages of buildah, podman and runc do it. They store all in a folder of the test's, and
+touch neither images nor containers of the machine.
 """
 
 import json
