@@ -137,3 +137,38 @@ pythons: sdist
 clean:
 	rm -rf .venv .tools build dist site exporter/REVISION .coverage .coverage.* .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
+
+# The Helm chart and the image. Programs by Go's own client, below .tools; each takes minutes to build.
+HELM := v3.19.0
+HELM_DOCS := v1.14.2
+OPERATOR := v0.85.0
+GO_INSTALL = GOBIN=$(CURDIR)/.tools/bin GOFLAGS=-trimpath nice go install
+
+.PHONY: chart chart-test image-test
+
+# What is generated from the chart: its README, golden files, and the manifests of deploy/kubernetes.
+chart: .venv/test .tools/bin/helm .tools/bin/helm-docs
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m support.chart
+
+# Render the chart with a real Helm, and check each resource against schemas of Kubernetes and of the operator.
+chart-test: .venv/test .tools/bin/helm .tools/bin/helm-docs .tools/crds
+	CHART_REQUIRED=1 PYTHONPATH=$(CURDIR) $(BIN)/pytest tests/test_chart.py tests/test_chart_rendered.py $(ARGS)
+
+# Build the image with buildah on a base from debootstrap, and run it. As root, with podman and runc.
+image-test: .venv/test
+	IMAGE_REQUIRED=1 PYTHONPATH=$(CURDIR) $(BIN)/pytest tests/test_image.py $(ARGS)
+
+.tools/bin/helm:
+	$(GO_INSTALL) helm.sh/helm/v3/cmd/helm@$(HELM)
+
+.tools/bin/helm-docs:
+	$(GO_INSTALL) github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS)
+
+# The custom resource definitions of the Prometheus operator, out of its Go module.
+.tools/crds:
+	mkdir -p .tools
+	go mod download -json github.com/prometheus-operator/prometheus-operator@$(OPERATOR) > .tools/operator.json
+	mkdir -p $@.new
+	cp "$$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' .tools/operator.json)"/example/prometheus-operator-crd/*.yaml $@.new/
+	chmod -R u+w $@.new
+	mv $@.new $@
