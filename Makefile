@@ -23,7 +23,7 @@ types: .venv/test
 check: .venv/test wheel
 	$(BIN)/pip install --quiet --force-reinstall --no-deps dist/*.whl
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run $(BIN)/pytest $(ARGS); status=$$?; \
+	$(BIN)/coverage run $(BIN)/pytest -n 2 --dist loadfile $(ARGS); status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
 # Draw the dashboards in a real Grafana, from GRAFANA_HOME (the folder of a release) or PATH, and leave

@@ -7,19 +7,17 @@ demo portals, and attackers from 127.0.0.2 begin. Then a client with Prometheus'
 deadline of ten seconds scrapes each half second, twenty times. All of it stays on this machine.
 """
 
-import http.client
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
-from support.attackers import Target, careless
+from support.attackers import PASSWORD, Target
 from support.certificates import issue
 from support.hostile import SHAPES
 
@@ -28,7 +26,6 @@ _PAUSE = 0.5
 DEADLINE = 10.0
 #: Seconds that the attackers have for themselves before the first scrape.
 _HEAD_START = 2.0
-_PASSWORD = "correct horse"  # noqa: S105, it opens nothing
 
 _PORTAL = """
 import sys, time
@@ -47,7 +44,8 @@ import sys, threading
 from support.attackers import ATTACKS, Target
 ending = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
-ATTACKS[sys.argv[1]](Target(int(sys.argv[2]), sys.argv[3] == "tls"), ending)
+target = Target(int(sys.argv[2]), sys.argv[3] == "tls")
+ATTACKS[sys.argv[1]](target, threading.Event(), ending)
 """
 
 
@@ -111,29 +109,9 @@ class Exporter:
     def scrape(self) -> float | None:
         """Seconds of a healthy scrape; None if it failed."""
         began = time.monotonic()
-        port = self.target.port
-        connection: http.client.HTTPConnection
-        if self.target.tls:
-            connection = http.client.HTTPSConnection(
-                "127.0.0.1", port, timeout=DEADLINE, context=careless()
-            )
-        else:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
-        try:
-            connection.request("GET", "/metrics", headers={
-                "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1",
-                "Accept-Encoding": "gzip",
-                "Authorization": "Basic " + b64encode(f"alice:{_PASSWORD}".encode()).decode(),
-                "X-Prometheus-Scrape-Timeout-Seconds": f"{DEADLINE:g}",
-            })  # fmt: skip
-            answer = connection.getresponse()
-            answer.read()
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
+        status = self.target.scrape(DEADLINE)
         took = time.monotonic() - began
-        return took if answer.status == 200 and took < DEADLINE else None
+        return took if status == 200 and took < DEADLINE else None
 
     def stop(self) -> None:
         """End it, and its portal."""
@@ -155,7 +133,7 @@ def _web_config(folder: Path, *, tls: bool, cost: int) -> str:
         lines += f"tls_server_config: {{cert_file: {issued.cert_file}, "
         lines += f"key_file: {issued.key_file}}}\n"
     if cost:
-        hashed = bcrypt.hashpw(_PASSWORD.encode(), bcrypt.gensalt(cost)).decode()
+        hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(cost)).decode()
         lines += f"basic_auth_users: {{alice: {hashed}}}\n"
     return lines
 
@@ -225,15 +203,7 @@ def smuggled(*, tls: bool) -> str:
 
 
 def _served(exporter: Exporter, content: bytes) -> bool:
-    received = b""
-    with exporter.target.connect() as sock:
-        sock.settimeout(12)
-        try:
-            sock.sendall(content)
-            while more := sock.recv(65536):
-                received += more
-        except OSError:
-            pass
+    received = exporter.target.exchange(content, 12.0)
     return b" 200 " in received or b" 500 " in received or received.count(b"HTTP/1.") > 1
 
 

@@ -1,6 +1,6 @@
 """The exporter that a user would write: ``python -m benchmarks.plain URL API_KEY``.
 
-Thirty honest lines on requests and prometheus-client, with the same series of each key.
+About thirty lines on requests and prometheus-client, with the same series of each key.
 """
 
 import sys

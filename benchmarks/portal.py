@@ -1,11 +1,14 @@
-"""Portals that are light: ``python -m benchmarks.portal PORTALS KEYS SECONDS``.
+"""Portals that are light: ``python -m benchmarks.portal PORTALS KEYS SECONDS [short|gzip]``.
 
 Each is a port of this process. At each answer 1 % of its keys have been used since the last one,
-and the exporter's own key always: a list that stays as it is would flatter whoever remembers it.
-An answer takes so many seconds at least. The first line of output names the ports.
+and the exporter's own key always: a list that stays as it is would flatter a cache.
+An answer takes so many seconds at least. ``short`` keys are the smallest that have an id, a name
+and an expiry, and never change; ``gzip`` is the same compressed. The first line of output names the
+ports.
 """
 
 import asyncio
+import gzip
 import itertools
 import json
 import random
@@ -27,6 +30,8 @@ def _date(seconds: float) -> str:
 
 class _Portal:
     """The key list as bytes; only what changes is made anew."""
+
+    encoding = b"identity"
 
     def __init__(self, keys: int, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311, no secret
@@ -79,6 +84,24 @@ class _Portal:
         return before, after
 
 
+class _Short:
+    """A list that is large for the number of its keys only."""
+
+    def __init__(self, keys: int, *, compressed: bool) -> None:
+        self.encoding = b"gzip" if compressed else b"identity"
+        expires = _date(_NOW + 100 * _DAY)[:19] + "Z"
+        records = [
+            {"id": f"k{number:06}", "isActive": True, "name": f"n{number:06}", "expiresAt": expires}
+            for number in range(keys)
+        ]
+        body = json.dumps({"response": records}, separators=(",", ":")).encode()
+        self._body = gzip.compress(body) if compressed else body
+
+    def answer(self) -> bytes:
+        """The same answer each time."""
+        return self._body
+
+
 _OTHER = {
     "/api/2.0/people/@self": b'{"response":{"isAdmin":true,"isOwner":false}}',
     "/api/2.0/settings/version/build": b'{"response":{"docSpace":"3.7.2.1234"}}',
@@ -87,7 +110,10 @@ _OTHER = {
 
 
 async def _serve(
-    portal: _Portal, seconds: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    portal: _Portal | _Short,
+    seconds: float,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
 ) -> None:
     while True:
         try:
@@ -97,21 +123,23 @@ async def _serve(
         path = head.split(b" ", 2)[1].partition(b"?")[0].decode()
         if path == "/api/2.0/keys":
             await asyncio.sleep(seconds)
-        body = portal.answer() if path == "/api/2.0/keys" else _OTHER.get(path, b"{}")
+        body, encoding = _OTHER.get(path, b"{}"), b"identity"
+        if path == "/api/2.0/keys":
+            body, encoding = portal.answer(), portal.encoding
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=utf-8\r\n"
-            b"Content-Length: %d\r\n\r\n" % len(body)
+            b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n" % (encoding, len(body))
         )
         writer.write(body)
         await writer.drain()
     writer.close()
 
 
-async def main(portals: int, keys: int, seconds: float) -> None:
+async def main(portals: int, keys: int, seconds: float, kind: str = "") -> None:
     """Serve until standard input ends."""
     ports = []
     for number in range(portals):
-        portal = _Portal(keys, number)
+        portal = _Short(keys, compressed=kind == "gzip") if kind else _Portal(keys, number)
         server = await asyncio.start_server(
             lambda reader, writer, portal=portal: _serve(portal, seconds, reader, writer),
             "127.0.0.1",
@@ -123,4 +151,4 @@ async def main(portals: int, keys: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:]))

@@ -76,9 +76,9 @@ class Process:
 
 
 @contextlib.contextmanager
-def portals(keys: int, count: int = 1, seconds: float = 0.0) -> Iterator[Process]:
-    """So many portals with so many keys each."""
-    command = ["-m", "benchmarks.portal", str(count), str(keys), str(seconds)]
+def portals(keys: int, count: int = 1, seconds: float = 0.0, *kind: str) -> Iterator[Process]:
+    """So many portals with so many keys each, of the ``kind`` that `benchmarks.portal` names."""
+    command = ["-m", "benchmarks.portal", str(count), str(keys), str(seconds), *kind]
     with _running(command, subprocess.PIPE) as (process, line):
         yield Process(process, [int(port) for port in line.split()])
 

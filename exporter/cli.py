@@ -4,11 +4,14 @@ Exit codes: 0 done, 1 it ran and failed, 2 the command line or the configuration
 """
 
 import argparse
+import difflib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from exporter import flags
 from exporter.commands.terminal import complain
@@ -23,6 +26,9 @@ COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
     "textfile": (flags.TEXTFILE, "write the portals' metrics to a file for node_exporter"),
     "demo": (flags.DEMO, "run an embedded DocSpace portal and an exporter on it"),
 }
+
+#: How flags are spelled; what is spelled otherwise is not repeated, since it may be a secret.
+_FLAG = re.compile(r"--?[a-z][a-z.-]{0,30}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,15 +69,49 @@ def _import_structlog() -> None:
             del sys.modules["rich"]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line, with where to look, instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{self.prog}: {message} (see `{self.prog} --help`)")
+        raise SystemExit(2)
+
+
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    """The command and its flags, still as text; argparse ends the process on what is wrong."""
+    """The command and its flags, still as text; ends the process on what is wrong."""
     parser = _parser()
-    options, surplus = parser.parse_known_args(_with_command(arguments))
-    if surplus and surplus[0] in COMMANDS:
-        parser.error(f"put the command first: docspace-exporter {surplus[0]} …")
+    arguments = _with_command(arguments)
+    if not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        parser.error(_unknown_command(arguments[0]))
+    options, surplus = parser.parse_known_args(arguments)
     if surplus:
-        parser.error(f"unrecognized arguments: {' '.join(surplus)}")
+        _command_parser(options.command).error(_surplus(surplus[0], options.command))
     return options
+
+
+def _unknown_command(text: str) -> str:
+    close = difflib.get_close_matches(text, COMMANDS, n=1)
+    # What resembles no command is not repeated: it may be a key in the wrong place.
+    return f"no command {text}; did you mean {close[0]}?" if close else "no such command"
+
+
+def _surplus(text: str, command: str) -> str:
+    """What is wrong with an argument that a command does not take."""
+    if text in COMMANDS:
+        return f"put the command first: docspace-exporter {text} …"
+    if not text.startswith("-"):
+        return "expected flags only, not a word by itself"
+    given = text.partition("=")[0]
+    name = "--" + given.lstrip("-")
+    names = {other: [flag.name for flag in table] for other, (table, _) in COMMANDS.items()}
+    own = names.pop(command)
+    close = difflib.get_close_matches(name, [*own, "--help", "--version"], n=1)
+    if close:
+        return f"no flag {given}; did you mean {close[0]}?"
+    owners = [other for other in names if name in names[other]]
+    if owners:
+        return f"{name} is a flag of {', '.join(owners)}, not of {command}"
+    return f"no flag {given}" if _FLAG.fullmatch(given) else "no such flag"
 
 
 def _with_command(arguments: list[str]) -> list[str]:
@@ -82,19 +122,37 @@ def _with_command(arguments: list[str]) -> list[str]:
     return ["serve", *arguments]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _command_parser(name: str) -> _Parser:
+    """The parser of one command alone, for its messages."""
+    return _Parser(prog=f"docspace-exporter {name}")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="docspace-exporter",
+        usage="%(prog)s [COMMAND] [FLAG ...]",
         description="Prometheus exporter for the API keys of ONLYOFFICE DocSpace portals.",
-        epilog="Without a command it serves. `docspace-exporter COMMAND --help` lists its flags.",
+        epilog="`docspace-exporter COMMAND --help` lists the flags of another command.",
         allow_abbrev=False,
     )
     version = f"docspace-exporter {VERSION} (revision {revision()})"
     parser.add_argument("--version", action="version", version=version)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
     for name, (table, purpose) in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
+        command = commands.add_parser(
+            name,
+            prog=f"docspace-exporter {name}",
+            help=purpose,
+            description=purpose,
+            allow_abbrev=False,
+        )
         command.add_argument("--version", action="version", version=version)
         for flag in table:
             flag.add_to(command)
+    # For the help alone: a command stands in front of every flag by now.
+    default = parser.add_argument_group("flags of serve, the default command")
+    for flag in flags.SERVE:
+        flag.add_to(default)
     return parser

@@ -1,12 +1,12 @@
 """The exporter itself: from a question ("these portals, within so long") to exposition text.
 
-It joins the two rooms that do not know each other, ``docspace`` and ``metrics``, and holds what
+It joins the two packages that do not know each other, ``docspace`` and ``metrics``, and holds what
 outlives a configuration: its own counters, and the portals that a reload did not change.
 """
 
 import platform
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from weakref import WeakValueDictionary
 
 from structlog.typing import FilteringBoundLogger
@@ -18,15 +18,14 @@ from exporter.docspace.errors import InternalError
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.observation import Observation
-from exporter.docspace.ongoing import Shared
-from exporter.docspace.portal import Portal
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.workers import Workers
+from exporter.metrics.blocks import PortalLines
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.exposition import Body, Format, Renderer
-from exporter.metrics.runtime import Runtime
+from exporter.metrics.exposition import Format, Renderer, process_metrics
 from exporter.version import VERSION, revision
 
 
@@ -48,13 +47,13 @@ class Tally:
         return self._value
 
 
-class _SharedPart:
-    """The part of an exposition that is the same for all scrapes with these observations."""
+class _SharedBody:
+    """An exposition that is the same for all scrapes at once with these observations."""
 
     def __init__(self, observations: Sequence[Observation]) -> None:
         self.observations = observations  # held, since they are known by their ids
         self.lock = threading.Lock()
-        self.body: Body | None = None
+        self.body: bytes | None = None
 
 
 class Exporter:
@@ -71,14 +70,15 @@ class Exporter:
         self._clock = clock
         self._log = log
         self._contexts = TLSContexts()
-        self._renderer = Renderer(Runtime().collect)
+        self._renderer = Renderer(process_metrics())
         self._coalesced = Tally()
         self.faults = Tally()
         self.rejected = Tally()
         self._reloading = threading.Lock()
         self._sharing = threading.Lock()
-        self._parts: WeakValueDictionary[Hashable, _SharedPart] = WeakValueDictionary()
+        self._bodies: WeakValueDictionary[Hashable, _SharedBody] = WeakValueDictionary()
         settings = load()
+        self.source = settings.source
         self._shared = Shared(
             clock=clock,
             log=log,
@@ -100,24 +100,33 @@ class Exporter:
         own: bool,
         compressed: bool = False,
     ) -> bytes:
-        """Observe portals side by side within so many seconds; with ``own``, add our own metrics.
+        """Observe portals side by side within so many seconds, and render what they answered.
 
-        A portal that fails is part of the answer. Raises only internal errors.
+        With ``own`` the exporter's own metrics are added. A portal that fails is part of the
+        answer. Scrapes at once with the same observations have the same bytes. Raises only
+        internal errors.
         """
-        observations = self.fleet.observe(portals, seconds)
-        shared = self._shared_part(observations, form, compressed=compressed)
+        lines: dict[int, PortalLines] = {}
+
+        def render(observation: Observation) -> None:
+            snapshot = Snapshot.at(observation, self._clock.now())
+            lines[id(observation)] = self._renderer.lines(snapshot, compressed=compressed)
+
+        observations = self.fleet.observe(portals, seconds, render)
+        shared = self._shared_body(observations, (form, own, compressed))
         with shared.lock:
             if shared.body is None:
-                now = self._clock.now()
-                snapshots = [Snapshot.at(observation, now) for observation in observations]
-                shared.body = self._renderer.portals(snapshots, form, compressed=compressed)
-        return self._renderer.finish(shared.body, self._view() if own else None, form)
+                portal_lines = [lines[id(observation)] for observation in observations]
+                view = self._view() if own else None
+                shared.body = self._renderer.joined(portal_lines, view, form, compressed=compressed)
+            return shared.body
 
     def reload(self) -> None:
         """Load the configuration again: all of it, or nothing.
 
         A portal that keeps its name and address keeps its counters and its back-off too, and with
-        unchanged settings its connections. Raises ConfigError; then everything goes on as before.
+        unchanged settings its connections. The portals that are new or have other settings are
+        asked at once, as by `ask_first`. Raises ConfigError; then everything goes on as before.
         """
         with self._reloading:
             try:
@@ -127,6 +136,7 @@ class Exporter:
                 for problem in exc.problems:
                     self._log.error("cannot reload the configuration", problem=problem)
                 raise
+            old = {portal.settings for portal in self.fleet.portals}
             known = {_identity(portal.settings): portal for portal in self.fleet.portals}
             kept = [self._kept(known.pop(_identity(new), None), new) for new in settings.portals]
             self._shared.workers.resize(settings.concurrency)
@@ -136,9 +146,22 @@ class Exporter:
             self._contexts.keep(frozenset(portal.settings.tls for portal in kept))
             self._reload_successful = True
             self._reload_time = self._clock.now()
-            self._log.info("configuration reloaded", portals=len(kept))
+            self.source = settings.source
+            self._log.info("configuration reloaded", source=self.source, portals=len(kept))
         for gone in known.values():
             gone.close()
+        self._begin(portal for portal in kept if portal.settings not in old)
+
+    def ask_first(self) -> None:
+        """Begin a fetch of every portal, so that the log says at once what is wrong.
+
+        Nobody waits for them. Scrapes that come meanwhile, or within `min_interval`, share them.
+        """
+        self._begin(self.fleet.portals)
+
+    def _begin(self, portals: Iterable[Portal]) -> None:
+        for portal in portals:
+            portal.begin()
 
     def close(self) -> None:
         """Close the connections to all portals, and end the threads that have nothing to do."""
@@ -152,16 +175,14 @@ class Exporter:
         error = InternalError(exc)
         self._log.error("internal error", error=error.fault, place=error.place)
 
-    def _shared_part(
-        self, observations: Sequence[Observation], form: Format, *, compressed: bool
-    ) -> _SharedPart:
-        """What scrapes with just these observations share, as long as one of them is at work."""
-        key = tuple(map(id, observations)), form, compressed
+    def _shared_body(self, observations: Sequence[Observation], kind: Hashable) -> _SharedBody:
+        """What scrapes of this kind with just these observations share, while one is at work."""
+        key = tuple(map(id, observations)), kind
         with self._sharing:
-            part = self._parts.get(key)
-            if part is None:
-                part = self._parts[key] = _SharedPart(observations)
-            return part
+            shared = self._bodies.get(key)
+            if shared is None:
+                shared = self._bodies[key] = _SharedBody(observations)
+            return shared
 
     def _kept(self, portal: Portal | None, settings: PortalSettings) -> Portal:
         """The portal that was known, with these settings; else a new one."""

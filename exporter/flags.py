@@ -47,7 +47,7 @@ class Flag:
         scope = f"{self.command}_" if self.command else ""
         return ENVIRONMENT_PREFIX + (scope + self.dest).upper()
 
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
+    def add_to(self, parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
         """Declare the flag; what the command line does not give stays None."""
         default = f"default: {self.default}, " if self.default else ""
         text = f"{self.help} ({default}environment: {self.variable})".replace("%", "%%")
@@ -124,7 +124,14 @@ def _prom_file(text: str) -> Path:
     return Path(text)
 
 
-CONFIG_FILE = Flag("--config.file", "the configuration file", "config.yaml", Path)
+#: No default: without it there may be a config.yaml, or else the built-in configuration is used.
+CONFIG_FILE = Flag(
+    "--config.file",
+    "the configuration file; without it config.yaml is read, and where there is none "
+    "DOCSPACE_URL and DOCSPACE_API_KEY suffice",
+    "",
+    Path,
+)
 
 LOGS = (
     Flag(

@@ -18,7 +18,7 @@ def in_thread(call: Callable[[], T], name: str) -> "Future[T]":
     def work() -> None:
         try:
             result.set_result(call())
-        except BaseException as exc:  # noqa: BLE001, raised again in whoever waits
+        except BaseException as exc:  # noqa: BLE001, raised again where the result is asked for
             result.set_exception(exc)
 
     try:

@@ -8,16 +8,13 @@ from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql
 from grafana.panels import WORD, Frame, Query, bars
-from grafana.promql import DAY, ID, NAMED, one_each
+from grafana.promql import DAY, ID, NAMED, THRESHOLDS, one_each
 from grafana.rows import KeyRows
-from grafana.style import CONDITIONS, NOW, QUIET, RUNBOOKS, SOME_DAY, SOON, texts
+from grafana.style import CONDITIONS, NOW, QUIET, SOME_DAY, SOON, texts
 from grafana.tables import (
-    ACCESS_LEVEL,
-    CREATOR,
     KEY,
     NOTE,
-    PERMISSIONS,
-    PORTAL,
+    OWNER_AND_ACCESS,
     PORTAL_NAME,
     Column,
     Number,
@@ -32,7 +29,7 @@ from grafana.tables import (
 
 SEVERITIES: Final = texts({"3": ("critical", NOW), "2": ("warning", SOON), "1": ("info", QUIET)})
 RULES: Final = 'alertname=~"DocSpace.*", portal=~`${portal:regex}|`'
-RUNBOOK: Final = (("What to do", f"{RUNBOOKS}/DocSpace${{__value.raw}}.md", True),)
+RUNBOOK: Final = (("What to do", f"{THRESHOLDS.runbooks}/DocSpace${{__value.raw}}.md", True),)
 ALERT_LABELS: Final = "alertname, severity, portal, key_id"
 
 
@@ -50,10 +47,10 @@ def failing_keys() -> table.Panel:
     rows = KeyRows(f"1000 * {NAMED.failing}", "No key fails now", falling=True, why=why)
     frame = Frame(
         "Keys that fail now",
-        "Something calls with these keys in vain. The portal refuses a key whose creator was "
-        "disabled or removed; it is here when it was tried in the last day, since a refused call "
-        f"counts as a use. A key that expired is here for {promql.FAILING_DAYS} days when it was "
-        f"used until then. {limited()}",
+        "Something calls with these keys, and is refused. The portal refuses a key whose creator "
+        "was disabled or removed; it is here when it was tried in the last "
+        f"{THRESHOLDS.tried.last}, since a refused call counts as a use. A key that expired is "
+        f"here for {THRESHOLDS.expired.words} when it was used until then. {limited()}",
         24,
         7,
     )
@@ -62,10 +59,7 @@ def failing_keys() -> table.Panel:
         Text("why", "Why", 130, mappings=CONDITIONS),
         Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145),
         expires(rows),
-        PORTAL,
-        CREATOR,
-        ACCESS_LEVEL,
-        PERMISSIONS,
+        *OWNER_AND_ACCESS,
     ]
     return keys_table(frame, columns, ("Last tried", True))
 
@@ -76,17 +70,21 @@ def firing_alerts() -> table.Panel:
         f'{rank} * ALERTS{{alertstate="firing", severity{match}, {RULES}}}'
         for rank, match in ((3, '="critical"'), (2, '="warning"'), (1, '!~"critical|warning"'))
     )
-    alerts = f"max by ({ALERT_LABELS}, key_name, key_postfix) ({ranks})"
-    rows = f"topk({promql.ROW_LIMIT}, {alerts})"
+    rows = f"topk({promql.ROW_LIMIT}, max by ({ALERT_LABELS}, key_name) ({ranks}))"
     last = promql.LAST_FALLING
-    # Alerts on portals have no key, and others may have no postfix.
-    keyed = f'label_replace({promql.titled(rows)}, "key", "$1", "key", "(?s)(.*) …")'
+    # The postfix is no label of alerts. Those on portals have no key, and while a portal cannot be
+    # read nothing tells the postfix of its keys.
+    postfix = promql.latest(
+        "docspace_api_key_info", promql.PORTALS, "portal, key_id", "key_postfix"
+    )
+    known = f"{rows} * on {ID} group_left (key_postfix) {postfix}\nor on ({ALERT_LABELS}) {rows}"
+    keyed = f'label_replace({promql.titled(known)}, "key", "$1", "key", "(?s)(.*) …")'
     # The name without the prefix that all of them have, which the link puts before it again.
     named = (
         f'label_replace({keyed}, "alert", "$1", "alertname", "DocSpace(.*)")'
         + promql.sentences("No alert of the bundled rules fires", last)
     )
-    since = f"1000 * max by ({ALERT_LABELS}, key_name, key_postfix) (ALERTS_FOR_STATE{{{RULES}}})"
+    since = f"1000 * max by ({ALERT_LABELS}, key_name) (ALERTS_FOR_STATE{{{RULES}}})"
     frame = Frame(
         "Alerts that fire",
         "The bundled alerts of Prometheus; where its rules are not loaded none can fire. An "
@@ -122,10 +120,7 @@ def next_keys() -> table.Panel:
         time_left("left", "Time left", rows.named()),
         expires(rows),
         last_used(rows),
-        PORTAL,
-        CREATOR,
-        ACCESS_LEVEL,
-        PERMISSIONS,
+        *OWNER_AND_ACCESS,
     ]
     return keys_table(frame, columns, ("Time left", False))
 

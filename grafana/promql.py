@@ -12,6 +12,11 @@ exporter is scraped; and a query that fails leaves the panel empty, with Grafana
 from dataclasses import dataclass
 from typing import Final
 
+from prometheus.settings import Settings
+
+# The thresholds of the alert rules: tables and alerts name the same keys.
+THRESHOLDS: Final = Settings()
+
 JOB: Final = 'job=~"$job"'
 # Names may have quotes, backslashes and line breaks. In a raw string the `regex` format lets all of
 # them through; the one character it cannot hold is the backtick. Every other format breaks on more:
@@ -35,14 +40,6 @@ LAST_FALLING: Final = -1e18
 
 ROW_LIMIT: Final = 100
 PORTAL_LIMIT: Final = 200
-
-# A key is near its end by the time and by the share of its life left, as for the alerts: keys that
-# are made for a short life would be near it from the first day.
-NEAR_DAYS: Final = 14
-NEAR_SHARE: Final = 0.25
-# How long after its expiry a key counts as a failure of this moment, and how long before it a call
-# shows that the key was needed.
-FAILING_DAYS: Final = 7
 
 # The label that holds the sentence of an expression without samples.
 NOTED: Final = "note"
@@ -197,8 +194,8 @@ class Keys:
     @property
     def fresh(self) -> str:
         """Keys near their expiry with most of their life still left: made for a short life."""
-        near = f"({self.expiry} - time() > 0 < {NEAR_DAYS * DAY})"
-        return f"({near} / ({self.expiry} - {self.created}) >= {NEAR_SHARE})"
+        near = f"({self.expiry} - time() > 0 < {THRESHOLDS.warn.seconds})"
+        return f"({near} / ({self.expiry} - {self.created}) >= {THRESHOLDS.warn_share:g})"
 
     @property
     def next_to_fail(self) -> str:
@@ -210,15 +207,17 @@ class Keys:
 
     @property
     def refused_in_use(self) -> str:
-        """The last use of keys that are refused since their creator is gone, and tried today."""
-        return f"({self.last_used} > time() - {DAY} and on {ID} {self.refused})"
+        """The last use of keys that are refused since their creator is gone, and still tried."""
+        return (
+            f"({self.last_used} > time() - {THRESHOLDS.tried.seconds} and on {ID} {self.refused})"
+        )
 
     @property
     def expired_in_use(self) -> str:
-        """The last use of keys that expired in the last week, used in the week before that."""
-        span = FAILING_DAYS * DAY
+        """The last use of keys that expired lately, and were in use until then."""
         return (
-            f"({self.last_used} >= ({self.expired} > time() - {span}) - {span}"
+            f"({self.last_used} >= ({self.expired} > time() - {THRESHOLDS.expired.seconds})"
+            f" - {THRESHOLDS.in_use.seconds}"
             f" unless on {ID} {self.orphaned} unless on {ID} {self.superseded})"
         )
 

@@ -10,12 +10,11 @@ from grafana.promql import DAY, ID, NAMED
 from grafana.rows import KeyRows
 from grafana.tables import (
     ACCESS_COLORS,
-    ACCESS_LEVEL,
     CREATOR,
     CREATOR_STATUS,
     KEY,
     NEVER_USED,
-    PERMISSIONS,
+    OWNER_AND_ACCESS,
     PORTAL,
     Column,
     Number,
@@ -84,10 +83,7 @@ def unused() -> table.Panel:
         duration("idle", "Unused for", rows.named()),
         last_used(rows),
         expires(rows),
-        PORTAL,
-        CREATOR,
-        ACCESS_LEVEL,
-        PERMISSIONS,
+        *OWNER_AND_ACCESS,
     ]
     return keys_table(frame, columns, ("Unused for", True))
 
@@ -109,9 +105,6 @@ def orphaned() -> table.Panel:
         Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145, mappings=NEVER_USED),
         CREATOR_STATUS,
         expires(rows),
-        PORTAL,
-        CREATOR,
-        ACCESS_LEVEL,
-        PERMISSIONS,
+        *OWNER_AND_ACCESS,
     ]
     return keys_table(frame, columns, ("Last tried", True))

@@ -23,9 +23,6 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from grafana import promql
 
-# Pages on what to do about an alert, `NAME.md` each. A fork has its own.
-RUNBOOKS: Final = "https://github.com/docspace-exporter/docspace-exporter/blob/main/docs/runbooks"
-
 NONE: Final = "transparent"
 QUIET: Final = "text"
 NOW: Final = "red"
@@ -34,9 +31,16 @@ SOME_DAY: Final = "dark-yellow"
 
 Steps = Sequence[tuple[float | None, str]]
 PLAIN: Final[Steps] = ((None, QUIET),)
-# Days until something ends: backgrounds, and texts.
-RUNNING_OUT: Final[Steps] = ((None, NOW), (3, SOON), (7, SOME_DAY), (14, NONE))
-TEXT_RUNNING_OUT: Final[Steps] = ((None, NOW), (3, SOON), (7, SOME_DAY), (14, QUIET))
+# Days until something ends: backgrounds, and texts. The first and the last are those of the alerts.
+CRITICAL_DAYS: Final = promql.THRESHOLDS.critical.seconds // promql.DAY
+WARN_DAYS: Final = promql.THRESHOLDS.warn.seconds // promql.DAY
+RUNNING_OUT: Final[Steps] = (
+    (None, NOW),
+    (CRITICAL_DAYS, SOON),
+    (7, SOME_DAY),
+    (WARN_DAYS, NONE),
+)
+TEXT_RUNNING_OUT: Final[Steps] = (*RUNNING_OUT[:-1], (WARN_DAYS, QUIET))
 
 
 def alarm(color: str) -> Steps:

@@ -207,6 +207,8 @@ PERMISSIONS: Final = Text("permissions", "Permissions", 90, (), ALL_PERMISSIONS,
 PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=230)
 ACCESS_COLORS: Final = {"full": SOON, "limited": "blue", "read": "green"}
 ACCESS_LEVEL: Final = Text("access", "Access", 75)
+#: The last columns of most tables of keys.
+OWNER_AND_ACCESS: Final = (PORTAL, CREATOR, ACCESS_LEVEL, PERMISSIONS)
 
 
 def last_used(rows: KeyRows, title: str = "Last used") -> Number:

@@ -4,7 +4,10 @@ A name may hold anything, line breaks too, and any label may be withheld: `\s+` 
 and what is missing takes its words with it.
 """
 
-from prometheus.settings import Settings
+from urllib.parse import quote
+
+from grafana import shown
+from prometheus.settings import Settings, Span
 
 _NAME = r"""{{ with $labels.key_name }} '{{ reReplaceAll "\\s+" " " . }}'{{ end }}"""
 #: The key as it is now, or, only where it is not there, as it was seen last: a range costs more.
@@ -25,12 +28,14 @@ KEY_OF_CREATOR = (
 )
 #: `Key 'Payroll sync' (…77fe) of Jane Doe on acme`.
 KEY_ON_PORTAL = f"Key{KEY_OF_CREATOR} on {{{{ $labels.portal }}}}"
-#: ` 'Payroll sync' (…77fe) on acme is refused since its creator Jane Doe was disabled`. The name
-#: that a portal shows for somebody who was removed is a placeholder.
+#: ` 'Payroll sync' (…77fe) on acme is refused because its creator Jane Doe was disabled`. What
+#: became of the creator is looked up, for it may change; an exporter that was just started does not
+#: know it. The name that a portal shows for somebody who was removed is a placeholder.
 REFUSED_KEY = (
-    f"{_NAME}{_INFO}{_POSTFIX} on {{{{ $labels.portal }}}} is refused since its creator"
-    '{{ if eq $labels.creator_status "removed" }} was removed{{ else }}'
-    "{{ with .creator }} {{ . }}{{ end }} was disabled{{ end }}{{ end }}{{ end }}"
+    f"{_NAME}{_INFO}{_POSTFIX} on {{{{ $labels.portal }}}} is refused because its creator"
+    '{{ if ne .creator_status "removed" }}{{ with .creator }} {{ . }}{{ end }}{{ end }} was'
+    ' {{ if eq .creator_status "unknown" }}disabled or removed{{ else }}{{ .creator_status }}'
+    "{{ end }}{{ end }}{{ end }}"
 )
 
 #: A duration in its two largest units: `2d 4h`, `3m`.
@@ -50,6 +55,20 @@ def date(sign: str) -> str:
     A query of a number alone reads no series, so that many alerts cost little.
     """
     return f'{{{{ with printf "time() {sign} %.0f" $value | query }}}}{_DATE}{{{{ end }}}}'
+
+
+#: What was created within 3 hours before the newest key, five at most, and who made it.
+NAMES_OF_NEW_KEYS = (
+    "{{ with printf `topk(5, (docspace_api_key_created_timestamp_seconds{portal=%[1]q}"
+    " >= time() - %[2]f - 3 * 3600)"
+    " * on (key_id) group_left (key_postfix, creator, access)"
+    " topk by (key_id) (1, docspace_api_key_info{portal=%[1]q}))` $labels.portal $value | query }}"
+    "New: {{ range $index, $key := sortByLabel `key_id` . }}"
+    "{{ if $index }}, {{ end }}"
+    r"""{{ with .Labels.key_name }}'{{ reReplaceAll "\\s+" " " . }}' {{ end }}"""
+    "(…{{ .Labels.key_postfix }}{{ with .Labels.creator }}, {{ . }}{{ end }}"
+    "{{ with .Labels.access }}, {{ . }} access{{ end }}){{ end }}. {{ end }}"
+)
 
 
 def plural(one: str, many: str) -> str:
@@ -94,10 +113,11 @@ PORTAL_URL = (
     "{{ (first .).Labels.url }}/developer-tools/api-keys{{ end }}"
 )
 
-#: The dashboards of `grafana/`, and the panel of the first that lists every key.
+#: The dashboards of `grafana/`, and the panels of the first that list every key and those unused.
 KEYS_DASHBOARD = "/d/docspace-api-keys/docspace-api-keys"
 KEY_DASHBOARD = "/d/docspace-api-key/docspace-api-key"
 EVERY_KEY = 501
+UNUSED = 303
 
 
 def key_links(settings: Settings) -> dict[str, str]:
@@ -119,5 +139,13 @@ def portal_links(settings: Settings, panel: str = "") -> dict[str, str]:
 
 
 def listed(kind: str) -> str:
-    """The part of a dashboard's URL that shows the table of every key with one choice of it."""
-    return f"&var-show={kind.replace(' ', '%20')}&viewPanel={EVERY_KEY}"
+    """The part of a dashboard's URL that shows the table of every key with one choice of it.
+
+    By its value, since Grafana takes the name of a choice for its value where a page is opened.
+    """
+    return f"&var-show={quote(shown.value(kind), safe='')}&viewPanel={EVERY_KEY}"
+
+
+def unused(span: Span) -> str:
+    """The part of a dashboard's URL that shows the keys that were not used for so long."""
+    return f"&var-unused_days={span.seconds // 86_400}&viewPanel={UNUSED}"

@@ -14,7 +14,7 @@ LIMITED = f'{ERRORS}{{reason="rate_limited"}}'
 def portals(settings: Settings) -> Group:
     """Per portal."""
     links = portal_links(settings)
-    held = f"alerts that were firing are held for {_held(settings)}, new ones do not come"
+    held = f"alerts that were firing are held for {settings.bridge.one}, new ones do not come"
     return Group(
         "docspace-portals",
         (
@@ -116,13 +116,12 @@ def portals(settings: Settings) -> Group:
                 "warning",
                 f"{one_per_portal('docspace_api_keys_malformed')} > 0",
                 summary=(
-                    f"{{{{ $value }}}} {plural('key', 'keys')} of {{{{ $labels.portal }}}} cannot"
-                    " be understood"
+                    f"{{{{ $value }}}} {plural('record', 'records')} in the key list of"
+                    f" {{{{ $labels.portal }}}} {plural('is', 'are')} not valid"
                 ),
                 description=(
-                    f"{plural('This record', 'These records')} of its key list"
-                    f" {plural('is', 'are')} in no metric, and no alert comes before such a key"
-                    " expires."
+                    f"{plural('Its key is', 'Their keys are')} in no metric, so no alert comes"
+                    " before such a key expires. The exporter's log names what is wrong."
                 ),
                 links=links,
                 wait="15m",
@@ -151,7 +150,7 @@ def portals(settings: Settings) -> Group:
 
 def exporter(settings: Settings) -> Group:
     """Per exporter."""
-    down = f"alerts that were firing are held for {_held(settings)}, new ones do not come"
+    down = f"alerts that were firing are held for {settings.bridge.one}, new ones do not come"
     return Group(
         "docspace-exporter",
         (
@@ -225,8 +224,3 @@ def exporter(settings: Settings) -> Group:
             ),
         ),
     )
-
-
-def _held(settings: Settings) -> str:
-    words = settings.bridge.words
-    return "a day" if words == "1 day" else words

@@ -13,24 +13,20 @@ CREATED = "docspace_api_key_created_timestamp_seconds"
 INFO = "docspace_api_key_info"
 OWN = "docspace_exporter_key_info"
 
-NEAR = "portal_key:docspace_api_key_expiry:near"
-IN_USE = "portal_key:docspace_api_key_expiry:in_use"
-LAST_EXPIRY = "portal_key:docspace_api_key_expiry:last"
-TRIED = "portal_key:docspace_api_key_last_used:refused"
-RATIO = "portal_key:docspace_api_key_life_left:ratio"
-OFF = "portal_key:docspace_api_key_active:off"
-SUPERSEDED = "portal_key:docspace_api_key_superseded:near"
-USED = "portal_key:docspace_api_key_last_used:near"
-ORPHANED = "portal_key:docspace_api_key_info:orphaned"
-REFUSED = "portal_key:docspace_api_key_refused:seen_at"
+LAST_READ = "portal:docspace_up:last_read"
+UNREAD = "portal:docspace_up:unread"
 
-SEEN = "portal:docspace_up:seen_at"
-LAST_SEEN = "portal:docspace_up:last_seen_at"
+#: The same without a record, for groups that are evaluated at another moment than its own: at the
+#: beginning of an outage the record lags behind, and what is held would be taken for ended.
+UNREAD_NOW = f"(0 * max by (portal) (docspace_up == 1) or on (portal) 0 * {LAST_READ} + 1)"
+
+#: For how long after Prometheus was away a record goes on from what it was before.
+AWAY = "1h"
 
 
-def one_per_portal(vector: str) -> str:
+def one_per_portal(vector: str, dropped: str = "") -> str:
     """The largest of what several exporters say of a portal, with the portal's labels."""
-    return f"topk by (portal) (1, max without ({REPLICA}) ({vector}))"
+    return f"topk by (portal) (1, max without ({REPLICA}{dropped}) ({vector}))"
 
 
 def one_per_key(vector: str, dropped: str = "") -> str:
@@ -41,17 +37,23 @@ def one_per_key(vector: str, dropped: str = "") -> str:
     return f"topk by ({ID}) (1, max without ({REPLICA}{dropped}) (\n{indent(vector)}\n))"
 
 
-def held(condition: str, settings: Settings) -> str:
-    """Where a condition of keys held when their portal was last read."""
+def read(settings: Settings) -> str:
+    """The time at which a portal was last read through any exporter, within the bridge."""
+    now = one_per_portal("docspace_up == 1")
+    before = f"last_over_time({LAST_READ}[{AWAY}]) > time() - {settings.bridge.promql}"
+    return f"topk by (portal) (1, time() * {now} or {before})"
+
+
+def held(record: str, now: str, unread: str = UNREAD) -> str:
+    """What a record has to be: ``now``, or while its portal cannot be read what it was before.
+
+    ``unread`` is 1 where a portal cannot be read, 0 where it is read, so that a series which ended
+    while it is read is written as 0 once, and does not come back in the next outage. Values of 0
+    stand for the end: an alert takes those that are not 0.
+    """
     return (
-        f"last_over_time({condition}[{settings.bridge.range}])\n"
-        f"== on (portal) group_left () {LAST_SEEN}"
+        f"{now}\nor\n(last_over_time({record}[{AWAY}]) != 0) * on (portal) group_left () {unread}"
     )
-
-
-def with_value(condition: str, value: str, settings: Settings) -> str:
-    """Keys for which a condition holds or is held, with a value of theirs."""
-    return f"0 * (\n{indent(held(condition, settings))}\n)\n+ on ({ID}) group_left () {value}"
 
 
 def indent(text: str, by: str = "  ") -> str:

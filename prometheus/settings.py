@@ -52,6 +52,12 @@ class Span:
         count, unit = self._counted()
         return NAMES[unit] if count == 1 else self.words
 
+    @property
+    def one(self) -> str:
+        """As in `held for a day`, `within 2 days`."""
+        count, unit = self._counted()
+        return f"{'an' if unit == UNITS['h'] else 'a'} {NAMES[unit]}" if count == 1 else self.words
+
     def __add__(self, other: "Span") -> "Span":
         return Span(self.seconds + other.seconds)
 
@@ -63,6 +69,10 @@ class Span:
 def days(count: int) -> Span:
     """A span of whole days."""
     return Span(count * 86_400)
+
+
+#: The values of `unused_for` of docspace_api_keys_stale.
+STALE = tuple(days(count) for count in (30, 90, 180, 365))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +90,9 @@ class Settings:
     expired: Span = Span(7 * 86_400)
     #: A refused key counts as failing now for this long after it was tried.
     tried: Span = Span(86_400)
-    #: A key counts as forgotten after this time without use.
+    #: A key counts as forgotten after this time without use; one of STALE.
     stale: Span = Span(90 * 86_400)
+    #: How long a new key is news.
     created: Span = Span(3 * 3_600)
     #: How long what was last seen of a portal counts while it cannot be read.
     bridge: Span = Span(86_400)
@@ -110,11 +121,14 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        """SettingError for thresholds that contradict each other."""
+        """SettingError for thresholds that contradict each other, or that nobody counts."""
         if self.critical > self.warn:
             raise SettingError("CRITICAL is longer than WARN: such a key would alert late")
         if self.critical_share > self.warn_share:
             raise SettingError("CRITICAL_SHARE is above WARN_SHARE: such a key would alert late")
+        if self.stale not in STALE:
+            spans = ", ".join(span.range for span in STALE)
+            raise SettingError(f"STALE is none of the spans that the exporter counts: {spans}")
 
 
 def _share(text: str) -> float:

@@ -1,5 +1,6 @@
 """Fixtures that several files use."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from support.demo import Demo
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# A busy machine is no failure; what must be quick says so in its own test.
-settings.register_profile("project", deadline=None)
+# A busy machine is no failure. EXAMPLES=1000 looks longer for what a property does not hold for.
+settings.register_profile(
+    "project", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "40"))
+)
 settings.load_profile("project")
 
 

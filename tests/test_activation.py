@@ -1,11 +1,18 @@
 """`--web.systemd-socket`: the exporter on sockets that somebody else opened, as systemd does."""
 
+import contextlib
+import os
 import socket
 import sys
 import urllib.request
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO, Any
 
+import pytest
 from support.process import Process, run
+
+from exporter.httpserver import activation
 
 CONFIG = "portals: [{name: a, url: 'http://127.0.0.1:1', api_key: sk-x}]\n"
 
@@ -22,9 +29,9 @@ os.execv(sys.executable, [sys.executable, "-m", "exporter", *sys.argv[2 + count:
 """
 
 
-def _launched(folder: Path, sockets: list[socket.socket], *flags: str) -> Process:
+def _launched(folder: Path, files: Sequence[socket.socket | IO[Any]], *flags: str) -> Process:
     (folder / "config.yaml").write_text(CONFIG)
-    numbers = [each.fileno() for each in sockets]
+    numbers = [each.fileno() for each in files]
     return Process(
         [sys.executable, "-c", LAUNCH, str(len(numbers)), *map(str, numbers), *flags],
         folder,
@@ -67,34 +74,65 @@ def test_the_flag_without_a_socket_is_an_error(tmp_path: Path) -> None:
     )
 
 
-def test_a_socket_that_does_not_listen_is_an_error(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.set_inheritable(True)
-        process = _launched(tmp_path, [sock], "--web.systemd-socket")
-        assert process.wait() == 2
-        assert "expected a TCP socket that listens" in process.stderr
-
-
 def test_a_descriptor_that_is_no_socket_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(CONFIG)
-    command = LAUNCH.replace("sys.argv[2:2 + count]", "[os.open(os.devnull, os.O_RDONLY)]")
-    flag = "--web.systemd-socket"
-    process = Process([sys.executable, "-c", command, "1", "0", flag], tmp_path, "")
-    assert process.wait() == 2
+    with Path(os.devnull).open() as file:
+        os.set_inheritable(file.fileno(), True)  # noqa: FBT003, its only parameter
+        process = _launched(tmp_path, [file], "--web.systemd-socket")
+        assert process.wait() == 2
     assert process.stderr == (
         "docspace-exporter serve: --web.systemd-socket: descriptor 3: expected a socket: "
         "Socket operation on non-socket"
     )
 
 
-def test_a_descriptor_that_is_not_open_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    command = LAUNCH.replace("LISTEN_FDS=str(count)", 'LISTEN_FDS="900"')
-    with _listening() as sock:
-        arguments = ["1", str(sock.fileno()), "--web.systemd-socket"]
-        process = Process(
-            [sys.executable, "-c", command, *arguments], tmp_path, "", pass_fds=[sock.fileno()]
-        )
-        assert process.wait() == 2
-    assert "expected a socket: " in process.stderr
-    assert "Traceback" not in process.stderr
+# What is passed, without an exporter around it
+
+
+@pytest.fixture
+def free() -> Iterator[int]:
+    """A descriptor that is not open, and none after it; the test may open it."""
+    with socket.socket() as sock:
+        number = sock.fileno() + 1000
+    yield number
+    with contextlib.suppress(OSError):
+        os.close(number)
+
+
+def passed(monkeypatch: pytest.MonkeyPatch, first: int, **environ: str) -> list[socket.socket]:
+    """The sockets from a descriptor on, by systemd's variables for this process and these."""
+    monkeypatch.setattr(activation, "_FIRST_DESCRIPTOR", first)
+    variables = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "x"}
+    variables |= environ
+    try:
+        return activation.inherited_sockets(variables)
+    finally:
+        assert not variables
+
+
+def test_a_socket_that_does_not_listen_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_INET, kind) as sock:
+            os.dup2(sock.fileno(), free)  # closed with the error
+        with pytest.raises(ValueError, match="expected a TCP socket that listens"):
+            passed(monkeypatch, free)
+
+
+def test_a_descriptor_that_is_not_open_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, free: int
+) -> None:
+    with pytest.raises(ValueError, match="expected a socket: Bad file descriptor"):
+        passed(monkeypatch, free, LISTEN_FDS="900")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"LISTEN_PID": "1"}, {"LISTEN_FDS": "0"}, {"LISTEN_FDS": "x"}, {"LISTEN_FDS": "-1"}],
+    ids=str,
+)
+def test_variables_of_another_process_or_without_a_number_pass_none(
+    monkeypatch: pytest.MonkeyPatch, free: int, environ: dict[str, str]
+) -> None:
+    assert passed(monkeypatch, free, **environ) == []

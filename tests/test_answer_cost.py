@@ -1,7 +1,10 @@
 """What an answer may cost a real exporter: a few KiB on the wire that are 8 MiB once decoded."""
 
+import contextlib
 import gzip
 import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from support.faults import FaultServer, answer, says
 from support.process import ExporterProcess
 
 SIZE = 8 * 2**20
+LARGE = "/probe?target=large"
 KEY = '{"id":"a","isActive":true}'
 #: The start of an answer, what is repeated in it, and its end.
 COSTLY = {
@@ -27,27 +31,73 @@ def peak(exporter: ExporterProcess) -> int:
     return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
 
 
+#: 84 bytes each: 8 MiB of keys that are all valid and all different.
+KEYS = ",".join(
+    f'{{"id":"k{number:06}","isActive":true,"name":"n{number:06}",'
+    '"expiresAt":"2027-10-01T00:00:00Z"}'
+    for number in range(100_000)
+)
+BODIES = {
+    name: gzip.compress((start + unit * (SIZE // len(unit)) + end).encode())
+    for name, (start, unit, end) in COSTLY.items()
+}
+
+
+@contextlib.contextmanager
+def scraping(folder: Path, large: bytes) -> Iterator[ExporterProcess]:
+    """An exporter that has seen a portal of one key, beside a portal with this answer."""
+    one = answer(f'{{"response":[{KEY}]}}'.encode())
+    with FaultServer(says(one)) as small, FaultServer(says(large)) as costly:
+        config = f"""
+scrape: {{min_interval: 0s, timeout: 60s}}
+portals:
+  - {{name: small, url: '{small.url}', api_key: a}}
+  - {{name: large, url: '{costly.url}', api_key: a}}
+"""
+        with ExporterProcess(folder, config) as exporter:
+            exporter.get("/probe?target=small")
+            yield exporter
+
+
 @pytest.mark.parametrize("costly", COSTLY)
 def test_eight_mebibytes_cost_little_memory_from_end_to_end(tmp_path: Path, costly: str) -> None:
     """At most 150 MB above what a scrape of one key takes, over several scrapes."""
-    start, unit, end = COSTLY[costly]
-    body = gzip.compress((start + unit * (SIZE // len(unit)) + end).encode())
+    body = BODIES[costly]
     assert len(body) < 64 * 1024
-    one = answer(f'{{"response":[{KEY}]}}'.encode())
+    with scraping(tmp_path, answer(body, "200 OK", "Content-Encoding: gzip")) as exporter:
+        before = peak(exporter)
+        for _ in range(3):
+            assert "docspace_up" in exporter.get(LARGE)
+        assert peak(exporter) - before <= 150_000_000
+        assert 'docspace_up{portal="small"} 1.0' in exporter.get("/probe?target=small")
+
+
+@pytest.mark.parametrize("compressed", [True, False], ids=["gzip", "identity"])
+def test_a_hundred_thousand_keys_cost_little_memory(tmp_path: Path, *, compressed: bool) -> None:
+    """The same for 8 MiB of valid keys, each of which has its series."""
+    body = f'{{"response":[{KEYS}]}}'.encode()
+    large = (
+        answer(gzip.compress(body, 1), "200 OK", "Content-Encoding: gzip")
+        if compressed
+        else answer(body)
+    )
+    with scraping(tmp_path, large) as exporter:
+        before = peak(exporter)
+        for _ in range(3):
+            assert 'docspace_api_keys{portal="large"} 100000.0' in exporter.get(LARGE)
+        assert peak(exporter) - before <= 150_000_000
+
+
+def test_a_hundred_thousand_keys_keep_no_other_portal_waiting(tmp_path: Path) -> None:
+    """The small portal is answered for again and again while the large one is being read."""
     with (
-        FaultServer(says(one)) as small,
-        FaultServer(says(answer(body, "200 OK", "Content-Encoding: gzip"))) as large,
+        scraping(tmp_path, answer(f'{{"response":[{KEYS}]}}'.encode())) as exporter,
+        ThreadPoolExecutor(1) as pool,
     ):
-        config = f"""
-scrape: {{min_interval: 0s}}
-portals:
-  - {{name: small, url: '{small.url}', api_key: a}}
-  - {{name: large, url: '{large.url}', api_key: a}}
-"""
-        with ExporterProcess(tmp_path, config) as exporter:
-            exporter.get("/probe?target=small")
-            before = peak(exporter)
-            for _ in range(3):
-                assert "docspace_up" in exporter.get("/probe?target=large")
-            assert peak(exporter) - before <= 150_000_000
-            assert 'docspace_up{portal="small"} 1.0' in exporter.get("/probe?target=small")
+        large = pool.submit(exporter.get, LARGE)
+        answers = []
+        while not large.done():
+            answers.append(exporter.get("/probe?target=small"))
+        assert 'docspace_up{portal="large"} 1.0' in large.result()
+        assert len(answers) > 2  # the last of which may have ended after it
+        assert all('docspace_up{portal="small"} 1.0' in each for each in answers)

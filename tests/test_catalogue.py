@@ -14,9 +14,9 @@ from exporter.docspace.errors import REASONS, NotFound, Timeout
 from exporter.docspace.model import REMOVED_CREATOR, Creator
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView
 from exporter.metrics.exposition import Renderer
-from exporter.metrics.lines import Table
+from exporter.metrics.lines import Row, Table
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -33,6 +33,8 @@ CONTRACT: dict[str, tuple[str, set[str]]] = {
     "docspace_api_keys_never_expiring": ("gauge", PORTAL),
     "docspace_api_keys_unrestricted": ("gauge", PORTAL),
     "docspace_api_keys_never_used": ("gauge", PORTAL),
+    "docspace_api_keys_stale": ("gauge", PORTAL | {"unused_for"}),
+    "docspace_api_keys_last_created_timestamp_seconds": ("gauge", PORTAL),
     "docspace_api_keys_orphaned": ("gauge", PORTAL),
     "docspace_api_keys_superseded": ("gauge", PORTAL),
     "docspace_api_keys_malformed": ("gauge", PORTAL),
@@ -67,6 +69,7 @@ UNKNOWN = (
     "docspace_clock_skew_seconds",
     "docspace_exporter_key_info",
     "docspace_exporter_key_expiry_timestamp_seconds",
+    "docspace_api_keys_last_created_timestamp_seconds",
     "docspace_api_key_expiry_timestamp_seconds",
     "docspace_api_key_created_timestamp_seconds",
     "docspace_api_key_last_used_timestamp_seconds",
@@ -149,7 +152,7 @@ def test_each_family_is_made_once_across_portals() -> None:
 def test_row_that_yields_the_wrong_number_of_label_values_fails(
     values: tuple[str, ...], labels: tuple[str, ...]
 ) -> None:
-    row: Row[None] = Row("docspace_x", "X.", labels, lambda _: [(values, 1.0)])
+    row: Row[None] = Row("docspace_x", "X.", lambda _: [(values, 1.0)], labels)
     table = Table([row], {})
     if len(values) == len(labels):
         assert table.lines(None)[0].startswith(b"docspace_x")

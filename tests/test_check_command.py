@@ -304,6 +304,7 @@ def test_what_comes_after_a_problem_is_skipped(demo: Demo, tmp_path: Path) -> No
     _, found = examined(tmp_path, entry(demo.servers["acme"].url, "sk-wrong"))
     after = CHECKS[CHECKS.index("key") + 1 :]
     assert {name: statuses(found)[name] for name in after} == dict.fromkeys(after, "skipped")
+    assert {found[name]["detail"] for name in after} == {"not checked"}
 
 
 def test_a_wrong_key_is_a_problem_of_the_key_and_not_of_the_api(demo: Demo, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import process
 
@@ -478,7 +478,6 @@ def outcome(file: Path) -> Settings | ConfigError:
         return exc
 
 
-@settings(max_examples=600)
 @given(content=FILES)
 def test_any_file_gives_settings_or_lines_that_name_it(
     content: bytes, tmp_path_factory: pytest.TempPathFactory

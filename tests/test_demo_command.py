@@ -143,3 +143,20 @@ def test_demo_needs_no_configuration(tmp_path: Path) -> None:
     env = {"DOCSPACE_URL": "", "DOCSPACE_API_KEY": ""}
     with Process(command, tmp_path, r"docspace-exporter is ready", env) as demo:
         assert demo.stop(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"), [(">&-", "it is closed"), (">/dev/full", "No space left on device")]
+)
+def test_output_that_cannot_be_written_ends_it(tmp_path: Path, output: str, problem: str) -> None:
+    command = f"{shlex.join(COMMAND)} --log.level=error --web.listen-address=127.0.0.1:0 {output}"
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    message = f"docspace-exporter: cannot write to standard output: {problem}\n"
+    assert (done.returncode, done.stderr) == (1, message)

@@ -25,8 +25,7 @@ from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import Malformed
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.exposition import Format, Renderer
-from exporter.metrics.runtime import Runtime
+from exporter.metrics.exposition import Format, Renderer, process_metrics
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES: dict[Format, Path] = {
@@ -95,7 +94,7 @@ def exposition(form: Format, observations: Iterable[Observation], now: float = N
 def with_runtime(form: Format) -> bytes:
     """The full answer of /metrics: golden portals, and the process that runs this test."""
     views = [Snapshot.at(observation, NOW) for observation in sample()]
-    return Renderer(Runtime().collect).expose(views, EXPORTER, form)
+    return Renderer(process_metrics()).expose(views, EXPORTER, form)
 
 
 def update() -> None:

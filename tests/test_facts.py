@@ -227,11 +227,12 @@ def test_a_version_that_is_not_given_is_empty(scene: Scene, status: int) -> None
 
 
 def test_that_disabled_people_are_unknown_is_logged_once(scene: Scene) -> None:
-    outages, log = OutageLog(), Log()
+    log = Log()
+    outages = OutageLog(log.log)
     scene.portal.faults[PEOPLE] = Fault(403)
     for _ in range(3):
         for line in outages.lines(up(facts=scene.facts()), None):
-            line.write(log.log)
+            line()
         scene.standing.time += 60
     assert log.count("cannot learn which people are disabled") == 1
     assert scene.asked(PEOPLE) == 3

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 from support.process import ExporterProcess, run
 
-from exporter.cli import COMMANDS
+from exporter.cli import COMMANDS, main
 from exporter.flags import SERVE, Flag, FlagError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,10 +137,52 @@ def test_a_flag_that_cannot_be_used_ends_with_two_and_one_line(tmp_path: Path) -
     )
 
 
-def test_an_unknown_flag_ends_with_two(tmp_path: Path) -> None:
-    ended = run("--web.listen=:1", cwd=tmp_path)
-    assert ended.returncode == 2
-    assert "--web.listen" in ended.stderr
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--web.listen=:1"], "serve: no flag --web.listen; did you mean --web.listen-address?"),
+        (["-config.file=x"], "serve: no flag -config.file; did you mean --config.file?"),
+        (["keys", "--exit-cod"], "keys: no flag --exit-cod; did you mean --exit-code?"),
+        (["--output=x"], "serve: --output is a flag of textfile, not of serve"),
+        (["check", "--flub=x"], "check: no flag --flub"),
+        (["check", "--0123456789abcdef"], "check: no such flag"),
+        (["check", "acme"], "check: expected flags only, not a word by itself"),
+        (["check", "--portal"], "check: argument --portal: expected one argument"),
+        (["--log.level=debug", "check"], "serve: put the command first: docspace-exporter check …"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_flags_is_one_line_that_says_where_they_are(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(arguments)
+    command = message.partition(":")[0]
+    where = f"(see `docspace-exporter {command} --help`)"
+    assert raised.value.code == 2
+    assert capsys.readouterr() == ("", f"docspace-exporter {message} {where}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("chek", "no command chek; did you mean check?"), ("sk-0123", "no such command")],
+)
+def test_an_unknown_command_is_one_line_that_says_where_they_are(
+    text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main([text])
+    assert raised.value.code == 2
+    shown = capsys.readouterr().err
+    assert shown == f"docspace-exporter: {message} (see `docspace-exporter --help`)\n"
+
+
+def test_the_help_without_a_command_has_the_flags_of_serve(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert [flag.name for flag in SERVE if f"\n  {flag.name}" not in shown] == []
 
 
 def test_the_exporter_runs_by_environment_alone(tmp_path: Path) -> None:
@@ -167,9 +209,3 @@ def test_a_flag_is_a_row(tmp_path: Path) -> None:
     """The attribute and the variable follow from the name."""
     flag = Flag("--web.some-thing", "")
     assert (flag.dest, flag.variable) == ("web_some_thing", "DOCSPACE_EXPORTER_WEB_SOME_THING")
-
-
-def test_flags_before_the_command_are_told_what_to_do(tmp_path: Path) -> None:
-    ended = run("--log.level=debug", "check", cwd=tmp_path)
-    assert ended.returncode == 2
-    assert "put the command first: docspace-exporter check …" in ended.stderr

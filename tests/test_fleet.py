@@ -15,8 +15,7 @@ from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import Timeout
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.observation import Observation
-from exporter.docspace.ongoing import Shared
-from exporter.docspace.portal import Portal
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.wire import KeyList
 from exporter.docspace.workers import Workers
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.docspace.errors import InvalidResponse, Timeout, TooLarge
@@ -187,13 +187,11 @@ BODIES = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
 @given(BODIES)
 def test_answer_is_read_as_the_plain_definition_says(body: bytes) -> None:
     assert outcome(parse_keys, body) == outcome(plain, body)
 
 
-@settings(max_examples=200)
 @given(st.lists(BODIES, min_size=2, max_size=4), st.data())
 def test_answers_in_turn_are_read_as_each_by_itself(
     bodies: list[bytes], data: st.DataObject
@@ -212,7 +210,6 @@ def record(number: int, **fields: object) -> dict[str, object]:
     return {"id": f"{number}", "isActive": True, "name": "x", **fields}
 
 
-@settings(max_examples=200)
 @given(st.lists(st.lists(st.integers(0, 11), unique=True, max_size=12), min_size=2, max_size=5))
 def test_record_that_stays_is_the_same_object_wherever_it_moves(lists: list[list[int]]) -> None:
     reader = KeyListReader()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.config import Secret
 from exporter.docspace.credential import Credential
-from exporter.docspace.masking import MASK, SecretMask, mask_api_keys, mask_key
+from exporter.docspace.masking import MASK, SecretMask, mask_api_keys, mask_keys
 from exporter.docspace.model import ApiKey, Creator
 
 KEY = "sk-" + "0a1b2c3d4e5f6789" * 4
@@ -122,16 +122,15 @@ def key(name: str, creator: Creator | None) -> ApiKey:
 def test_names_that_hold_the_key_are_masked() -> None:
     """A key's name takes 30 characters: room for nearly half of a key."""
     named = key(KEY[:30], Creator("p", KEY[30:]))
-    assert mask_key(named, MASKING) == key(MASK, Creator("p", MASK))
+    assert mask_keys([named], MASKING) == [key(MASK, Creator("p", MASK))]
 
 
 def test_names_that_hold_the_key_only_together_stay() -> None:
     keys = (key(KEY[:6], None), key(KEY[6:12], None))
-    assert all(mask_key(each, MASKING) is each for each in keys)
+    assert mask_keys(keys, MASKING) is keys
 
 
 @pytest.mark.parametrize("creator", [None, Creator("p", "Anna")])
 def test_other_names_stay(creator: Creator | None) -> None:
-    named = key("billing-export", creator)
-    found = mask_key(named, MASKING)
-    assert found is named
+    named = [key("billing-export", creator)]
+    assert mask_keys(named, MASKING) is named

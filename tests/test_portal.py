@@ -38,8 +38,7 @@ from exporter.docspace.errors import (
 from exporter.docspace.facts import PROFILE
 from exporter.docspace.fetch import KEYS, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
-from exporter.docspace.ongoing import Shared
-from exporter.docspace.portal import Portal
+from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
 from exporter.docspace.wire import KeyList

@@ -10,6 +10,7 @@ from support.demo import Demo
 from support.process import ExporterProcess
 from support.prometheus import eventually
 
+DOWN = 'msg="portal is down" portal=acme'
 LIFECYCLE = "--web.enable-lifecycle"
 
 
@@ -93,9 +94,9 @@ def test_a_mended_file_is_a_success_again(demo: Demo, tmp_path: Path) -> None:
 
 def test_a_portal_that_did_not_change_keeps_its_counters(demo: Demo, tmp_path: Path) -> None:
     always = "scrape: {min_interval: 0s}\n"
+    demo.portals["acme"].portal.condition = "unpaid"
     with ExporterProcess(tmp_path, always + demo.config("acme"), LIFECYCLE) as exporter:
-        demo.portals["acme"].portal.condition = "unpaid"
-        exporter.get()
+        exporter.wait_for(DOWN)
         (tmp_path / "config.yaml").write_text(always + demo.config("globex", "acme"))
         assert _post(exporter)[0] == 200
         errors = 'docspace_scrape_errors_total{portal="acme",reason="payment_required"}'
@@ -104,10 +105,10 @@ def test_a_portal_that_did_not_change_keeps_its_counters(demo: Demo, tmp_path: P
 
 def test_a_portal_that_did_not_change_keeps_its_back_off(demo: Demo, tmp_path: Path) -> None:
     """After a 429, a reload must not be the way to ask again at once."""
+    portal = demo.portals["acme"].portal
+    portal.rate_limit = 0
     with ExporterProcess(tmp_path, demo.config("acme"), LIFECYCLE) as exporter:
-        portal = demo.portals["acme"].portal
-        portal.rate_limit = 0
-        exporter.get()
+        exporter.wait_for(DOWN)
         asked = portal.requests["/api/2.0/keys"]
         (tmp_path / "config.yaml").write_text(demo.config("acme", "globex"))
         assert _post(exporter)[0] == 200
@@ -120,24 +121,25 @@ def test_a_portal_with_other_settings_keeps_its_counters_and_back_off(
 ) -> None:
     """A change of `scrape:` is one of every portal."""
     errors = 'docspace_scrape_errors_total{portal="acme",reason="rate_limited"}'
+    portal = demo.portals["acme"].portal
+    portal.rate_limit = 0
     with ExporterProcess(tmp_path, demo.config("acme"), LIFECYCLE) as exporter:
-        portal = demo.portals["acme"].portal
-        portal.rate_limit = 0
-        exporter.get()
+        exporter.wait_for(DOWN)
         asked = portal.requests["/api/2.0/keys"]
         changed = "scrape: {timeout: 3s, min_interval: 0s, people_interval: 10m}\n"
         (tmp_path / "config.yaml").write_text(changed + demo.config("acme"))
         assert _post(exporter)[0] == 200
-        assert _value(exporter.get(), errors) == 2
+        # The first fetch, the one that the reload begins, and the scrape's own.
+        assert _value(exporter.get(), errors) == 3
         assert portal.requests["/api/2.0/keys"] == asked
 
 
 def test_a_portal_at_another_address_starts_anew(demo: Demo, tmp_path: Path) -> None:
     config = demo.config("acme")
     other = config.replace(demo.servers["acme"].url, demo.servers["globex"].url)
+    demo.portals["acme"].portal.condition = "unpaid"
     with ExporterProcess(tmp_path, config, LIFECYCLE) as exporter:
-        demo.portals["acme"].portal.condition = "unpaid"
-        exporter.get()
+        exporter.wait_for(DOWN)
         (tmp_path / "config.yaml").write_text(other)
         assert _post(exporter)[0] == 200
         errors = 'docspace_scrape_errors_total{portal="acme",reason="payment_required"}'

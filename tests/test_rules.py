@@ -4,14 +4,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import yaml
 
+from exporter.docspace.state import UNUSED_FOR
 from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, Row
+from grafana import shown
+from prometheus.settings import STALE, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PROMETHEUS = ROOT / "prometheus"
@@ -19,13 +24,15 @@ RULES = [PROMETHEUS / "rules" / f"{name}.yml" for name in ("docspace", "docspace
 UNIT_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 CONFIGS = [PROMETHEUS / "prometheus.yml", PROMETHEUS / "many-portals.yml"]
 RUNBOOKS = ROOT / "docs" / "runbooks"
-RUNBOOK_URL = "https://github.com/docspace-exporter/docspace-exporter/blob/main/docs/runbooks/"
+RUNBOOK_URL = f"{Settings().runbooks}/"
 
 Rule = dict[str, Any]
 
 
+@cache
 def load(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    """The content of a YAML file, read once and by libyaml: together they are long."""
+    return yaml.load(path.read_bytes(), yaml.CSafeLoader)
 
 
 def groups() -> list[dict[str, Any]]:
@@ -126,8 +133,8 @@ def test_a_description_does_not_repeat_the_summary(alert: str) -> None:
 def test_a_line_break_in_the_name_of_a_key_splits_no_text(alert: str) -> None:
     """A name is shown only as `.` of a `with`, with its white space made one blank."""
     texts = "\n".join(ALERTS[alert]["annotations"].values())
-    for shown in re.findall(r"\{\{ with [$\w.]*key_name \}\}(.*?)\{\{ end \}\}", texts):
-        assert 'reReplaceAll "\\\\s+" " " .' in shown
+    for name in re.findall(r"\{\{ with [$\w.]*key_name \}\}(.*?)\{\{ end \}\}", texts):
+        assert 'reReplaceAll "\\\\s+" " " .' in name
     assert texts.count("key_name") == len(re.findall(r"with [$\w.]*key_name \}\}", texts))
 
 
@@ -246,6 +253,7 @@ def test_other_thresholds_are_in_rules_and_texts(promtool: Path, tmp_path: Path)
         ("CRITICAL=15d", "CRITICAL is longer than WARN"),
         ("WARN_SHARE=2", "'2' is no share of a life"),
         ("CRITICAL_SHARE=0.5", "CRITICAL_SHARE is above WARN_SHARE"),
+        ("STALE=60d", "STALE is none of the spans that the exporter counts: 30d, 90d, 180d, 365d"),
     ],
 )
 def test_a_wrong_setting_is_named_and_nothing_is_written(
@@ -259,6 +267,10 @@ def test_a_wrong_setting_is_named_and_nothing_is_written(
 
 
 # Links
+
+
+def test_the_spans_of_stale_keys_are_those_that_the_exporter_counts() -> None:
+    assert [span.range for span in STALE] == [span.label for span in UNUSED_FOR]
 
 
 def dashboard(name: str) -> dict[str, Any]:
@@ -285,10 +297,17 @@ def test_links_lead_to_dashboards_that_exist_and_set_variables_that_they_have() 
 
 
 def test_links_to_the_table_of_keys_choose_what_it_can_show() -> None:
-    shown = {option["text"] for option in variables("docspace-api-keys")["show"]["options"]}
-    panels = {panel["id"] for panel in dashboard("docspace-api-keys")["panels"]}
-    chosen = [query for _, query in links() if "viewPanel" in query]
+    """By the value of a choice: Grafana takes its name for its value where a page is opened."""
+    known = {choice.expr for choice in shown.CHOICES}
+    titles = {panel["id"]: panel["title"] for panel in dashboard("docspace-api-keys")["panels"]}
+    chosen = [parse_qs(query.replace("{{", "").replace("}}", "")) for _, query in links()
+              if "viewPanel" in query]  # fmt: skip
     assert len(chosen) == 8
     for query in chosen:
-        assert re.search(r"var-show=([^&]+)", query)[1].replace("%20", " ") in shown  # type: ignore[index] # fails then
-        assert int(query.rpartition("=")[2]) in panels
+        title = titles[int(query["viewPanel"][0])]
+        if "var-show" in query:
+            assert query["var-show"][0] in known
+            assert title.startswith("Keys: ")
+        else:
+            assert query["var-unused_days"] == ["90"]
+            assert title.startswith("Active but unused")

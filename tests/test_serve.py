@@ -1,6 +1,7 @@
 """``docspace-exporter`` as a process: how it starts, what it says, how it ends."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -23,8 +24,10 @@ from support.process import ExporterProcess, Process, run
 from support.prometheus import eventually
 
 from exporter.commands import serve
+from exporter.commands.hints import listen_hint
 from exporter.config import PortalSettings, Secret, Settings, TLSSettings
 from exporter.docspace import tls
+from exporter.httpserver.listen import ListenAddress
 from exporter.version import VERSION
 
 ROOT = Path(__file__).parents[1]
@@ -193,19 +196,31 @@ def test_without_a_host_it_listens_on_both_families(tmp_path: Path) -> None:
 def test_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        ended = run(f"--web.listen-address={address}", cwd=tmp_path)
+        port = taken.getsockname()[1]
+        ended = run(f"--web.listen-address=127.0.0.1:{port}", cwd=tmp_path)
     (line,) = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout) == (1, "")
     assert 'level=error msg="cannot listen"' in line
-    assert f"address={address}" in line
+    assert f"address=127.0.0.1:{port}" in line
     assert "in use" in line
+    assert f"another program listens on port {port}, maybe `docspace-exporter demo`" in line
+    assert f"--web.listen-address=127.0.0.1:{port + 1 if port < 65535 else port - 1}" in line
 
 
 def test_address_that_is_not_ours_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
     ended = run("--web.listen-address=192.0.2.1:10180", cwd=tmp_path)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
+    assert "no network interface has this address" in ended.stderr
+
+
+def test_port_that_needs_rights_has_a_hint() -> None:
+    hint = listen_hint(PermissionError(errno.EACCES, "denied"), ListenAddress("::", 80))
+    assert hint.startswith("this user may not listen on port 80: ")
+
+
+def test_other_errors_of_an_address_speak_for_themselves() -> None:
+    assert listen_hint(OSError(errno.EINVAL, "not a name"), ListenAddress("a", 80)) == ""
 
 
 def test_second_address_in_use_ends_the_first(tmp_path: Path) -> None:
@@ -376,6 +391,10 @@ def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path, demo: Demo) ->
             "api_key: sk-x, tls: {ca_file: none}",
             "portals[0].tls: {folder}/none: cannot be read: No such file",
         ),
+        (
+            "api_key: 'Token sk-1'",
+            "portals[0].api_key: expected an API key alone, as DocSpace showed it\n",
+        ),
         ("api_key_file: fifo", "portals[0].api_key_file: {folder}/fifo: expected a regular file"),
         (
             "api_key: sk-x, tls: {ca_file: fifo}",
@@ -402,7 +421,7 @@ def test_config_check_makes_one_tls_context_for_portals_that_trust_alike(
     portals = tuple(
         PortalSettings(f"portal-{n}", "https://a.example", Secret("sk-x")) for n in range(400)
     )
-    serve._check_files(tmp_path / "config.yaml", Settings(portals))
+    serve._check_files(Settings(portals))
     assert made == [TLSSettings()]
 
 

@@ -13,7 +13,7 @@ from email.message import Message
 from pathlib import Path
 
 import pytest
-from support.attackers import ADDRESS, Target, careless
+from support.attackers import ADDRESS, Target, careless, connected
 from support.certificates import issue
 from support.hostile import SHAPES
 from support.prometheus import eventually
@@ -27,7 +27,7 @@ from exporter.httpserver.message import Handler, Reply, Request
 from exporter.httpserver.places import RESERVE, Places
 from exporter.httpserver.server import Server
 from exporter.httpserver.tls import build
-from exporter.httpserver.tlssettings import TLSServerSettings
+from exporter.httpserver.webconfig import TLSServerSettings
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = os.urandom(1_000_000)
@@ -63,17 +63,7 @@ class Running:
 
     def connect(self, address: str = "127.0.0.1", receive_buffer: int = 0) -> socket.socket:
         """A connection from an address."""
-        sock = socket.socket()
-        if receive_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(20)
-        try:
-            sock.bind((address, 0))
-            sock.connect(("127.0.0.1", self.port))
-        except OSError:
-            sock.close()
-            raise
-        return sock
+        return connected(self.port, address, receive_buffer)
 
     def status(self, address: str = "127.0.0.1") -> int:
         """What a plain GET from an address is answered with."""
@@ -503,7 +493,6 @@ def test_sockets_of_the_server_are_closed_at_its_end(start: Start) -> None:
         assert is_closed(idle)
         with pytest.raises(ConnectionRefusedError):
             running.connect()
-    assert not running.server.running
 
 
 def test_target_of_attacks_is_reached_from_another_address(start: Start) -> None:

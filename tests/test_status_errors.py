@@ -14,9 +14,8 @@ from requests.structures import CaseInsensitiveDict
 
 from exporter.docspace import errors
 from exporter.docspace.credential import Credential
-from exporter.docspace.headers import number
 from exporter.docspace.status_errors import status_error
-from exporter.docspace.transport import Response
+from exporter.docspace.transport import Response, number
 
 NOW = 1_790_000_000.0
 KEY = "sk-" + "0123456789abcdef" * 4

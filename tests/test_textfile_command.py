@@ -1,6 +1,8 @@
 """`docspace-exporter textfile`, as a process: what is in the file, and how it gets there."""
 
+import errno
 import os
+import pwd
 import signal
 import stat
 import subprocess
@@ -13,6 +15,8 @@ from subprocess import CompletedProcess
 import pytest
 from support.demo import Demo
 from support.process import Process, run
+
+from exporter.commands.hints import write_hint
 
 
 def textfile(folder: Path, config: str, output: Path | str, *flags: str) -> "CompletedProcess[str]":
@@ -237,6 +241,33 @@ def test_a_write_that_fails_is_tried_again(demo: Demo, tmp_path: Path, output: P
     output.parent.mkdir()
     until(output.exists)
     assert process.stop() == 143
+
+
+def test_a_folder_that_must_not_be_written_says_who_must_be_allowed_to(
+    demo: Demo, tmp_path: Path, output: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text(demo.config("initech"))
+    # root may write everywhere, unless it lacks the capability.
+    bounded = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    output.parent.chmod(0o555)
+    ended = subprocess.run(
+        [*bounded, sys.executable, "-m", "exporter", "textfile", f"--output={output}"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    output.parent.chmod(0o755)
+    assert ended.returncode == 1
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    advice = f"the user {user} must be allowed to write in the folder {output.parent}"
+    assert f'error="Permission denied" hint="{advice}, ' in ended.stderr
+
+
+def test_a_read_only_file_system_has_a_hint() -> None:
+    hint = write_hint(OSError(errno.EROFS, "read-only"), Path("/var/lib/node_exporter"))
+    assert "ReadWritePaths=/var/lib/node_exporter" in hint
+
+
+def test_a_full_disk_speaks_for_itself() -> None:
+    assert write_hint(OSError(errno.ENOSPC, "full"), Path("/var")) == ""
 
 
 def test_sighup_reloads_and_does_not_end_it(tmp_path: Path, demo: Demo) -> None:

@@ -1,10 +1,9 @@
-"""Users and headers of the web configuration, before the application."""
+"""Users of the web configuration, before the application."""
 
 import base64
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,15 +18,8 @@ from exporter.httpserver.auth import BasicAuth, TooManyChecks
 
 PASSWORD = "correct horse battery staple"
 #: Of PASSWORD, as htpasswd writes it, at the lowest cost.
-HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode().replace("$2b$", "$2y$")
+HASH = bcrypt.hashpw(PASSWORD.encode(), b"$2b$04$" + b"." * 22).decode().replace("$2b$", "$2y$")
 USERS = f"basic_auth_users:\n  alice: {HASH}\n"
-HEADERS = """
-http_server_config:
-  headers:
-    X-Content-Type-Options: nosniff
-    X-Frame-Options: deny
-    Content-Security-Policy: default-src 'self'
-"""
 
 
 def basic(user: str, password: str) -> str:
@@ -133,26 +125,14 @@ def test_wrong_password_is_hashed_each_time(counted: Counted) -> None:
     assert counted.count == 4
 
 
-def test_unknown_user_costs_as_much_as_the_dearest_known_one(counted: Counted) -> None:
-    guard = auth(alice=HASH, bob="$2b$06$" + "." * 53)
-    guard.accepts(basic("nobody", PASSWORD), "192.0.2.1")
+@pytest.mark.parametrize("user", ["alice", "bob", "nobody"])
+@pytest.mark.parametrize("password", ["wrong", "x" * 100])
+def test_every_wrong_password_costs_one_hash(counted: Counted, user: str, password: str) -> None:
+    """An unknown user's is as expensive as the most expensive known one: time gives nobody away."""
+    hashes = {"alice": HASH, "bob": "$2b$06$" + "." * 53}
+    auth(**hashes).accepts(basic(user, password), "192.0.2.1")
     (hashed,) = counted.hashes
-    assert hashed.startswith(b"$2b$06$")
-
-
-def test_time_does_not_tell_whether_a_user_exists() -> None:
-    guard = auth(alice=bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(9)).decode())
-
-    def seconds(user: str, password: str) -> float:
-        """Of this thread's work: other processes do not count."""
-        started = time.thread_time()
-        guard.accepts(basic(user, password), "192.0.2.1")
-        return time.thread_time() - started
-
-    attempts = [("alice", "wrong"), ("nobody", "wrong"), ("alice", "x" * 100)]
-    known, unknown, long = (min(seconds(*attempt) for _ in range(7)) for attempt in attempts)
-    assert unknown == pytest.approx(known, rel=0.3)
-    assert long == pytest.approx(known, rel=0.3)
+    assert hashed[4:6].decode() == hashes.get(user, hashes["bob"])[4:6]
 
 
 def test_clients_that_come_at_once_with_the_right_password_cost_one_hash(
@@ -297,13 +277,3 @@ def test_broken_file_lets_nobody_in(tmp_path: Path, broken: str | None) -> None:
         web.config.write_text(USERS)
         assert web.curl("--user", f"alice:{PASSWORD}").status == 200
         assert "hunter2" not in "".join(web.log.lines)
-
-
-def test_headers_are_on_every_answer_once(tmp_path: Path) -> None:
-    with Web(tmp_path, USERS + HEADERS) as web:
-        for options, status in (([], 401), (["--user", f"alice:{PASSWORD}"], 200)):
-            answer = web.curl(*options)
-            assert answer.status == status
-            assert answer.headers["x-content-type-options"] == ["nosniff"]
-            assert answer.headers["x-frame-options"] == ["deny"]
-            assert answer.headers["content-security-policy"] == ["default-src 'self'"]

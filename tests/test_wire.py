@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.docspace import wire
@@ -435,7 +435,6 @@ def test_any_json_is_a_list_or_an_invalid_response(value: Any) -> None:
     keys_or_none(json.dumps(value).encode())
 
 
-@settings(max_examples=200)
 @given(
     st.lists(
         JSON

@@ -84,14 +84,16 @@ class _Examination:
             ("api", self._identify),
             ("keys", self._fetch),
         )
+        absent = ""
         for check, step in steps:
             try:
                 step()
             except PortalError as exc:
                 self._fail(check, exc)
+                absent = "not checked"
                 break
-        all_findings = (self._findings.get(check, Finding(check, "skipped")) for check in CHECKS)
-        return Diagnosis(self._settings, tuple(all_findings), self._version)
+        found = (self._findings.get(check, Finding(check, "skipped", absent)) for check in CHECKS)
+        return Diagnosis(self._settings, tuple(found), self._version)
 
     def _note(self, *found: Finding) -> None:
         self._findings.update({finding.check: finding for finding in found})
@@ -148,7 +150,7 @@ class _Examination:
         self._note(findings.certificate(shown, tls, now))
 
     def _identify(self) -> None:
-        """Ask for our own key. Any scope may: it tells a wrong key from one that may not list."""
+        """Ask for our own key. Any scope may, also where the key list is refused."""
         self._credential = credential.read(self._settings)
         if not self._credential.header.reveal().startswith("Bearer "):
             return  # a session has no key of its own; the list shows whether it is accepted

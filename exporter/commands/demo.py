@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from exporter.commands.serve import serve
+from exporter.commands.terminal import emit
 from exporter.config import PortalSettings, Secret, Settings
 from exporter.demo.scenario import DemoPortal, build
 from exporter.demo.server import DemoServer
@@ -68,5 +69,4 @@ def _show_guide(portals: Sequence[DemoPortal], urls: Sequence[str], exporter: st
         key=portals[0].exporter_key,
         url=urls[0],
     )
-    sys.stdout.write(guide)
-    sys.stdout.flush()
+    emit(guide)

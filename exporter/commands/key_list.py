@@ -25,7 +25,7 @@ class Listed:
 
     @property
     def unused(self) -> float | None:
-        """Seconds since it was last used, by a clock that may be ahead of ours; None for never."""
+        """Seconds since it was last used, by a clock that may be ahead; None for never."""
         used = self.state.key.last_used
         return None if used is None else max(self.time - used, 0.0)
 
@@ -77,7 +77,7 @@ ORDERS: Mapping[str, Callable[[Listed], Any]] = {
 
 
 def record(listed: Listed) -> dict[str, Any]:
-    """A key's fields, as docs/commands.md promises them; None where there is nothing to tell."""
+    """A key's fields, as docs/commands.md promises them; None where nothing is known."""
     state, key = listed.state, listed.state.key
     return {
         "portal": listed.portal.name,
@@ -102,8 +102,8 @@ def record(listed: Listed) -> dict[str, Any]:
 def csv_text(keys: Sequence[Listed]) -> str:
     """The records as CSV (RFC 4180), the names of the fields first.
 
-    Text that a spreadsheet would take for a formula starts with an apostrophe, as it does when
-    somebody types such text into one.
+    Text that a spreadsheet would take for a formula starts with an apostrophe, as one types
+    such text into a cell.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)

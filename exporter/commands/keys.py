@@ -79,12 +79,12 @@ def _portal(observation: Observation) -> dict[str, Any]:
 
 
 def _complain(observations: Sequence[Observation]) -> bool:
-    """Tell what is missing from the list; whether a whole portal is."""
+    """Report what is missing from the list; whether a whole portal is."""
     for observation in observations:
         name, error, listing = observation.portal.name, observation.error, observation.listing
         if error is not None:
             complain(f"docspace-exporter keys: {name}: {error} ({error.reason}); {error.hint}")
         elif listing is not None and listing.malformed:
             left_out = plural(listing.malformed_count, "record")
-            complain(f"docspace-exporter keys: {name}: left out {left_out} not understood")
+            complain(f"docspace-exporter keys: {name}: left out {left_out} that are not valid")
     return any(observation.error is not None for observation in observations)

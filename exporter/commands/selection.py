@@ -4,7 +4,7 @@ import argparse
 import os
 from dataclasses import replace
 
-from exporter.config import Settings, load
+from exporter.config import Settings, Source
 from exporter.flags import FlagError
 
 
@@ -13,7 +13,7 @@ def selected(options: argparse.Namespace) -> Settings:
 
     Raises ConfigError, and FlagError for a name that no portal has.
     """
-    settings = load(options.config_file, os.environ)
+    settings = Source(options.config_file, os.environ).load()
     known = {portal.name: portal for portal in settings.portals}
     if not set(options.portal) <= set(known):
         raise FlagError(f"--portal: expected one of {', '.join(known)}")

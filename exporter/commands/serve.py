@@ -9,26 +9,24 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
 from exporter.commands.allocator import use_one_arena
+from exporter.commands.hints import listen_hint
 from exporter.commands.signals import Signals
 from exporter.commands.terminal import emit, shown
-from exporter.config import ConfigError, Settings, load
+from exporter.config import ConfigError, Settings, Source
 from exporter.docspace import credential
 from exporter.docspace.errors import PortalError
 from exporter.docspace.tls import TLSContexts
 from exporter.exporter import Exporter
 from exporter.flags import FlagError
 from exporter.httpserver.activation import inherited_sockets
-from exporter.httpserver.guard import Guard
 from exporter.httpserver.listen import ListenAddress
-from exporter.httpserver.message import Handler
+from exporter.httpserver.message import Handler, Request
 from exporter.httpserver.server import Server, descriptor_limit
-from exporter.httpserver.tls import ServerTLS
 from exporter.httpserver.webfile import WebConfigFile
 from exporter.logs import background_log
 from exporter.threads import in_thread
@@ -40,6 +38,8 @@ from exporter.web.landing import landing_page
 WAITING = 5
 #: Requests handled beside the scrapes at once, so that /-/healthy answers under full load.
 SPARE_THREADS = 4
+#: Descriptors that are not for clients, beside one for each portal's connection.
+RESERVED = 48
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,15 +47,15 @@ def run(options: argparse.Namespace) -> int:
 
     Raises ConfigError, or FlagError where systemd passes no socket.
     """
-    configuration = partial(load, options.config_file, os.environ)
+    configuration = Source(options.config_file, os.environ).load
     with background_log(sys.stderr, options.log_level, options.log_format) as log:
         if not options.config_check:
             return serve(configuration, options, log)
         settings = configuration()
-        _check_files(options.config_file, settings)
-        ServerTLS.of(WebConfigFile(options.web_config_file, log), log)
+        _check_files(settings)
+        WebConfigFile(options.web_config_file, log)
         names = ", ".join(portal.name for portal in settings.portals)
-        emit(shown(f"{options.config_file}: OK, portals: {names}") + "\n")
+        emit(shown(f"{settings.source}: OK, portals: {names}") + "\n")
         return 0
 
 
@@ -70,14 +70,14 @@ def serve(
     ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
     """
     use_one_arena(os.environ)
-    # Many threads that compute must not keep those from their turn that read and write.
+    # Many threads that compute must not keep those waiting that read and write.
     sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)
     failed = threading.Event()
 
     def served_no_more() -> None:
-        failed.set()  # not Server.running: its thread is still there while it calls this
+        failed.set()
         signals.wake()
 
     # Not in this thread: a name that does not resolve would keep signals waiting.
@@ -114,19 +114,21 @@ def _reload(exporter: Exporter, log: FilteringBoundLogger) -> None:
         log.error("cannot reload the configuration", problem=type(exc).__name__)
 
 
-def _check_files(source: Path, settings: Settings) -> None:
+def _check_files(settings: Settings) -> None:
     """Open the files that the portals' settings name. Raises ConfigError for those unfit."""
     problems = []
     contexts = TLSContexts()  # shared: one for all portals that trust the system's certificates
     for index, portal in enumerate(settings.portals):
+        key_field = "api_key" if portal.api_key_file is None else "api_key_file"
         for field, open_it in (
-            ("api_key_file", partial(credential.read, portal)),
+            (key_field, partial(credential.read, portal)),
             ("tls", partial(contexts.get, portal.tls)),
         ):
             try:
                 open_it()
             except PortalError as exc:
-                problems.append(f"{source}: portals[{index}].{field}: {exc}")
+                problem = str(exc).removeprefix(f"`{field}`: ")
+                problems.append(f"{settings.source}: portals[{index}].{field}: {problem}")
     if problems:
         raise ConfigError(problems)
 
@@ -142,7 +144,9 @@ def _sockets(options: argparse.Namespace, log: FilteringBoundLogger) -> list[soc
             try:
                 sockets.append(address.bind())
             except OSError as exc:
-                log.error("cannot listen", address=str(address), error=exc.strerror or str(exc))
+                hint = {"hint": advice} if (advice := listen_hint(exc, address)) else {}
+                error = exc.strerror or str(exc)
+                log.error("cannot listen", address=str(address), error=error, **hint)
                 return []
         return sockets
     try:
@@ -169,47 +173,51 @@ def _start(
     sockets = _sockets(options, log)
     if not sockets:
         return None
-    file = WebConfigFile(options.web_config_file, log)
-    tls = ServerTLS.of(file, log)
+    web = WebConfigFile(options.web_config_file, log)
+    tls = web.tls is not None
     portals = len(exporter.fleet.portals)
+    front = _front_page(exporter, options)
+    reserved = RESERVED + portals
+    if _too_few_descriptors(reserved + 2 * options.web_max_requests, log):
+        front(Request("GET", "/"))  # opens its files now: later it might get no descriptor for them
     server = Server(
         sockets,
-        Guard(_app(exporter, options), file),
+        web.guard(_app(exporter, front, options)),
         log,
         threads=options.web_max_requests * WAITING + SPARE_THREADS,
-        tls=None if tls is None else tls.current,
-        reserved=_reserved(portals, options.web_max_requests, log),
+        tls=web.tls,
+        reserved=reserved,
         on_fault=exporter.faults.raise_by_one,
         on_end=ended,
     )
     server.start()
+    log.info("configuration loaded", source=exporter.source, portals=portals)
     for each in sockets:
-        log.info("listening", address=str(ListenAddress.of(each)), tls=tls is not None)
+        log.info("listening", address=str(ListenAddress.of(each)), tls=tls)
     log.info("docspace-exporter is ready", version=VERSION, revision=revision(), portals=portals)
-    return exporter, server, ListenAddress.of(sockets[0]).url("http" if tls is None else "https")
+    exporter.ask_first()
+    return exporter, server, ListenAddress.of(sockets[0]).url("https" if tls else "http")
 
 
-def _reserved(portals: int, requests: int, log: FilteringBoundLogger) -> int:
-    """Descriptors that are not for clients: one for each portal's connection, and some more."""
-    reserved = 48 + portals
-    needed = reserved + 2 * requests
-    if descriptor_limit() < needed:
-        log.warning(
-            "too few descriptors: raise the limit of open files (ulimit -n, LimitNOFILE=)",
-            limit=descriptor_limit(),
-            expected=needed,
-        )
-    return reserved
+def _too_few_descriptors(needed: int, log: FilteringBoundLogger) -> bool:
+    if descriptor_limit() >= needed:
+        return False
+    log.warning(
+        "too few descriptors: raise the limit of open files (ulimit -n, LimitNOFILE=)",
+        limit=descriptor_limit(),
+        expected=needed,
+    )
+    return True
 
 
-def _app(exporter: Exporter, options: argparse.Namespace) -> App:
+def _app(exporter: Exporter, front: Handler, options: argparse.Namespace) -> App:
     web = WebOptions(
         telemetry_path=options.web_telemetry_path,
         external_url=options.web_external_url,
         enable_lifecycle=options.web_enable_lifecycle,
         max_requests=options.web_max_requests,
     )
-    return App(exporter, _front_page(exporter, options), web)
+    return App(exporter, front, web)
 
 
 def _front_page(exporter: Exporter, options: argparse.Namespace) -> Handler:

@@ -20,8 +20,9 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from exporter.clock import Clock
+from exporter.commands.hints import write_hint
 from exporter.commands.signals import Signals
-from exporter.config import ConfigError, load
+from exporter.config import ConfigError, Source
 from exporter.exporter import Exporter
 from exporter.flags import FlagError
 from exporter.logs import background_log
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 def _run(
     options: argparse.Namespace, output: Path, signals: Signals, log: FilteringBoundLogger
 ) -> int:
-    exporter = Exporter(partial(load, options.config_file, os.environ), Clock(), log)
+    exporter = Exporter(Source(options.config_file, os.environ).load, Clock(), log)
     scrape = partial(_scrape, exporter, output, log)
     if options.interval is not None:
         number = _repeat(signals, exporter, scrape, options.interval)
@@ -112,7 +113,8 @@ def _scrape(exporter: Exporter, output: Path, log: FilteringBoundLogger) -> bool
     try:
         _replace(output, content)
     except OSError as exc:
-        log.error("cannot write", file=str(output), error=exc.strerror)
+        hint = {"hint": advice} if (advice := write_hint(exc, output.parent.absolute())) else {}
+        log.error("cannot write", file=str(output), error=exc.strerror, **hint)
         return False
     log.debug("written", file=str(output), bytes=len(content))
     return True

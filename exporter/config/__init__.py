@@ -1,7 +1,8 @@
 """The configuration: ``config.yaml`` and the environment, read into frozen settings.
 
-``load(path, environ)`` is the one way in. It returns complete, checked `Settings` or raises
-`ConfigError` with every problem of the file. This room opens no connection and reads no key file.
+``Source(file, environ).load()`` finds the file and reads it, ``load(path, environ)`` reads one that
+is known. Both return complete, checked `Settings` or raise `ConfigError` with every problem of the
+file. This package opens no connection and reads no key file.
 """
 
 from exporter.config.load import load
@@ -13,6 +14,7 @@ from exporter.config.settings import (
     Window,
     Withheld,
 )
+from exporter.config.source import Source
 from exporter.yamlfile import ConfigError, Secret
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "PortalSettings",
     "Secret",
     "Settings",
+    "Source",
     "TLSSettings",
     "Window",
     "Withheld",

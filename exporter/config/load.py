@@ -1,4 +1,4 @@
-"""From the plain values of ``config.yaml`` to `Settings`, with every problem told in one run."""
+"""From the plain values of ``config.yaml`` to `Settings`, with every problem in one run."""
 
 import re
 from collections.abc import Mapping
@@ -13,16 +13,17 @@ from exporter.yamlfile import Context, Section, document, scalars
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Settings:
-    """Read the configuration file.
+def load(path: Path, environ: Mapping[str, str], name: str = "") -> Settings:
+    """Read the configuration file, which errors call ``name``, or else by its path.
 
     ``environ`` is what ``${VAR}`` and ``${VAR:-default}`` expand from. Relative paths in the file
     start at the file's own folder. Raises ConfigError with a line for each problem.
     """
-    context = Context(str(path), partial(_expand, environ))
+    source = name or str(path)
+    context = Context(source, partial(_expand, environ))
     settings = _settings(Section(document.read(path), "", context), path.parent)
     context.end()
-    return settings
+    return replace(settings, source=source)
 
 
 def _expand(environ: Mapping[str, str], value: object) -> object:

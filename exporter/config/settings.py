@@ -65,9 +65,14 @@ class PortalSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole configuration. ``concurrency`` bounds the fetches under way at once."""
+    """The whole configuration.
+
+    ``concurrency`` bounds the fetches under way at once. ``source`` names the file that it was
+    read from, as messages do.
+    """
 
     DEFAULT_CONCURRENCY: ClassVar[int] = 32
 
     portals: tuple[PortalSettings, ...]
     concurrency: int = DEFAULT_CONCURRENCY
+    source: str = ""

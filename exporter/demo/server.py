@@ -13,8 +13,8 @@ from exporter.demo.api import PortalApp
 from exporter.demo.model import Portal
 from exporter.httpserver.listen import ListenAddress
 from exporter.httpserver.server import Server
-from exporter.httpserver.tls import ServerContext, build
-from exporter.httpserver.tlssettings import TLSServerSettings
+from exporter.httpserver.tls import build
+from exporter.httpserver.webconfig import TLSServerSettings
 
 THREADS = 200
 
@@ -99,7 +99,7 @@ class DemoServer:
 
 def _context(
     certificate: tuple[Path | str, Path | str], client_ca: Path | str | None
-) -> ServerContext:
+) -> ssl.SSLContext:
     cert, key = map(Path, certificate)
     if client_ca is None:
         return build(TLSServerSettings(cert, key))

@@ -21,6 +21,7 @@ _API_KEY_WITHIN = re.compile(
 #: What of a header is no secret.
 _SCHEME = re.compile(r"(?:Bearer|Basic) +")
 
+_IN_FIELD = "write the key as DocSpace showed it (sk-…), or the variable that holds it: ${VARIABLE}"
 _KEY_ALONE = (
     "write the key alone, as DocSpace showed it (sk-…): with another scheme than Bearer the portal "
     "takes it for a session token, refuses it, and writes it in full into its own log"
@@ -76,10 +77,11 @@ def read(settings: PortalSettings) -> Credential:
     else:
         token, place = settings.api_key.reveal() if settings.api_key else "", "`api_key`"
     token = token.strip()
+    hint = _IN_FIELD if settings.api_key_file is None else None
     if not token:
-        raise CredentialUnusable(f"{place}: expected an API key, found nothing")
+        raise CredentialUnusable(f"{place}: expected an API key, found nothing", hint)
     if not (token.isascii() and token.isprintable()):
-        raise CredentialUnusable(f"{place}: expected an API key of plain letters on one line")
+        raise CredentialUnusable(f"{place}: expected an API key of plain letters on one line", hint)
     credential = Credential.of(token)
     bearer = _BEARER.fullmatch(credential.header.reveal())
     if bearer is None and _API_KEY_WITHIN.search(token):
@@ -90,7 +92,7 @@ def read(settings: PortalSettings) -> Credential:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open without waiting: a FIFO would wait for somebody who writes, some devices for ever."""
+    """Open without waiting: a FIFO would wait for a writer, some devices for ever."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 

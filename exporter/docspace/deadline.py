@@ -2,17 +2,17 @@
 
 The timeouts of a socket start anew with each byte, so a server that sends a byte now and then
 passes them all. Here the connection under a request is shut down instead. What cannot be ended,
-such as name resolution, is left to its thread, and nobody waits for it (see ``portal``).
+such as name resolution, is left to its thread, and no scrape waits for it (see ``portal``).
 """
 
 import contextlib
-import heapq
-import itertools
+import math
 import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,13 +20,12 @@ from urllib3.connection import HTTPConnection
 from urllib3.util.ssltransport import SSLTransport
 
 
-@dataclass(slots=True, order=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """A call that is to come, at a moment of ``time.monotonic()``."""
 
     at: float
-    number: int
-    call: Callable[[], None] | None = field(compare=False)
+    call: Callable[[], None]
 
 
 class Alarm:
@@ -35,40 +34,29 @@ class Alarm:
     A call must not block: the others wait for it. ``failed`` gets what one raises.
     """
 
-    #: Calls that were cancelled stay in the heap until their moment, but no more than these.
-    _MAX_CANCELLED = 1000
-
     def __init__(self, failed: Callable[[BaseException], None] = lambda _: None) -> None:
         self._failed = failed
         self._changed = threading.Condition()
-        self._heap: list[Entry] = []
-        self._numbers = itertools.count()
-        self._cancelled = 0
+        self._entries: set[Entry] = set()  # some for each fetch under way: few enough to search
+        self._wakes_at = 0.0
         self._running = False
 
     def call_in(self, seconds: float, call: Callable[[], None]) -> Entry:
         """Make a call in so many seconds. Raises RuntimeError where no thread can start."""
-        entry = Entry(time.monotonic() + seconds, next(self._numbers), call)
+        entry = Entry(time.monotonic() + seconds, call)
         with self._changed:
             if not self._running:
                 threading.Thread(target=self._run, name="deadlines", daemon=True).start()
                 self._running = True
-            heapq.heappush(self._heap, entry)
-            if self._heap[0] is entry:
+            self._entries.add(entry)
+            if entry.at < self._wakes_at:
                 self._changed.notify()
         return entry
 
     def cancel(self, entry: Entry) -> None:
         """Forget a call; one that is being made just now goes on."""
         with self._changed:
-            if entry.call is None:
-                return
-            entry.call = None
-            self._cancelled += 1
-            if self._cancelled > self._MAX_CANCELLED:
-                self._heap = [each for each in self._heap if each.call is not None]
-                heapq.heapify(self._heap)
-                self._cancelled = 0
+            self._entries.discard(entry)
 
     def _run(self) -> None:
         while True:
@@ -81,17 +69,13 @@ class Alarm:
         """Wait for the next moment and return the call that is due."""
         with self._changed:
             while True:
-                while self._heap and self._heap[0].call is None:
-                    heapq.heappop(self._heap)
-                    self._cancelled = max(self._cancelled - 1, 0)
-                wait = self._heap[0].at - time.monotonic() if self._heap else None
-                if wait is not None and wait <= 0:
-                    entry = heapq.heappop(self._heap)
-                    call, entry.call = entry.call, None
-                    if call is not None:
-                        return call
-                else:
-                    self._changed.wait(wait)
+                entry = min(self._entries, key=attrgetter("at"), default=None)
+                wait = None if entry is None else entry.at - time.monotonic()
+                if entry is not None and wait is not None and wait <= 0:
+                    self._entries.remove(entry)
+                    return entry.call
+                self._wakes_at = math.inf if entry is None else entry.at
+                self._changed.wait(wait)
 
 
 class Deadline:

@@ -91,7 +91,7 @@ def records(body: bytes, most: int) -> list[Raw]:
     return found
 
 
-def kind(value: Raw) -> str:
+def kind(value: Raw | bytes) -> str:
     """What a JSON value is, without showing it."""
     first = bytes(memoryview(value)[:1])
     names = {b"{": "an object", b"[": "a list", b'"': "a string", b"n": "null"}
@@ -132,21 +132,13 @@ def _without_constants(body: bytes) -> bytes:
     try:
         parsed = json.loads(
             body.decode("utf-8", "replace"),
-            parse_int=_zero,
-            parse_float=_half,
-            parse_constant=_half,
+            parse_int=lambda _: 0,
+            parse_float=lambda _: 0.5,
+            parse_constant=lambda _: 0.5,
         )
     except ValueError as exc:
         raise msgspec.DecodeError("not JSON") from exc
     return json.dumps(parsed).encode()
-
-
-def _zero(_: str) -> int:
-    return 0
-
-
-def _half(_: str) -> float:
-    return 0.5
 
 
 def _check_density(body: bytes, most: int) -> None:

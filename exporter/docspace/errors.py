@@ -251,18 +251,7 @@ class UnexpectedStatus(Refused):
 
 #: Every reason, in the order of the contract. Each has its own series from the start.
 REASONS = (
-    "timeout",
-    "connection",
-    "tls",
-    "credential",
-    "unauthorized",
-    "payment_required",
-    "forbidden",
-    "not_found",
-    "rate_limited",
-    "redirect",
-    "server_error",
-    "unexpected_status",
-    "invalid_response",
-    "too_large",
-)
+    "timeout", "connection", "tls", "credential", "unauthorized", "payment_required", "forbidden",
+    "not_found", "rate_limited", "redirect", "server_error", "unexpected_status",
+    "invalid_response", "too_large",
+)  # fmt: skip

@@ -181,7 +181,7 @@ def _system(exc: BaseException, hop: Hop) -> PortalError:
     )
 
 
-#: What an exception means, the most telling kind first.
+#: What an exception means, the most specific kind first.
 _CONVERTERS: Sequence[
     tuple[
         type[BaseException] | tuple[type[BaseException], ...],

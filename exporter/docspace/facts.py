@@ -1,4 +1,4 @@
-"""What a portal says beside its key list: whose keys those are, its version, who is disabled.
+"""What a portal says beside its key list: whether it holds all keys, the version, disabled people.
 
 Asked after the list, over the same connection, in a part of the time that is left. A failure costs
 the fact alone.

@@ -1,7 +1,8 @@
 """One fetch: read the credential, ask for the list, parse it, find our own key in it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from exporter.clock import Clock
@@ -10,13 +11,13 @@ from exporter.docspace import credential
 from exporter.docspace.credential import Credential
 from exporter.docspace.errors import PortalError, Timeout, detached
 from exporter.docspace.facts import FactFinder
-from exporter.docspace.headers import http_date
-from exporter.docspace.masking import mask_key
+from exporter.docspace.masking import mask_keys
 from exporter.docspace.model import ApiKey
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.status_errors import status_error
-from exporter.docspace.transport import Transport
+from exporter.docspace.transport import Transport, http_date
 from exporter.docspace.wire import KeyListReader
+from exporter.docspace.workers import Job
 
 KEYS = "/api/2.0/keys"
 
@@ -36,8 +37,8 @@ class Fetcher:
     def fetch(self, seconds: float, early: Callable[[Observation], None]) -> Observation:
         """Fetch the key list within so many seconds. A failure is a result, not an exception.
 
-        ``early`` gets a success as soon as the list is there, with the facts known so far: whoever
-        cannot wait for what else is asked has that.
+        ``early`` gets a success as soon as the list is there, with the facts known so far, for
+        a scrape that cannot wait for the rest.
         """
         started = self._clock.monotonic()
         clock_skew = None
@@ -80,7 +81,7 @@ class Fetcher:
         With another caller, what was known of the one before is worth nothing.
         """
         if caller != self._caller:
-            mask = partial(mask_key, mask=caller.mask())
+            mask = partial(mask_keys, mask=caller.mask())
             self._caller, self._reader = caller, KeyListReader(self._settings.max_keys, mask)
             self._facts = PortalFacts()
         return self._reader
@@ -93,6 +94,31 @@ class Fetcher:
                 raise Timeout("the key list could not be read within the deadline")
 
         return check
+
+
+@dataclass(slots=True, eq=False)
+class Fetch:
+    """A fetch that waits for a thread, is under way, or is done.
+
+    ``settings`` are the portal's when it began. ``waiting`` counts scrapes. ``early`` is a success
+    without what is asked after the key list.
+    """
+
+    settings: PortalSettings
+    fetcher: Fetcher
+    began: float = 0.0
+    started: float | None = None
+    waiting: int = 1
+    job: Job | None = None
+    early: Observation | None = None
+    result: "Future[Observation]" = field(default_factory=Future)
+
+    @classmethod
+    def done(cls, observation: Observation, fetcher: Fetcher) -> "Fetch":
+        """One whose result is there already."""
+        fetch = cls(observation.portal, fetcher)
+        fetch.result.set_result(observation)
+        return fetch
 
 
 def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> ApiKey | None:

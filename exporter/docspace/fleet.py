@@ -1,6 +1,7 @@
 """All configured portals, fetched side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from exporter.clock import Clock
 from exporter.docspace.observation import Observation
@@ -23,13 +24,21 @@ class Fleet:
         """The portal of this name."""
         return self._portals.get(name)
 
-    def observe(self, portals: Sequence[Portal], seconds: float) -> list[Observation]:
+    def observe(
+        self,
+        portals: Sequence[Portal],
+        seconds: float,
+        each: Callable[[Observation], None] = lambda _: None,
+    ) -> list[Observation]:
         """Observe portals side by side within so many seconds, in the order given.
 
         Where there are more portals than threads, those that hung last time come last.
+        ``each`` gets every observation, one after the other, while more are waited for.
         """
         deadline = self._clock.monotonic() + seconds
-        fetches = {
-            portal: portal.begin() for portal in sorted(portals, key=lambda each: each.priority)
-        }
-        return [portal.finish(fetches[portal], deadline) for portal in portals]
+        fetches = {portal: portal.begin() for portal in sorted(portals, key=attrgetter("priority"))}
+        observed: dict[Portal, Observation] = {}
+        for portal, fetch in fetches.items():
+            observed[portal] = portal.finish(fetch, deadline)
+            each(observed[portal])
+        return [observed[portal] for portal in portals]

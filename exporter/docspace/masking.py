@@ -6,11 +6,12 @@ or other characters within it do not hide it.
 
 import re
 import string
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec.structs import replace
 
 from exporter.config import Secret
-from exporter.docspace.model import ApiKey
+from exporter.docspace.model import ApiKey, Creator
 
 MASK = "***"
 
@@ -94,11 +95,12 @@ def _letters(text: str) -> bytes:
     return text.encode("ascii", "ignore").translate(_LOWER, _OTHERS)
 
 
-def mask_key(key: ApiKey, mask: SecretMask) -> ApiKey:
-    """The key, with the secret masked in its name and in that of its creator."""
-    creator = key.creator
-    if not mask.in_any((key.name, creator.name if creator else "")):
-        return key
-    if creator is not None:
-        creator = replace(creator, name=mask.apply(creator.name))
+def mask_keys(keys: Sequence[ApiKey], mask: SecretMask) -> Sequence[ApiKey]:
+    """The keys, with the secret masked in their names and in those of their creators."""
+    names = [name for key in keys for name in (key.name, key.creator.name if key.creator else "")]
+    return [_masked(key, mask) for key in keys] if mask.in_any(names) else keys
+
+
+def _masked(key: ApiKey, mask: SecretMask) -> ApiKey:
+    creator = key.creator and Creator(key.creator.id, mask.apply(key.creator.name))
     return replace(key, name=mask.apply(key.name), creator=creator)

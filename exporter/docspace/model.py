@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
 Access = Literal["full", "read", "limited"]
 CreatorStatus = Literal["active", "disabled", "removed", "unknown"]
 
@@ -33,12 +35,12 @@ class Creator:
         return "disabled" if self.id in disabled else "active"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(msgspec.Struct, frozen=True, gc=False):
     """One key of the list. Times are Unix seconds; None is "no date" (never, or not known).
 
     ``permissions`` is sorted and never empty: full access is ``("*",)``.
     ``postfix`` is the last four characters of the key, the only part a portal ever shows again.
+    A Struct, since there are many: a dataclass takes 15 times as long to make.
     """
 
     id: str

@@ -16,7 +16,7 @@ Visibility = Literal["all", "own", "unknown"]
 class PortalFacts:
     """What a portal says of itself and its people, beside the key list.
 
-    ``visibility`` is whose keys the list holds: ``all`` or the caller's ``own``. ``version`` is
+    ``visibility`` is which keys the list holds: ``all`` or the caller's ``own``. ``version`` is
     empty where it is not known. ``disabled`` holds the ids of disabled people in lower case, None
     where it is not known who is disabled; ``people_error`` is then what keeps that unknown.
     """

@@ -3,9 +3,8 @@
 In between there is a line only where the reason is one that this outage did not have yet.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
@@ -13,24 +12,15 @@ from exporter.docspace.errors import PortalError
 from exporter.docspace.observation import Observation
 from exporter.docspace.wire import KeyList, Malformed
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line to log. Writing it can take long, so no lock is held then."""
-
-    level: Literal["info", "warning", "error"]
-    message: str
-    fields: dict[str, Any] = field(default_factory=dict)
-
-    def write(self, log: FilteringBoundLogger) -> None:
-        """Write it."""
-        getattr(log, self.level)(self.message, **self.fields)
+#: Writes a line. That can take long, so it is called without a lock.
+Line = Callable[[], object]
 
 
 class OutageLog:
     """Finds what is new: changes are logged, states are not."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
         self._down_since: float | None = None
         self._reasons: set[str] = set()
         self._malformed: frozenset[Malformed] = frozenset()
@@ -48,7 +38,7 @@ class OutageLog:
         if error.reason not in self._reasons:
             message = "portal is still down" if self._reasons else "portal is down"
             fields = {"reason": error.reason, "error": str(error), "hint": error.hint}
-            yield Line("warning", message, fields)
+            yield partial(self._log.warning, message, **fields)
         self._reasons.add(error.reason)
         self._down_since = self._down_since or observation.time
 
@@ -57,10 +47,10 @@ class OutageLog:
     ) -> Iterator[Line]:
         keys = len(listing.keys)
         if last is None:
-            yield Line("info", "portal answers", {"keys": keys})
+            yield partial(self._log.info, "portal answers", keys=keys)
         elif self._down_since is not None:
             seconds = round(observation.time - self._down_since)
-            yield Line("info", "portal is back", {"keys": keys, "down_seconds": seconds})
+            yield partial(self._log.info, "portal is back", keys=keys, down_seconds=seconds)
         self._down_since = None
         self._reasons.clear()
         yield from self._malformed_records(listing)
@@ -70,21 +60,19 @@ class OutageLog:
         """Each record that is not a key once, for as long as it stays so."""
         new = [record for record in listing.malformed if record not in self._malformed]
         for record in new:
+            message = "left out a record that is not a valid key"
             fields = {"record": record.where, "problem": record.problem}
-            yield Line("warning", "left out a record that is not a valid key", fields)
+            yield partial(self._log.warning, message, **fields)
         if new and listing.more_malformed:
-            yield Line("warning", "left out more such records", {"count": listing.more_malformed})
+            more = listing.more_malformed
+            yield partial(self._log.warning, "left out more such records", count=more)
         self._malformed = frozenset(listing.malformed)
 
     def _people(self, error: PortalError | None) -> Iterator[Line]:
         """That disabled creators are not known, once for each reason in a row."""
         reason = None if error is None else error.reason
         if error is not None and reason != self._people_reason:
-            fields = {
-                "reason": reason,
-                "error": str(error),
-                "hint": "an admin's key with the permission *:read may list people",
-            }
             message = "cannot learn which people are disabled, nor which keys are refused for that"
-            yield Line("warning", message, fields)
+            hint = "an admin's key with the permission *:read may list people"
+            yield partial(self._log.warning, message, reason=reason, error=str(error), hint=hint)
         self._people_reason = reason

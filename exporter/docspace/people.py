@@ -1,4 +1,4 @@
-"""Who is disabled: learned page by page, so that it never costs the key list its time.
+"""The disabled people: read page by page, so that it never costs the key list its time.
 
 A key acts as its creator, so the portal refuses a key whose creator is disabled. The key list does
 not show that; ``GET /api/2.0/people/filter`` does, to an admin.
@@ -14,7 +14,7 @@ from exporter.docspace.wire import PeoplePage
 PAGE = 100
 #: Pages read after one fetch of the key list. Each costs the portal about 40 ms of CPU.
 PAGES_A_FETCH = 5
-#: Pages of a portal at most. With more disabled people than fit, nobody's status is known.
+#: Pages of a portal at most. With more disabled people than fit, no creator's status is known.
 MAX_PAGES = 200
 #: Seconds after which a failure is tried again.
 RETRY_SECONDS = 60.0
@@ -34,7 +34,7 @@ class DisabledPeople:
 
     A round of many pages is spread over several fetches of the key list, and the next one is as
     many intervals away. What one round found stays until the next is complete or fails: a list
-    that is half read says nothing about anybody.
+    that is half read is not used.
     """
 
     def __init__(self, interval: float) -> None:

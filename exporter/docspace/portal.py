@@ -17,10 +17,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
+from structlog.typing import FilteringBoundLogger
+
+from exporter.clock import Clock
 from exporter.config import PortalSettings
+from exporter.docspace.deadline import Alarm
 from exporter.docspace.errors import (
     REASONS,
     Crowded,
@@ -30,17 +34,37 @@ from exporter.docspace.errors import (
     RateLimited,
     Timeout,
 )
-from exporter.docspace.fetch import Fetcher
+from exporter.docspace.fetch import Fetch, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
-from exporter.docspace.ongoing import Fetch, Shared
 from exporter.docspace.outage_log import Line, OutageLog
+from exporter.docspace.workers import Workers
 
 #: Threads of one portal that may hang at once, given up.
 _MAX_HANGING = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the portals of an exporter share.
+
+    ``coalesced`` is called for each scrape that needed no request of its own because another's
+    serves it, ``fault`` for each internal error.
+    """
+
+    clock: Clock
+    log: FilteringBoundLogger
+    workers: Workers
+    alarm: Alarm
+    coalesced: Callable[[], None]
+    fault: Callable[[], None]
+
+
 class Portal:
-    """One configured portal. Any number of threads may observe it at once."""
+    """One configured portal. Any number of threads may observe it at once.
+
+    ``last`` is the newest observation, for those that must not ask the portal. ``priority`` sorts
+    portals for threads: the quickest first, last those that hung, which take turns.
+    """
 
     def __init__(
         self,
@@ -54,42 +78,33 @@ class Portal:
         self._shared = shared
         self._clock = shared.clock
         self._log = shared.log.bind(portal=settings.name)
-        self._outages = OutageLog()
+        self._outages = OutageLog(self._log)
         self._lock = threading.Lock()
         self._fetch: Fetch | None = None
         self._hanging: set[Fetch] = set()
         self._closing = False
         self._warned_of_cut = False
         self._resume_at = 0.0
-        self._last: Observation | None = None
+        self.last: Observation | None = None
         self._last_at = 0.0
         self._last_success: float | None = None
-        self._priority = False, 0.0
+        self.priority: tuple[bool, float] = False, 0.0
         self._errors = Counter(dict.fromkeys(REASONS, 0))
-
-    @property
-    def last(self) -> Observation | None:
-        """The newest observation, for whom the portal must not be asked."""
-        return self._last
-
-    @property
-    def priority(self) -> tuple[bool, float]:
-        """Sorts portals for threads: the quickest first, last those that hung, which take turns."""
-        return self._priority
 
     def reconfigure(self, settings: PortalSettings) -> None:
         """Go on with other settings for the same portal: its counters and back-off stay."""
         with self._lock:
             old, self._fetcher = self._fetcher, self._make_fetcher(settings)
             self.settings = settings
-            if self._last is not None:  # new labels, and what is withheld now, hold at once
-                self._last = replace(self._last, portal=settings)
-            unused = self._is_unused(old)
-        if unused:
-            old.close()
+            if self.last is not None:  # new labels, and what is withheld now, hold at once
+                self.last = replace(self.last, portal=settings)
+        self._release(old)
 
     def begin(self) -> Fetch:
-        """Start a fetch, or join one. Each call must be followed by one of `finish`."""
+        """Start a fetch, or join one, and count as waiting for it until `finish`.
+
+        Without a call of `finish` the fetch goes on to its own end, whichever scrape leaves.
+        """
         with self._lock:
             joined = self._joined()
             if joined is not None:
@@ -114,9 +129,7 @@ class Portal:
         with self._lock:
             self._closing = True
             fetcher = self._fetcher
-            unused = self._is_unused(fetcher)
-        if unused:
-            fetcher.close()
+        self._release(fetcher)
 
     def _joined(self) -> Fetch | None:
         """The fetch of another scrape that serves this one as well, if there is one."""
@@ -124,9 +137,9 @@ class Portal:
             self._fetch.waiting += 1
             return self._fetch
         age = self._clock.monotonic() - self._last_at
-        if self._last is None or age >= self.settings.min_interval:
+        if self.last is None or age >= self.settings.min_interval:
             return None
-        return Fetch.done(self._last)
+        return Fetch.done(self.last, self._fetcher)
 
     def _new(self) -> tuple[Fetch, Sequence[Line]]:
         """A fetch, done already where the portal must not be asked; and what to log."""
@@ -139,15 +152,15 @@ class Portal:
             error = Timeout(f"{_MAX_HANGING} earlier fetches hang in DNS or on the key file")
         if error is not None:
             observation, lines = self._record(self._failure(error))
-            return Fetch.done(observation), lines
+            return Fetch.done(observation, self._fetcher), lines
         if any(fetch.fetcher is self._fetcher for fetch in self._hanging):
             self._fetcher = self._make_fetcher(self.settings)
-        self._fetch = Fetch(self.settings, self._fetcher, began=now)
+        self._fetch = Fetch(self.settings, self._fetcher, now)
         return self._fetch, ()
 
     def _submit(self, fetch: Fetch) -> None:
         try:
-            fetch.job = self._shared.workers.submit(self._priority, partial(self._run, fetch))
+            fetch.job = self._shared.workers.submit(self.priority, partial(self._run, fetch))
         except (RuntimeError, MemoryError) as exc:  # no thread can start
             self._fault(fetch, exc)
             return
@@ -156,7 +169,6 @@ class Portal:
 
     def _run(self, fetch: Fetch) -> None:
         """Fetch, in a thread of the workers. Whatever goes wrong costs this portal alone."""
-        assert fetch.fetcher is not None  # noqa: S101, for the type checker
         try:
             fetch.started = self._clock.monotonic()
             timeout = fetch.settings.timeout
@@ -165,16 +177,13 @@ class Portal:
                 observation = fetch.fetcher.fetch(timeout, partial(setattr, fetch, "early"))
             finally:
                 self._shared.alarm.cancel(entry)
-        except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and bugs of ours
+        except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and internal errors
             self._fault(fetch, exc)
         else:
             self._settle(fetch, observation)
         with self._lock:
             self._hanging.discard(fetch)
-            surplus = fetch.fetcher is not self._fetcher or self._closing
-            unused = surplus and self._is_unused(fetch.fetcher)
-        if unused:
-            fetch.fetcher.close()
+        self._release(fetch.fetcher)
 
     def _expire(self, fetch: Fetch) -> None:
         """Give up a fetch that has not ended at its deadline; its thread may hang for ever."""
@@ -201,7 +210,7 @@ class Portal:
             self._fetch = None
         if fetch.started is not None:
             hung = isinstance(observation.error, Timeout)
-            self._priority = hung, fetch.started if hung else observation.duration
+            self.priority = hung, fetch.started if hung else observation.duration
         recorded, lines = self._record(observation)
         fetch.result.set_result(recorded)
         return lines
@@ -219,9 +228,9 @@ class Portal:
             answer = self._kept(replace(self._failure(error), duration=waited))
             lines: list[Line] = []
             if fetch.started is not None:
-                self._priority = True, fetch.started
+                self.priority = True, fetch.started
                 if not self._warned_of_cut:
-                    lines.append(Line("warning", str(error), {"hint": error.hint}))
+                    lines.append(partial(self._log.warning, str(error), hint=error.hint))
                     self._warned_of_cut = True
             unwanted = fetch.job if fetch.waiting == 0 else None
             if unwanted is not None and self._shared.workers.withdraw(unwanted):
@@ -234,7 +243,7 @@ class Portal:
 
     def _failure(self, error: PortalError) -> Observation:
         """A failure without an answer of the portal."""
-        facts = self._last.facts if self._last else PortalFacts()
+        facts = self.last.facts if self.last else PortalFacts()
         return Observation(self.settings, self._clock.now(), 0.0, error=error, facts=facts)
 
     def _fault(self, fetch: Fetch, exc: BaseException) -> None:
@@ -246,24 +255,27 @@ class Portal:
         finally:
             self._settle(fetch, self._failure(error))
 
-    def _is_unused(self, fetcher: Fetcher) -> bool:
-        """Whether no fetch under way has this fetcher; one that hangs is under way as well."""
-        under_way = [*self._hanging, *([self._fetch] if self._fetch else [])]
-        return all(fetch.fetcher is not fetcher for fetch in under_way)
+    def _release(self, fetcher: Fetcher) -> None:
+        """Close a fetcher that no fetch has or will have; one that hangs has it as well."""
+        with self._lock:
+            surplus = fetcher is not self._fetcher or self._closing
+            under_way = {fetch.fetcher for fetch in (*self._hanging, self._fetch) if fetch}
+        if surplus and fetcher not in under_way:
+            fetcher.close()
 
     def _record(self, observation: Observation) -> tuple[Observation, Sequence[Line]]:
         """Remember what outlives an observation; the observation complete, and what to log."""
-        error, last = observation.error, self._last
+        error, last = observation.error, self.last
         if error is None:
             self._last_success = self._clock.now()
         elif error.reason in self._errors:
             self._errors[error.reason] += 1
         if isinstance(error, RateLimited):
             self._resume_at = self._clock.monotonic() + error.retry_after
-        self._last = self._kept(observation)
+        self.last = self._kept(observation)
         if not isinstance(error, Crowded):  # the portal was not asked, so it may be at once
             self._last_at = self._clock.monotonic()
-        return self._last, self._outages.lines(self._last, last)
+        return self.last, self._outages.lines(self.last, last)
 
     def _kept(self, observation: Observation) -> Observation:
         """The observation with what the portal remembers, and the settings that hold now."""
@@ -276,4 +288,4 @@ class Portal:
 
     def _write(self, lines: Sequence[Line]) -> None:
         for line in lines:
-            line.write(self._log)
+            line()

@@ -69,7 +69,7 @@ _placed = msgspec.json.Decoder(_Placed)
 Shared = dict[tuple[str | None, ...], Any]
 
 
-def read_key(record: Raw, shared: Shared) -> ApiKey:
+def read_key(record: Raw | bytes, shared: Shared) -> ApiKey:
     """The key that a record is. Raises ValueError where it is none, in words for a log.
 
     Equal creators and permissions are one object, from ``shared`` or from now on in it.
@@ -91,7 +91,7 @@ def read_key(record: Raw, shared: Shared) -> ApiKey:
     )
 
 
-def typed(value: Raw, decoder: "msgspec.json.Decoder[T]") -> T:
+def typed(value: Raw | bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """A JSON value as a type. Raises ValueError (msgspec.ValidationError is one).
 
     A second look forgives what the decoder does not: bytes that are not UTF-8, and a doubled field
@@ -113,7 +113,7 @@ def typed(value: Raw, decoder: "msgspec.json.Decoder[T]") -> T:
         raise ValueError(problem) from None
 
 
-def place(record: Raw, index: int) -> str:
+def place(record: bytes, index: int) -> str:
     """Name a record on one line: its id where it has one, else its place in the list (from 0)."""
     try:
         key_id = _parsed(_placed.decode(record).id)
@@ -137,7 +137,7 @@ def text(value: str) -> str:
     )
 
 
-def _parsed(value: Raw) -> Any:
+def _parsed(value: Raw | bytes) -> Any:
     """Any JSON value, whatever numbers and bytes are in it."""
     return json.loads(bytes(value).decode("utf-8", "replace"), parse_int=lambda _: 0)
 
@@ -190,12 +190,12 @@ def _date(value: str | _Date | None, field: str) -> float | None:
     if value is None:
         return None
     moment, zone = (value, None) if isinstance(value, str) else (value.utc_time, UTC)
-    if moment.startswith("0001-"):
-        return None
     try:
         date = datetime.fromisoformat(moment)
     except ValueError as exc:
         raise ValueError(f"Expected a date - at `$.{field}`") from exc
+    if date.year == 1:
+        return None
     if date.tzinfo is None:
         if zone is None:
             raise ValueError(f"Expected a date with an offset - at `$.{field}`")

@@ -19,18 +19,14 @@ class Snapshot:
     superseded: frozenset[str]
     summary: Summary | None
 
-    @property
-    def name(self) -> str:
-        """The value of the `portal` label."""
-        return self.observation.portal.name
-
     @cached_property
     def states(self) -> tuple[KeyState, ...]:
         """The state of each key, in the portal's order. Made when first asked for."""
         listing = self.observation.listing
         if listing is None:
             return ()
-        return judge(listing.keys, self.now, self.observation.facts.disabled)
+        disabled = self.observation.facts.disabled
+        return judge(listing.keys, self.now, disabled, self.superseded)
 
     @classmethod
     def at(cls, observation: Observation, now: float) -> "Snapshot":

@@ -5,7 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, groupby
+from operator import attrgetter
 from typing import Literal
+
+import msgspec
 
 from exporter.config import Window
 from exporter.docspace.model import FULL_ACCESS, REMOVED_CREATOR, ApiKey, CreatorStatus
@@ -14,9 +17,8 @@ KeyStatus = Literal["active", "disabled", "expired"]
 Condition = Literal["active", "orphaned", "rotated", "disabled", "expired"]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyState:
-    """A key at a moment.
+class KeyState(msgspec.Struct, frozen=True, gc=False):
+    """A key at a moment. A Struct for the same reason as ApiKey.
 
     ``active`` is switched on and not past its expiry, ``expired`` is past its expiry whether or not
     the portal has switched it off yet, ``disabled`` was switched off by a person before that.
@@ -53,13 +55,19 @@ ORPHANED: Mapping[CreatorStatus, bool | None] = {
 }
 
 
+#: How long a stale key was not used: the spans that are counted.
+UNUSED_FOR = tuple(Window(f"{days}d", days * 86_400.0) for days in (30, 90, 180, 365))
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Counts over the keys of a portal. ``keys`` = ``active`` + ``disabled`` + ``expired``.
 
     ``expiring`` goes from window label to the active keys that expire within it, so a wider window
     holds the narrower ones. All after ``expired`` count active keys only. ``orphaned`` are those
-    known to be refused since their creator is removed or disabled.
+    known to be refused since their creator is removed or disabled. ``stale`` goes from the label of
+    a span to the keys that were used, but not within it. ``last_created`` is the creation of the
+    newest key, active or not, in Unix seconds; None where that of none is known.
     """
 
     keys: int
@@ -72,17 +80,24 @@ class Summary:
     never_used: int
     orphaned: int
     superseded: int
+    stale: dict[str, int]
+    last_created: float | None
 
 
 def judge(
-    keys: Sequence[ApiKey], now: float, disabled: frozenset[str] | None = None
+    keys: Sequence[ApiKey],
+    now: float,
+    disabled: frozenset[str] | None = None,
+    superseded: frozenset[str] | None = None,
 ) -> tuple[KeyState, ...]:
     """The state of each key at ``now`` (Unix seconds), in the order given.
 
-    ``disabled`` holds the ids of disabled people; None where they are not known.
+    ``disabled`` holds the ids of disabled people; None where they are not known. ``superseded`` is
+    what ``find_superseded`` found at the same moment, where it was asked already.
     """
-    replaced = find_superseded(keys, now)
-    return tuple(_state(key, now, disabled, superseded=key.id in replaced) for key in keys)
+    if superseded is None:
+        superseded = find_superseded(keys, now)
+    return tuple(_state(key, now, disabled, superseded=key.id in superseded) for key in keys)
 
 
 def summarize(
@@ -99,6 +114,7 @@ def summarize(
     living = [key for key in keys if (end := key.expires) is None or end > now]
     active = [key for key in living if key.is_active]
     ends = sorted([key.expires for key in active if key.expires is not None])
+    used = sorted([key.last_used for key in active if key.last_used is not None])
     gone = {REMOVED_CREATOR, *(disabled or ())} - {""}
     return Summary(
         keys=len(keys),
@@ -114,6 +130,8 @@ def summarize(
         never_used=sum([key.last_used is None for key in active]),
         orphaned=sum([(by := key.creator) is not None and by.id in gone for key in active]),
         superseded=sum([key.id in superseded for key in active]) if superseded else 0,
+        stale={span.label: bisect_right(used, now - span.seconds) for span in UNUSED_FOR},
+        last_created=max([at for key in keys if (at := key.created) is not None], default=None),
     )
 
 
@@ -121,7 +139,7 @@ def find_superseded(keys: Sequence[ApiKey], now: float) -> frozenset[str]:
     """Ids of keys that were rotated.
 
     Rotated is a key for which the same person made a newer active one of the same name that
-    outlives it. Removed people share one id, so whose key was whose is unknown there.
+    outlives it. Removed people share one id, so which of them made a key is unknown.
     """
     names = [key.name for key in keys]
     doubled = {name for name, count in Counter(names).items() if count > 1}
@@ -156,16 +174,13 @@ def _status(key: ApiKey, now: float) -> KeyStatus:
 def _outlived(family: Iterable[ApiKey], now: float) -> Iterable[str]:
     """Walk from the newest to the oldest, with the longest life of the active ones passed."""
     dated = [key for key in family if key.created is not None]
+    created = attrgetter("created")
     longest = float("-inf")
-    for _, same_age in groupby(sorted(dated, key=_created, reverse=True), key=_created):
+    for _, same_age in groupby(sorted(dated, key=created, reverse=True), key=created):
         contemporaries = list(same_age)
         yield from (key.id for key in contemporaries if _end(key) < longest)
         active = [_end(key) for key in contemporaries if _status(key, now) == "active"]
         longest = max([longest, *active])
-
-
-def _created(key: ApiKey) -> float:
-    return key.created or 0.0
 
 
 def _end(key: ApiKey) -> float:

@@ -20,8 +20,7 @@ from exporter.docspace.errors import (
     Unauthorized,
     UnexpectedStatus,
 )
-from exporter.docspace.headers import http_date, number
-from exporter.docspace.transport import Response
+from exporter.docspace.transport import Response, http_date, number
 
 #: Seconds without requests after a 429 that names no time: the limit counts over a sliding minute.
 DEFAULT_RETRY_AFTER = 60.0

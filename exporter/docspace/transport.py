@@ -9,6 +9,8 @@ import http.client
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -177,7 +179,7 @@ class _Adapter(HTTPAdapter):
 class _Session(requests.Session):
     """requests' session, blind to redirects.
 
-    Even where it is told not to follow one, requests reads the whole body of a 3xx and takes its
+    Even where it is not to follow one, requests reads the whole body of a 3xx and takes its
     Location apart, to have the next request ready.
     """
 
@@ -217,3 +219,21 @@ def _start_of_body(raw: Any) -> bytes:
         body: bytes = raw.read(_ERROR_BYTES, decode_content=True)
         return body
     return b""
+
+
+def http_date(text: str | None) -> float | None:
+    """Unix seconds of a date from a header; None where it is absent or something else.
+
+    A date without a zone is UTC, as all dates in HTTP are.
+    """
+    try:
+        moment = parsedate_to_datetime(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def number(text: str | None) -> float | None:
+    """A count or a number of seconds from a header; None where it is absent or something else."""
+    digits = (text or "").strip()
+    return float(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None

@@ -4,9 +4,10 @@ Only what cannot be a key list at all is an error; one bad record costs itself. 
 answer into records, ``record`` makes a key of each.
 """
 
+import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import ne
 from typing import cast
@@ -52,12 +53,11 @@ class KeyList:
         return len(self.malformed) + self.more_malformed
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(msgspec.Struct, rename="camel", frozen=True):
     """The caller, from ``people/@self``."""
 
     is_admin: bool
-    is_owner: bool
+    is_owner: bool = False
 
     @property
     def sees_all(self) -> bool:
@@ -77,11 +77,6 @@ class PeoplePage:
     total: int | None
 
 
-class _Profile(msgspec.Struct, rename="camel"):
-    is_admin: bool
-    is_owner: bool = False
-
-
 class _Person(msgspec.Struct):
     """``status`` 2 is disabled; where it is missing, the filter of the request is relied on."""
 
@@ -98,7 +93,7 @@ class _Build(msgspec.Struct, rename="camel"):
     doc_space: str
 
 
-_profile = msgspec.json.Decoder(_Profile)
+_profile = msgspec.json.Decoder(Profile)
 _people = msgspec.json.Decoder(_People)
 _build = msgspec.json.Decoder(_Build)
 
@@ -110,15 +105,11 @@ _Outcome = ApiKey | str
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A list that was read: its records, what each is, and what became of them.
+    """A list that was read: its records, what each of them is, and the keys among them."""
 
-    It is ``sound`` where every record is a key of its own.
-    """
-
-    records: Sequence[Raw]
-    outcomes: Sequence[_Outcome]
+    records: list[bytes]
+    outcomes: list[_Outcome]
     keys: KeyList
-    sound: bool
 
 
 class KeyListReader:
@@ -131,70 +122,82 @@ class KeyListReader:
     """
 
     def __init__(
-        self, max_keys: int = 100_000, mask: Callable[[ApiKey], ApiKey] = lambda key: key
+        self,
+        max_keys: int = 100_000,
+        mask: Callable[[Sequence[ApiKey]], Sequence[ApiKey]] = lambda keys: keys,
     ) -> None:
         self._max_keys = max_keys
         self._mask = mask
-        self._last = _Read((), (), KeyList((), ()), sound=True)
+        self._last = _Read([], [], KeyList((), ()))
         self._shared: Shared = {}
 
     def read(self, body: bytes, check: Callable[[], None] = lambda: None) -> KeyList:
         """Read an answer. ``check`` is called now and then, and raises to end it at a deadline.
 
         Raises InvalidResponse where the body is not the envelope with a list in it, or where the
-        list has records and none of them can be understood: 0 keys would be a lie then. Raises
+        list has records and none of them is valid: 0 keys would be wrong then. Raises
         TooLarge for more than ``max_keys`` records.
         """
         last = self._last
         records = envelope.records(body, self._max_keys)
         check()
-        changed = [at for at, new in enumerate(map(ne, records, last.records)) if new]
-        if len(records) != len(last.records) or len(changed) * 4 > len(records):
-            self._last = self._moved(records, last, check)
-        elif changed:
-            self._last = self._changed(records, changed, last, check)
+        changed = [at for at, new in enumerate(map(ne, map(bytes, records), last.records)) if new]
+        if changed or len(records) != len(last.records):
+            self._last = self._updated(last, records, changed, check)
         return self._last.keys
 
-    def _changed(
-        self, records: list[Raw], places: Sequence[int], last: _Read, check: Callable[[], None]
+    def _updated(
+        self, last: _Read, records: list[Raw], changed: list[int], check: Callable[[], None]
     ) -> _Read:
-        """A list that differs from the last one in these places only."""
-        kept, outcomes = list(last.records), list(last.outcomes)
-        known = _by_content(last, places)
-        for at, record, outcome in self._outcomes(records, places, known, check):
-            kept[at], outcomes[at] = record, outcome
-        if last.sound and all(_id(outcomes[at]) == _id(last.outcomes[at]) for at in places):
-            keys = KeyList(tuple(cast("list[ApiKey]", outcomes)), ())
-            return _Read(kept, outcomes, keys, sound=True)
-        return _assembled(kept, outcomes)
+        """The list of these records, which differs from the last one in the ``changed`` places.
 
-    def _moved(self, records: list[Raw], last: _Read, check: Callable[[], None]) -> _Read:
-        """Any other list."""
-        known = _by_content(last, range(len(last.records)))
-        found = list(self._outcomes(records, range(len(records)), known, check))
-        return _assembled([record for _, record, _ in found], [outcome for *_, outcome in found])
+        Records that only moved are looked up by their content.
+        """
+        gone = [*changed, *range(len(records), len(last.records))]
+        known = {last.records[at]: at for at in gone}
+        kept, outcomes = last.records[: len(records)], last.outcomes[: len(records)]
+        changed += range(len(kept), len(records))
+        more = len(records) - len(kept)
+        kept += [b""] * more
+        outcomes += [""] * more
+        fresh: list[int] = []
+        for count, at in enumerate(changed):
+            if count % _CHECKED_EACH == 0:
+                check()
+            kept[at] = bytes(records[at])
+            moved = known.get(kept[at])
+            if moved is None:
+                fresh.append(at)
+            else:
+                kept[at], outcomes[at] = last.records[moved], last.outcomes[moved]
+        self._read_fresh(kept, outcomes, fresh, check)
+        same_ids = len(outcomes) == len(last.outcomes) and all(
+            _id(outcomes[at]) == _id(last.outcomes[at]) for at in changed
+        )
+        if same_ids and not last.keys.malformed:
+            return _Read(kept, outcomes, KeyList(tuple(cast("list[ApiKey]", outcomes)), ()))
+        return _Read(kept, outcomes, _key_list(kept, outcomes))
 
-    def _outcomes(
+    def _read_fresh(
         self,
-        records: list[Raw],
+        records: Sequence[bytes],
+        outcomes: list[_Outcome],
         places: Sequence[int],
-        known: Mapping[bytes, tuple[Raw, _Outcome]],
         check: Callable[[], None],
-    ) -> Iterator[tuple[int, Raw, _Outcome]]:
-        """What the records in these places are, with the copy of each that is to be kept."""
+    ) -> None:
+        """Put into their places what the records are that were in no list before."""
         if len(self._shared) > _SHARED:
             self._shared = {}
+        keys: dict[int, ApiKey] = {}
         for count, at in enumerate(places):
             if count % _CHECKED_EACH == 0:
                 check()
-            record = records[at]  # a view of the answer
-            yield at, *(known.get(bytes(record)) or self._read_one(record.copy()))
-
-    def _read_one(self, record: Raw) -> tuple[Raw, _Outcome]:
-        try:
-            return record, self._mask(read_key(record, self._shared))
-        except ValueError as exc:  # msgspec.ValidationError is one
-            return record, str(exc)
+            try:
+                keys[at] = read_key(records[at], self._shared)
+            except ValueError as exc:  # msgspec.ValidationError is one
+                outcomes[at] = str(exc)
+        for at, key in zip(keys, self._mask([*keys.values()]), strict=True):
+            outcomes[at] = key
 
 
 def parse_keys(body: bytes) -> KeyList:
@@ -204,27 +207,20 @@ def parse_keys(body: bytes) -> KeyList:
 
 def parse_own_key(body: bytes) -> ApiKey:
     """Read the answer of ``GET /api/2.0/keys/@self``. Raises InvalidResponse."""
-    try:
+    with _expected("a key in `response`"):
         return read_key(envelope.response(body), {})
-    except ValueError as exc:
-        raise InvalidResponse(f"expected a key in `response`: {exc}") from exc
 
 
 def parse_profile(body: bytes) -> Profile:
     """Read the answer of ``GET /api/2.0/people/@self``. Raises InvalidResponse."""
-    try:
-        wire = typed(envelope.response(body), _profile)
-    except ValueError as exc:
-        raise InvalidResponse(f"expected a profile in `response`: {exc}") from exc
-    return Profile(is_admin=wire.is_admin, is_owner=wire.is_owner)
+    with _expected("a profile in `response`"):
+        return typed(envelope.response(body), _profile)
 
 
 def parse_people(body: bytes) -> PeoplePage:
     """Read a page of ``GET /api/2.0/people/filter?employeeStatus=2``. Raises InvalidResponse."""
-    try:
+    with _expected("a page of people"):
         people = typed(envelope.unpacked(body), _people)
-    except ValueError as exc:
-        raise InvalidResponse(f"expected a page of people: {exc}") from exc
     disabled = frozenset(person.id.lower() for person in people.response if person.status == 2)
     return PeoplePage(disabled, len(people.response), people.total)
 
@@ -254,17 +250,20 @@ def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | 
     return " ".join(text(mask(message)).split())[:200] if isinstance(message, str) else None
 
 
-def _by_content(last: _Read, places: Sequence[int]) -> dict[bytes, tuple[Raw, _Outcome]]:
-    """The records in these places of a list, and what they are."""
-    return {bytes(last.records[at]): (last.records[at], last.outcomes[at]) for at in places}
+@contextlib.contextmanager
+def _expected(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as exc:  # msgspec.ValidationError is one
+        raise InvalidResponse(f"expected {what}: {exc}") from exc
 
 
 def _id(outcome: _Outcome) -> str | None:
     return outcome.id if isinstance(outcome, ApiKey) else None
 
 
-def _assembled(records: Sequence[Raw], outcomes: Sequence[_Outcome]) -> _Read:
-    """The list of these records. Raises InvalidResponse where none is a key."""
+def _key_list(records: Sequence[bytes], outcomes: Sequence[_Outcome]) -> KeyList:
+    """The keys among the outcomes. Raises InvalidResponse where there are records and no key."""
     keys: dict[str, ApiKey] = {}
     malformed: list[Malformed] = []
     more = 0
@@ -280,5 +279,4 @@ def _assembled(records: Sequence[Raw], outcomes: Sequence[_Outcome]) -> _Read:
     if malformed and not keys:
         message = f"none of {len(records)} records is a key that we know: {malformed[0].problem}"
         raise InvalidResponse(message)
-    found = KeyList(tuple(keys.values()), tuple(malformed), more)
-    return _Read(records, outcomes, found, sound=not malformed)
+    return KeyList(tuple(keys.values()), tuple(malformed), more)

@@ -22,7 +22,7 @@ class Job:
 
 
 def _nothing(*_: object) -> None:
-    """Stands for a call that is over: whoever still has its job keeps nothing else alive."""
+    """Replaces a call that is over, so that its job keeps nothing else alive."""
 
 
 class Workers:

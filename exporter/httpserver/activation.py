@@ -31,5 +31,6 @@ def _listening(descriptor: int) -> socket.socket:
     except OSError as exc:  # closed, or a file
         raise ValueError(f"descriptor {descriptor}: expected a socket: {exc.strerror}") from exc
     if not (internet and passed.type == socket.SOCK_STREAM and listening):
+        passed.close()
         raise ValueError(f"descriptor {descriptor}: expected a TCP socket that listens")
     return passed

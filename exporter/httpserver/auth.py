@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 import secrets
 import threading
@@ -10,7 +9,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from exporter.httpserver.places import Places
-from exporter.httpserver.webconfig import cost
 from exporter.yamlfile import Secret
 
 #: Different unproven passwords hashed or waiting at once, and those of one address among them.
@@ -36,14 +34,13 @@ class BasicAuth:
 
         self._checkpw = checkpw
         self._hashes = {name.encode(): users[name].reveal().encode() for name in users}
-        # For users who do not exist: no password has it, and it has the maximum cost.
-        maximum = max(map(cost, users.values()))
-        self._dummy = b"$2b$%02d$" % maximum + b"." * 53
+        # For unknown users: no password has it, and it has the maximum cost.
+        self._dummy = b"$2b$%b$" % max(hashed[4:6] for hashed in self._hashes.values()) + b"." * 53
         self._digest_key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._proven: dict[bytes, bytes] = {}
         self._checking: dict[bytes, Future[bool]] = {}
-        # Hashing takes a whole core: one at a time, in turn, leaves the others to scrapes.
+        # Hashing takes a whole core: one at a time leaves the others to scrapes.
         self._hashing = ThreadPoolExecutor(1, "password")
         self._places = Places(_MAX_WAITING, _MAX_EACH)
 
@@ -56,45 +53,35 @@ class BasicAuth:
         if given is None:
             return False
         user, password = given
-        digest = self._digest(user, password)
+        digest = hmac.digest(self._digest_key, user + b":" + password, "sha256")
         with self._lock:
             if hmac.compare_digest(self._proven.get(user, b""), digest):
                 return True
             # Clients that come at once with the same password, as at the start, wait for one check.
             checking = self._checking.get(digest)
             if checking is None:
-                checking = self._checking[digest] = self._begin(user, password, digest, address)
+                if not self._places.take(address):
+                    raise TooManyChecks
+                try:
+                    checking = self._hashing.submit(self._check, user, password, digest, address)
+                except RuntimeError as exc:  # no thread is left
+                    self._places.give_back(address)
+                    raise TooManyChecks from exc
+                self._checking[digest] = checking
         return checking.result()
 
-    def _begin(self, user: bytes, password: bytes, digest: bytes, address: str) -> "Future[bool]":
-        if not self._places.take(address):
-            raise TooManyChecks
+    def _check(self, user: bytes, password: bytes, digest: bytes, address: str) -> bool:
         try:
-            return self._hashing.submit(self._settle, user, password, digest, address)
-        except RuntimeError as exc:  # no thread is left
-            self._places.give_back(address)
-            raise TooManyChecks from exc
-
-    def _settle(self, user: bytes, password: bytes, digest: bytes, address: str) -> bool:
-        right = False
-        try:
-            right = self._check(user, password)
+            hashed = self._hashes.get(user)
+            same = self._checkpw(password[:_MAX_PASSWORD], hashed or self._dummy)
+            right = same and hashed is not None and len(password) <= _MAX_PASSWORD
+            if right:
+                self._proven[user] = digest
+            return right
         finally:
             with self._lock:
-                if right:
-                    self._proven[user] = digest
                 del self._checking[digest]
             self._places.give_back(address)
-        return right
-
-    def _check(self, user: bytes, password: bytes) -> bool:
-        hashed = self._hashes.get(user)
-        same = self._checkpw(password[:_MAX_PASSWORD], hashed or self._dummy)
-        return same and hashed is not None and len(password) <= _MAX_PASSWORD
-
-    def _digest(self, user: bytes, password: bytes) -> bytes:
-        parts = len(user).to_bytes(4, "big") + user + password
-        return hmac.new(self._digest_key, parts, hashlib.sha256).digest()
 
 
 def _credentials(authorization: str) -> tuple[bytes, bytes] | None:

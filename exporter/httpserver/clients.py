@@ -13,7 +13,7 @@ _LEAST_RATE = 1024 * 1024
 #: Bytes of answers that clients have not taken yet, altogether.
 MAX_UNSENT = 64 * 1024 * 1024
 
-#: Whose turn it is: the client's to send, the handler's, or the client's to take the answer.
+#: What comes next: the client sends, the handler works, or the client takes the answer.
 State = Literal["waiting", "working", "answering"]
 
 
@@ -38,83 +38,67 @@ class Client:
         self.state: State = "waiting"
         self.since = 0.0
         self.unsent = b""
-        self._deadline: asyncio.TimerHandle | None = None
+        self.deadline: asyncio.TimerHandle | None = None
 
-    def begin(self, state: State, unsent: bytes = b"") -> None:
-        """Begin a state. The connection is closed if it does not end in time; work has no limit.
-
-        The event loop's clock measures it, which never goes back.
-        """
-        self.end()
-        loop = asyncio.get_running_loop()
-        self.state, self.since, self.unsent = state, loop.time(), unsent
-        if state != "working":
-            seconds = CLIENT_SECONDS + len(unsent) / _LEAST_RATE
-            self._deadline = loop.call_later(seconds, lambda: self.close())
-
-    def end(self) -> None:
-        """Forget the deadline."""
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def forget_deadline(self) -> None:
+        """Let the state last."""
+        if self.deadline is not None:
+            self.deadline.cancel()
 
 
 class Clients:
     """All connections of a server, ``limit`` at most.
 
-    Who opens many connections pushes out their own: it is always the oldest waiting one that goes,
-    of the host that holds most.
+    A host that opens many connections pushes out its own: it is always the oldest waiting one that
+    goes, of the host that holds most.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         # Of each host, first the one that has been in its state for longest.
         self._hosts: dict[str, dict[Client, None]] = {}
-        self._count = 0
 
     def __len__(self) -> int:
-        return self._count
+        return sum(map(len, self._hosts.values()))
 
     def __iter__(self) -> Iterator[Client]:
-        return iter([client for host in self._hosts.values() for client in host])
+        return iter([client for held in self._hosts.values() for client in held])
 
     def add(self, client: Client) -> bool:
         """Add a connection that waits for its client; whether another had to go for it."""
-        full = self._count >= self.limit and self.evict() > 0
+        full = len(self) >= self.limit and self.evict() > 0
         self._hosts.setdefault(client.host, {})[client] = None
-        self._count += 1
-        client.begin("waiting")
+        self.begin(client, "waiting")
         return full
 
     def begin(self, client: Client, state: State, unsent: bytes = b"") -> None:
-        """Begin a state of a connection that is still there."""
+        """Begin a state of a connection that is still there; it is closed if that lasts too long.
+
+        Work has no limit. The event loop's clock measures the others, which never goes back.
+        """
         held = self._hosts.get(client.host, {})
-        if client in held:
-            held[client] = held.pop(client)
-            client.begin(state, unsent)
+        if client not in held:
+            return
+        held[client] = held.pop(client)
+        client.forget_deadline()
+        loop = asyncio.get_running_loop()
+        client.state, client.since, client.unsent = state, loop.time(), unsent
+        if state != "working":
+            seconds = CLIENT_SECONDS + len(unsent) / _LEAST_RATE
+            client.deadline = loop.call_later(seconds, lambda: client.close())
 
     def remove(self, client: Client) -> None:
         """Forget a connection. Nothing happens if it is gone already."""
         held = self._hosts.get(client.host, {})
         if client in held:
-            client.end()
+            client.forget_deadline()
             del held[client]
-            self._count -= 1
             if not held:
                 del self._hosts[client.host]
 
     def evict(self, count: int = 1) -> int:
         """Close some that no handler works for, first those that wait. Returns how many it was."""
-        chosen = list(itertools.islice(self._evictable(), count))
-        for client in chosen:
-            self._close(client)
-        return len(chosen)
-
-    def _evictable(self) -> Iterator[Client]:
-        most_first = sorted(self._hosts.values(), key=len, reverse=True)
-        for state in ("waiting", "answering"):
-            for held in most_first:
-                yield from (client for client in held if client.state == state)
+        return self._close(list(itertools.islice(self._evictable(), count)))
 
     def bound_unsent(self) -> int:
         """Close those that have been slowest to take their answer while all are too large.
@@ -122,15 +106,22 @@ class Clients:
         An answer that several clients are sent is one. Returns how many had to go.
         """
         answering = sorted((client for client in self if client.unsent), key=lambda it: it.since)
-        closed = 0
-        while len(answering) > 1 and _size(answering) > MAX_UNSENT:
-            self._close(answering.pop(0))
-            closed += 1
-        return closed
+        slowest = 0
+        while _size(answering[slowest:]) > MAX_UNSENT and slowest < len(answering) - 1:
+            slowest += 1
+        return self._close(answering[:slowest])
 
-    def _close(self, client: Client) -> None:
-        client.close()
-        self.remove(client)
+    def _evictable(self) -> Iterator[Client]:
+        most_first = sorted(self._hosts.values(), key=len, reverse=True)
+        for state in ("waiting", "answering"):
+            for held in most_first:
+                yield from (client for client in held if client.state == state)
+
+    def _close(self, chosen: list[Client]) -> int:
+        for client in chosen:
+            client.close()
+            self.remove(client)
+        return len(chosen)
 
 
 def _size(answering: list[Client]) -> int:

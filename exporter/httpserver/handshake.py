@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
@@ -9,7 +10,6 @@ from tornado.iostream import StreamClosedError
 
 from exporter.httpserver.clients import Client
 from exporter.httpserver.http1 import TLSStream, in_thread
-from exporter.httpserver.tls import ServerContext
 from exporter.yamlfile import ConfigError
 
 #: The first byte of a TLS handshake's record.
@@ -25,16 +25,17 @@ _PLAIN_HTTP = (
 class Handshakes:
     """Makes the handshakes of a server. ``current`` looks at files, so it runs in a thread."""
 
-    def __init__(self, current: Callable[[], ServerContext], log: FilteringBoundLogger) -> None:
+    def __init__(self, current: Callable[[], ssl.SSLContext], log: FilteringBoundLogger) -> None:
         self._current = current
         self._log = log
-        self._looking: asyncio.Future[ServerContext] | None = None
+        self._looking: asyncio.Future[ssl.SSLContext] | None = None
 
     async def make(self, client: Client, sock: socket.socket) -> TLSStream | None:
         """The stream after a handshake; None where the client is not let in.
 
-        Why it failed lies with the client or its network, and is no news; what is wrong with our
-        own files is logged where they are read. Raises RuntimeError where no thread is left.
+        Why a handshake fails lies with the client or its network: the log has it at debug. What is
+        wrong with the server's files is logged where they are read. Raises RuntimeError or
+        MemoryError where no thread is left.
         """
         try:
             if not await _speaks_tls(sock):
@@ -42,26 +43,20 @@ class Handshakes:
             if self._looking is None or self._looking.done():
                 self._looking = in_thread(self._current)
             # Handshakes that begin meanwhile share the answer.
-            server = await asyncio.shield(self._looking)
-            wrapped = server.context.wrap_socket(
-                sock, server_side=True, do_handshake_on_connect=False
-            )
-            stream = TLSStream(wrapped, ssl_options=server.context)
+            context = await asyncio.shield(self._looking)
+            wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            stream = TLSStream(wrapped, ssl_options=context)
             client.close = stream.close
             await stream.wait_for_handshake()
         except (OSError, ValueError, ConfigError, StreamClosedError) as exc:  # ValueError: a name
             reason = getattr(exc, "reason", None) or type(exc).__name__
             self._log.debug("TLS connection ended", client=client.address, reason=reason)
             return None
-        if server.accepts(wrapped.getpeercert()):
-            return stream
-        self._log.debug("TLS client is not in client_allowed_sans", client=client.address)
-        stream.close()
-        return None
+        return stream
 
 
 async def _speaks_tls(sock: socket.socket) -> bool:
-    """Whether a client begins with a handshake; plain HTTP is told that this is not the port."""
+    """Whether a client begins with a handshake; plain HTTP is answered with 400."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(sock, readable.set)

@@ -3,22 +3,22 @@
 import _thread
 import asyncio
 import contextlib
+import gzip
 import re
+import sys
+import threading
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import parse_qs, unquote
 
-from tornado.httputil import (
-    HTTPHeaders,
-    HTTPInputError,
-    RequestStartLine,
-    ResponseStartLine,
-)
+from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine, ResponseStartLine
 from tornado.iostream import IOStream, SSLIOStream
 
-from exporter.httpserver.message import Reply, Request, encode
+from exporter.httpserver.accept import accepts_gzip
+from exporter.httpserver.message import Reply, Request
 
 T = TypeVar("T")
 
@@ -70,16 +70,23 @@ def request_of(line: RequestStartLine, headers: HTTPHeaders, client: str, scheme
 
 
 def answer_of(reply: Reply, request: Request) -> Answer:
-    """What to send. Raises ValueError or HTTPInputError for a status or header that cannot be."""
+    """What to send: the body may be compressed, and is empty for HEAD.
+
+    Raises ValueError or HTTPInputError for a status or a header that cannot be sent.
+    """
+    body, encoding = reply.body, reply.encoding
+    if encoding is None and body and accepts_gzip(request.header("Accept-Encoding")):
+        body, encoding = gzip.compress(body, compresslevel=5, mtime=0), "gzip"
+    fields = {"Date": formatdate(usegmt=True), "X-Content-Type-Options": "nosniff"}
+    if reply.content_type:
+        fields["Content-Type"] = reply.content_type
+    if encoding not in {None, "identity"}:
+        fields["Content-Encoding"] = str(encoding)
     headers = HTTPHeaders()
-    fields, body = encode(reply, request)
-    for name, value in fields.items():
+    for name, value in {**fields, **reply.headers, "Content-Length": str(len(body))}.items():
         headers.add(name, value)
-    return (
-        ResponseStartLine("HTTP/1.1", reply.status, HTTPStatus(reply.status).phrase),
-        headers,
-        body,
-    )
+    line = ResponseStartLine("HTTP/1.1", reply.status, HTTPStatus(reply.status).phrase)
+    return line, headers, b"" if request.method == "HEAD" else body
 
 
 def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
@@ -90,17 +97,14 @@ def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
 
-    def settle(outcome: Callable[[], None]) -> None:
-        if not result.done():
-            outcome()
-
     def work() -> None:
+        sys.settrace(threading.gettrace())  # as Thread.start() does: for debuggers and coverage
         try:
-            outcome = partial(result.set_result, call())
-        except BaseException as exc:  # noqa: BLE001, raised again in whoever waits
-            outcome = partial(result.set_exception, exc)
+            settle = partial(result.set_result, call())
+        except BaseException as exc:  # noqa: BLE001, raised again where the result is awaited
+            settle = partial(result.set_exception, exc)
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, outcome)
+            loop.call_soon_threadsafe(settle)
 
     # Thread.start() would have the event loop wait until the thread runs, behind all that do.
     _thread.start_new_thread(work, ())

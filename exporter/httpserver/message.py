@@ -1,13 +1,7 @@
 """Requests and replies, as handlers see them."""
 
-import gzip
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import formatdate
-
-from exporter.httpserver.accept import accepts_gzip
-
-TEXT = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,7 @@ class Reply:
     """
 
     body: bytes
-    content_type: str = TEXT
+    content_type: str = "text/plain; charset=utf-8"
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
@@ -53,17 +47,3 @@ class Reply:
 
 
 Handler = Callable[[Request], Reply]
-
-
-def encode(reply: Reply, request: Request) -> tuple[dict[str, str], bytes]:
-    """The headers and the body to send; the body may be compressed, and is empty for HEAD."""
-    body, encoding = reply.body, reply.encoding
-    if encoding is None and body and accepts_gzip(request.header("Accept-Encoding")):
-        body, encoding = gzip.compress(body, compresslevel=5, mtime=0), "gzip"
-    headers = {"Date": formatdate(usegmt=True), "X-Content-Type-Options": "nosniff"}
-    if reply.content_type:
-        headers["Content-Type"] = reply.content_type
-    if encoding not in {None, "identity"}:
-        headers["Content-Encoding"] = str(encoding)
-    headers |= {**reply.headers, "Content-Length": str(len(body))}
-    return headers, b"" if request.method == "HEAD" else body

@@ -8,7 +8,7 @@ RESERVE = 8
 
 
 class Places:
-    """``total`` places for whoever comes first, and a few more for addresses that hold none.
+    """``total`` places, first come first served, and a few more for addresses that hold none.
 
     One address holds at most ``each``. So whatever it does, another one still gets a place. Any
     thread may call it.

@@ -9,6 +9,7 @@ import errno
 import logging
 import resource
 import socket
+import ssl
 import threading
 import traceback
 from collections import Counter
@@ -20,6 +21,7 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 from tornado import http1connection, httputil
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
 from exporter.httpserver.clients import Client, Clients
@@ -27,11 +29,10 @@ from exporter.httpserver.handshake import Handshakes
 from exporter.httpserver.http1 import Answer, PlainStream, answer_of, in_thread, request_of
 from exporter.httpserver.message import Handler, Reply, Request
 from exporter.httpserver.places import Places
-from exporter.httpserver.tls import ServerContext
 
 _MAX_HEAD = 64 * 1024
 #: No request to an exporter needs a body.
-MAX_BODY = 8 * 1024
+_MAX_BODY = 8 * 1024
 #: Bytes of a body that is sent in one piece with its head.
 _SMALL = 16 * 1024
 #: Seconds that requests may still take once the end is asked for.
@@ -67,8 +68,7 @@ class Server:
         log: FilteringBoundLogger,
         *,
         threads: int,
-        tls: Callable[[], ServerContext] | None = None,
-        max_body: int = MAX_BODY,
+        tls: Callable[[], ssl.SSLContext] | None = None,
         reserved: int = 32,
         on_fault: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
@@ -78,7 +78,7 @@ class Server:
         self._log = log
         self._handshakes = None if tls is None else Handshakes(tls, log)
         self._limits = http1connection.HTTP1ConnectionParameters(
-            max_header_size=_MAX_HEAD, max_body_size=max_body
+            max_header_size=_MAX_HEAD, max_body_size=_MAX_BODY
         )
         self._on_fault = on_fault
         self._on_end = on_end
@@ -89,7 +89,7 @@ class Server:
         self._quiet_until: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name="serve", daemon=True)
         self._started: Future[None] = Future()
-        self._ending = asyncio.Event()
+        self.ending = asyncio.Event()
 
     def start(self) -> None:
         """Accept connections, in a thread. Raises OSError or RuntimeError where it cannot."""
@@ -98,15 +98,10 @@ class Server:
         self._thread.start()
         self._started.result()
 
-    @property
-    def running(self) -> bool:
-        """Whether it serves; it does until `stop`, unless it failed."""
-        return self._thread.is_alive()
-
     def stop(self) -> None:
         """Accept no more, let requests end for a second, then leave them."""
         with contextlib.suppress(RuntimeError):  # it has ended already
-            self._loop.call_soon_threadsafe(self._ending.set)
+            self._loop.call_soon_threadsafe(self.ending.set)
         self._thread.join(_GRACE + 0.5)
 
     def _run(self) -> None:
@@ -121,12 +116,13 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
+        IOLoop.current()  # imports what tornado needs here: later there may be no descriptor for it
         self._loop.set_exception_handler(lambda _, context: self.fault(context.get("exception")))
         for listening in self._sockets:
             listening.setblocking(False)  # noqa: FBT003, its only parameter
             self._listen(listening)
         self._started.set_result(None)
-        await self._ending.wait()
+        await self.ending.wait()
         for listening in self._sockets:
             self._loop.remove_reader(listening)
             listening.close()
@@ -137,7 +133,7 @@ class Server:
             client.close()
 
     def _listen(self, listening: socket.socket) -> None:
-        if not self.ending:
+        if not self.ending.is_set():
             self._loop.add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
@@ -150,7 +146,7 @@ class Server:
             exhausted = exc.errno in _EXHAUSTED
             if exhausted:
                 self._clients.evict(_EVICTED)
-                self._warn("no descriptor is left for a connection")
+                self.warn("no descriptor is left for a connection")
             self._loop.remove_reader(listening)
             self._loop.call_later(0.05 if exhausted else 0.001, self._listen, listening)
             return
@@ -166,7 +162,7 @@ class Server:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client = Client(address, sock.close)
         if self._clients.add(client):
-            self._warn("connections are at their limit, the oldest was closed")
+            self.warn("connections are at their limit, the oldest was closed")
         if self._handshakes is None:
             self._converse(client, PlainStream(sock, max_buffer_size=2 * _MAX_HEAD), "http")
         else:
@@ -177,7 +173,7 @@ class Server:
         try:
             stream = await handshakes.make(client, sock)
         except (RuntimeError, MemoryError):
-            self._warn("no thread is left for a handshake")
+            self.warn("no thread is left for a handshake")
         finally:
             if stream is None:
                 client.close()
@@ -191,20 +187,18 @@ class Server:
         conversation = _Conversation(self, self._clients, client, scheme)
         http1connection.HTTP1ServerConnection(stream, self._limits).start_serving(conversation)
 
-    def begin(self, conversation: "_Conversation", request: Request) -> None:
-        """Handle a request in a thread of its own, or refuse it."""
+    def handle(self, request: Request) -> "asyncio.Future[Answer] | None":
+        """Handle a request in a thread of its own; None where its client can have none."""
         if not self._threads.take(request.client):
-            conversation.send(answer_of(_BUSY, request))
-            return
+            return None
         try:
             handled = in_thread(partial(self._answer, request))
         except (RuntimeError, MemoryError):
             self._threads.give_back(request.client)
-            self._warn("no thread is left for a request")
-            conversation.send(answer_of(_BUSY, request))
-            return
-        self._clients.begin(conversation.client, "working")
-        handled.add_done_callback(partial(self._handled, conversation, request))
+            self.warn("no thread is left for a request")
+            return None
+        handled.add_done_callback(lambda _: self._threads.give_back(request.client))
+        return handled
 
     def _answer(self, request: Request) -> Answer:
         try:
@@ -212,19 +206,6 @@ class Server:
         except BaseException as exc:  # noqa: BLE001, the boundary: a fault is a 500 and counted
             self.fault(exc, path=request.path)
             return answer_of(_FAULT, request)
-
-    def _handled(
-        self, conversation: "_Conversation", request: Request, handled: "asyncio.Future[Answer]"
-    ) -> None:
-        self._threads.give_back(request.client)
-        conversation.send(handled.result())
-        if self._clients.bound_unsent():
-            self._warn("clients take their answers too slowly, the slowest was closed")
-
-    @property
-    def ending(self) -> bool:
-        """Whether no more requests are taken."""
-        return self._ending.is_set()
 
     def fault(self, exc: BaseException | None, **fields: object) -> None:
         """Count a fault, and log its kind and place; its arguments may hold a secret."""
@@ -235,7 +216,7 @@ class Server:
         place = "".join(f"{frame.filename}:{frame.lineno}" for frame in last)
         self._log.error("request failed", **fields, error=type(exc).__name__, place=place)
 
-    def _warn(self, event: str) -> None:
+    def warn(self, event: str) -> None:
         """Warn of what may happen often: a line a minute, with how many times it was."""
         self._events[event] += 1
         now = self._loop.time()
@@ -249,7 +230,7 @@ class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageD
     """The requests of one connection, one after the other; tornado calls what is public."""
 
     def __init__(self, server: Server, clients: Clients, client: Client, scheme: str) -> None:
-        self.client = client
+        self._client = client
         self._server = server
         self._clients = clients
         self._scheme = scheme
@@ -261,29 +242,34 @@ class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageD
         return self
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
-        self._request = request_of(start_line, headers, self.client.host, self._scheme)
+        self._request = request_of(start_line, headers, self._client.host, self._scheme)
         self._wait()
 
     def data_received(self, chunk: bytes) -> None:
         self._body += chunk
 
     def finish(self) -> None:
+        request = replace(self._request, body=bytes(self._body))
         try:
-            self._server.begin(self, replace(self._request, body=bytes(self._body)))
+            handled = self._server.handle(request)
+            if handled is None:
+                self._send(answer_of(_BUSY, request))
+            else:
+                self._clients.begin(self._client, "working")
+                handled.add_done_callback(lambda done: self._send(done.result()))
         except Exception as exc:  # noqa: BLE001, the boundary: tornado would only log it
-            self._server.fault(exc, path=self._request.path)
-            self.client.close()
+            self._server.fault(exc, path=request.path)
+            self._client.close()
 
     def on_close(self, _: object) -> None:
-        self._clients.remove(self.client)
+        self._clients.remove(self._client)
 
-    def send(self, answer: Answer) -> None:
-        """Send the answer, if the client is still there."""
+    def _send(self, answer: Answer) -> None:
         line, headers, body = answer
         connection = self._connection
-        if connection.stream.closed():
+        if connection.stream.closed():  # the client has gone
             return
-        self._clients.begin(self.client, "answering", body)
+        self._clients.begin(self._client, "answering", body)
         if len(body) <= _SMALL:
             connection.write_headers(line, headers, body)
         else:
@@ -291,8 +277,10 @@ class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageD
             connection.write_headers(line, headers)
             connection.write(body)
         connection.finish()
+        if self._clients.bound_unsent():
+            self._server.warn("clients take their answers too slowly, the slowest was closed")
 
     def _wait(self) -> None:
-        if self._server.ending:
-            self.client.close()
-        self._clients.begin(self.client, "waiting")
+        if self._server.ending.is_set():
+            self._client.close()
+        self._clients.begin(self._client, "waiting")

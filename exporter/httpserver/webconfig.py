@@ -1,31 +1,47 @@
 """The web configuration file: the exporter-toolkit's format, read into frozen settings.
 
-The format is told in docs/web-configuration.md of github.com/prometheus/exporter-toolkit. What the
-toolkit takes and we cannot honour is refused. No variable is expanded: bcrypt hashes hold ``$``.
+The format is described in docs/web-configuration.md of github.com/prometheus/exporter-toolkit.
+What the toolkit takes and this server does not is refused, with what to do instead. No variable is
+expanded: bcrypt hashes hold ``$``.
 """
 
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from exporter.httpserver.tlssettings import TLSServerSettings, tls_settings
 from exporter.yamlfile import Context, Secret, Section, document, scalars
 
-#: The headers that a file may set, with the values they may have; none means any.
-HEADERS: Mapping[str, tuple[str, ...]] = {
-    "Content-Security-Policy": (),
-    "Strict-Transport-Security": (),
-    "X-Content-Type-Options": ("nosniff",),
-    "X-Frame-Options": ("deny", "sameorigin"),
-    "X-XSS-Protection": (),
-}
+T = TypeVar("T")
 
-_RATE_LIMIT = (
-    "expected no such section: it counts over all clients, so that any of them could shut out "
-    "the others; the server shares itself out by address"
-)
+_CLIENT_AUTH = {
+    "NoClientCert": ssl.CERT_NONE,
+    "VerifyClientCertIfGiven": ssl.CERT_OPTIONAL,
+    "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
+}
+_MIN_VERSION = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
+
+_INLINE = "expected a path in the field that ends in _file: no PEM text stands in this file"
+_CHOICE = "expected no such field: OpenSSL's choice counts, which min_version: TLS13 narrows"
+#: Fields of the toolkit's ``tls_server_config`` that have no use here.
+_NO_TLS_FIELDS = {
+    "cert": _INLINE,
+    "key": _INLINE,
+    "client_ca": _INLINE,
+    "cipher_suites": _CHOICE,
+    "prefer_server_cipher_suites": _CHOICE,
+    "curve_preferences": _CHOICE,
+    "max_version": "expected no such field: the highest version counts that both sides speak",
+    "client_allowed_sans": (
+        "expected no such field: client_ca_file may hold the very certificates to let in"
+    ),
+}
+_CLIENT_CA = "expected with VerifyClientCertIfGiven and RequireAndVerifyClientCert, and only there"
+_NO_HEADERS = "expected no such section: a reverse proxy may add headers to the exporter's own"
+_NO_RATE_LIMIT = "expected no such section: the server shares itself out by client address"
 _USER = re.compile(r"[^:\x00-\x1f\x7f]+")
 #: Names that an error may repeat: no hash looks like this.
 _HARMLESS = re.compile(r"[\w.@-]{1,60}")
@@ -35,38 +51,68 @@ _BCRYPT = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class WebConfig:
-    """The whole file; without one, the defaults: plain HTTP, and nobody is asked for a password.
+class TLSServerSettings:
+    """How to speak TLS with clients.
 
-    ``users`` are bcrypt hashes by user name, ``headers`` are added to answers.
+    ``verify`` is whether a client may or must show a certificate, which is checked against
+    ``client_ca``: that is there if it may.
+    """
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+    verify: ssl.VerifyMode = ssl.CERT_NONE
+    min_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The whole file; without one, the defaults: plain HTTP, and no password is asked for.
+
+    ``users`` are bcrypt hashes by user name.
     """
 
     tls: TLSServerSettings | None = None
     users: Mapping[str, Secret] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def load(path: Path) -> WebConfig:
-    """Read the file; relative paths in it start at its folder.
+    """Read the file; relative paths in it start at its folder. No other file is opened.
 
     Raises ConfigError with a line for each problem. No line repeats a hash or a key.
     """
     context = Context(str(path))
     top = Section(document.read(path, may_be_empty=True), "", context)
-    top.refuse("rate_limit", _RATE_LIMIT)
     config = WebConfig(
-        tls=tls_settings(top.section("tls_server_config"), path.parent),
+        tls=_tls(top.section("tls_server_config"), path.parent),
         users=_users(top.section("basic_auth_users")),
-        headers=_http(top.section("http_server_config")),
     )
+    http = top.section("http_server_config")
+    http.take("http2", _http2, None)
+    http.refuse("headers", _NO_HEADERS)
+    http.close()
+    top.refuse("rate_limit", _NO_RATE_LIMIT)
     top.close()
     context.end()
     return config
 
 
-def cost(hashed: Secret) -> int:
-    """The cost of a bcrypt hash: its logarithm of rounds."""
-    return int(hashed.reveal()[4:6])
+def _tls(section: Section, folder: Path) -> TLSServerSettings | None:
+    """The settings of a section; None where it is empty, which means plain HTTP."""
+    path = partial(scalars.path_in, folder)
+    for name, instead in _NO_TLS_FIELDS.items():
+        section.refuse(name, instead)
+    take = section.require if section.fields else section.take
+    cert, key = take("cert_file", path, None), take("key_file", path, None)
+    client_ca = section.take("client_ca_file", path, None)
+    verify = section.take("client_auth_type", partial(_one_of, _CLIENT_AUTH), ssl.CERT_NONE)
+    if section.has("client_ca_file") != (verify != ssl.CERT_NONE):
+        section.problem("client_ca_file", _CLIENT_CA)
+    lowest = section.take("min_version", partial(_one_of, _MIN_VERSION), ssl.TLSVersion.TLSv1_2)
+    section.close()
+    if cert is None or key is None:
+        return None
+    return TLSServerSettings(cert, key, client_ca, verify, lowest)
 
 
 def _users(section: Section) -> Mapping[str, Secret]:
@@ -88,27 +134,12 @@ def _bcrypt(value: object) -> Secret | None:
     return Secret(value)
 
 
-def _http(section: Section) -> Mapping[str, str]:
-    section.take("http2", _http2, None)
-    headers = section.section("headers")
-    section.close()
-    found = {name: headers.take(name, partial(_header, name), "") for name in HEADERS}
-    headers.close()
-    return {name: value for name, value in found.items() if value}
-
-
 def _http2(value: object) -> None:
     if value is not False:
         raise ValueError("expected false, or no such field: the exporter speaks HTTP/1.1 only")
 
 
-def _header(name: str, value: object) -> str:
-    """A header's value; an empty one unsets it, as in the toolkit."""
-    if value == "":
-        return ""
-    line = scalars.text(value)
-    if not line.isascii():
-        raise ValueError("expected a string of ASCII characters")
-    if HEADERS[name] and line not in HEADERS[name]:
-        raise ValueError(f"expected {' or '.join(HEADERS[name])}")
-    return line
+def _one_of(known: Mapping[str, T], value: object) -> T:
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"expected one of {', '.join(known)}")
+    return known[value]

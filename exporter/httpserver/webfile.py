@@ -1,62 +1,128 @@
-"""Files that are read again when they change, first of all the web configuration file itself."""
+"""The web configuration file and the files that it names, read again when they change."""
 
+import ssl
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
+from exporter.httpserver.auth import BasicAuth, TooManyChecks
+from exporter.httpserver.message import Handler, Reply, Request
+from exporter.httpserver.tls import UnfitPair, build
 from exporter.httpserver.webconfig import WebConfig, load
 from exporter.yamlfile import ConfigError
+from exporter.yamlfile.stamp import Stamp, stamp
 
-#: What tells that a file changed: times of content and of owner or mode, size, inode.
-from exporter.yamlfile.stamp import stamp
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A configuration, with what checks its users and what handshakes are made with."""
+
+    config: WebConfig
+    auth: BasicAuth | None = None
+    context: ssl.SSLContext | None = None
 
 
 class WebConfigFile:
-    """The web configuration as the file has it now. Without a file it is the default.
+    """The web configuration as its files have it now. Without a file it is the default.
 
-    Raises ConfigError where the file cannot be used at the start.
+    Raises ConfigError where the files cannot be used at the start.
     """
 
     def __init__(self, path: Path | None, log: FilteringBoundLogger) -> None:
-        self.path = path
         self._log = log
         self._lock = threading.Lock()
-        self._stamp = None if path is None else stamp(path)
-        self._config = WebConfig() if path is None else load(path)
-        self._told = ""
+        self._current = InForce(WebConfig())
+        self._stamps: dict[Path, Stamp | None] = {}
+        self._problem = ""
+        if path is not None:
+            self._path = path
+            self._read()
 
-    def current(self) -> WebConfig:
-        """The configuration; the same object while the file stays as it is.
+    @property
+    def tls(self) -> Callable[[], ssl.SSLContext] | None:
+        """What gives the context of the next handshake; None for plain HTTP, until a restart."""
+        return None if self._current.context is None else self._context
 
-        Raises ConfigError where the file has become unusable: the users it had may have been
-        removed from it, so nothing of the old one counts any more. The log says so once.
+    def guard(self, handler: Handler) -> Handler:
+        """A handler that lets only the users of the file through to another, on every path.
+
+        While the file cannot be used every answer is 500: nobody gets in by an old or broken one.
         """
-        if self.path is None:
-            return self._config
+
+        def answer(request: Request) -> Reply:
+            try:
+                auth = self.current().auth
+                known = not auth or auth.accepts(request.header("Authorization"), request.client)
+            except ConfigError:
+                return Reply.text("the web configuration cannot be used, see the log", 500)
+            except TooManyChecks:
+                return Reply.text("too many passwords to check, try again", 503, Retry_After="1")
+            if not known:
+                return Reply.text("user and password, please", 401, WWW_Authenticate="Basic")
+            return handler(request)
+
+        return answer
+
+    def current(self) -> InForce:
+        """What is in force; the same object while the files stay as they are.
+
+        While a new certificate or its key cannot be used, the old pair stays in force: a renewal
+        writes one before the other. Raises ConfigError where anything else cannot be used: the new
+        files may shut out users and clients that the old ones let in. The log says so once.
+        """
         with self._lock:
-            now = stamp(self.path)
-            if now is None or now != self._stamp or self._told:
-                self._read_again(self.path)
-                self._stamp = now
-            return self._config
+            if self._problem or any(stamp(file) != seen for file, seen in self._stamps.items()):
+                self._read_again()
+            return self._current
 
-    def _read_again(self, path: Path) -> None:
+    def _context(self) -> ssl.SSLContext:
+        context = self.current().context
+        assert context is not None  # noqa: S101, for the type checker: TLS stays on, see _read
+        return context
+
+    def _read_again(self) -> None:
         try:
-            config = self._loaded(path)
+            problem = self._read()
         except ConfigError as exc:
-            if str(exc) != self._told:
-                for problem in exc.problems:
-                    self._log.error("web configuration cannot be used", problem=problem)
-            self._told = str(exc)
+            self._note("web configuration cannot be used", str(exc))
             raise
-        self._config, self._told = config, ""
-        self._log.info("web configuration read again", file=str(path))
+        if problem:
+            self._note("new certificate cannot be used, the old one stays", problem)
+        else:
+            self._problem = ""
+            self._log.info("web configuration read again", file=str(self._path))
 
-    def _loaded(self, path: Path) -> WebConfig:
-        config = load(path)
-        if (config.tls is None) != (self._config.tls is None):
-            raise ConfigError(
-                [f"{path}: tls_server_config: expected a restart: TLS goes on or off"]
-            )
-        return config
+    def _note(self, event: str, problem: str) -> None:
+        if problem != self._problem:
+            for line in problem.splitlines():
+                self._log.error(event, problem=line)
+        self._problem = problem
+
+    def _read(self) -> str:
+        """Put in force what the files have now.
+
+        Returns what is wrong with a new certificate or key where the old pair stays.
+        """
+        stamps = {self._path: stamp(self._path)}
+        config, old, problem, context = load(self._path), self._current, "", None
+        if self._stamps and (config.tls is None) != (old.context is None):
+            expected = "expected a restart: TLS goes on or off"
+            raise ConfigError([f"{self._path}: tls_server_config: {expected}"])
+        if tls := config.tls:
+            files = (tls.cert, tls.key, tls.client_ca)
+            stamps |= {file: stamp(file) for file in files if file is not None}
+            try:
+                context = build(tls)
+            except UnfitPair as exc:
+                ca = tls.client_ca
+                if tls != old.config.tls or (ca and stamps[ca] != self._stamps[ca]):
+                    raise
+                problem, context = str(exc), old.context
+        auth = old.auth
+        if config.users != old.config.users:
+            auth = BasicAuth(config.users) if config.users else None
+        self._current, self._stamps = InForce(config, auth, context), stamps
+        return problem

@@ -6,7 +6,7 @@ of the row's own labels and a number; what is unknown yields no sample, never a 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from exporter.config import Withheld
 from exporter.docspace.errors import REASONS
@@ -14,13 +14,11 @@ from exporter.docspace.model import ApiKey, CreatorStatus
 from exporter.docspace.observation import Observation
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import ORPHANED, Summary
+from exporter.metrics.lines import Row, Sample, one
 
-V = TypeVar("V")
 #: Labels that all rows of a table share.
 PORTAL_LABELS = ("portal",)
 KEY_LABELS = ("portal", "key_id", "key_name")
-
-Sample = tuple[tuple[str, ...], float]
 
 
 class KeyView(NamedTuple):
@@ -49,47 +47,24 @@ class ExporterView:
     rejected: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row(Generic[V]):
-    """One metric family. ``labels`` are those beside the labels of its table."""
-
-    name: str
-    help: str
-    labels: tuple[str, ...]
-    samples: Callable[[V], Iterable[Sample]]
-    kind: Literal["gauge", "counter", "info"] = "gauge"
-
-
-@dataclass(frozen=True, slots=True)
-class One(Generic[V]):
-    """Samples of a row without labels of its own: one value, or none where it is None."""
-
-    value: Callable[[V], float | None]
-
-    def __call__(self, view: V) -> Iterable[Sample]:
-        """The sample, if there is one."""
-        number = self.value(view)
-        return () if number is None else (((), number),)
-
-
-def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
-    """Samples of a row without labels of its own."""
-    return One(value)
-
-
 def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
     """Samples from the observation of a portal."""
     return one(lambda view: value(view.observation))
 
 
-def count(value: Callable[[Summary], int]) -> Callable[[Snapshot], Iterable[Sample]]:
-    """Samples that count keys; none while the portal is down."""
+def count(value: Callable[[Summary], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
+    """Samples from the summary of all keys; none while the portal is down."""
     return one(lambda view: None if view.summary is None else value(view.summary))
 
 
 def _expiring(view: Snapshot) -> Iterator[Sample]:
     for window, keys in view.summary.expiring.items() if view.summary else ():
         yield (window,), keys
+
+
+def _stale(view: Snapshot) -> Iterator[Sample]:
+    for span, keys in view.summary.stale.items() if view.summary else ():
+        yield (span,), keys
 
 
 def _malformed(observation: Observation) -> float | None:
@@ -131,118 +106,114 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_up",
         "Whether this scrape fetched and understood the portal's key list.",
-        (),
         seen(lambda it: it.error is None),
     ),
     Row(
         "docspace_api_keys",
         "API keys visible: active, expired and disabled ones.",
-        (),
         count(lambda it: it.keys),
     ),
     Row(
         "docspace_api_keys_active",
         "API keys switched on and not past their expiry; the portal refuses those orphaned.",
-        (),
         count(lambda it: it.active),
     ),
     Row(
         "docspace_api_keys_expiring",
         "Active API keys that expire within the window; a wider window includes the narrower.",
-        ("within",),
         _expiring,
+        ("within",),
     ),
     Row(
         "docspace_api_keys_expired",
         "API keys past their expiry.",
-        (),
         count(lambda it: it.expired),
     ),
     Row(
         "docspace_api_keys_disabled",
         "API keys switched off before their expiry.",
-        (),
         count(lambda it: it.disabled),
     ),
     Row(
         "docspace_api_keys_never_expiring",
         "Active API keys without an expiry.",
-        (),
         count(lambda it: it.never_expiring),
     ),
     Row(
         "docspace_api_keys_unrestricted",
         "Active API keys with full access.",
-        (),
         count(lambda it: it.unrestricted),
     ),
     Row(
         "docspace_api_keys_never_used",
         "Active API keys that were never used.",
-        (),
         count(lambda it: it.never_used),
+    ),
+    Row(
+        "docspace_api_keys_stale",
+        "Active API keys that were used, but not within this time.",
+        _stale,
+        ("unused_for",),
+    ),
+    Row(
+        "docspace_api_keys_last_created_timestamp_seconds",
+        "When the newest API key was created.",
+        count(lambda it: it.last_created),
     ),
     Row(
         "docspace_api_keys_orphaned",
         "Active API keys that the portal refuses since their creator is removed or disabled.",
-        (),
         count(lambda it: it.orphaned),
     ),
     Row(
         "docspace_api_keys_superseded",
         "Active API keys that a newer active one of the same creator and name outlives.",
-        (),
         count(lambda it: it.superseded),
     ),
     Row(
         "docspace_api_keys_malformed",
         "Records of the key list that could not be understood and are in no other metric.",
-        (),
         seen(_malformed),
     ),
     Row(
         "docspace_portal_info",
         "The portal's address, whose keys the exporter sees (all, own, unknown), and its version.",
-        ("url", "visibility", "version"),
         _portal_info,
+        ("url", "visibility", "version"),
         "info",
     ),
     Row(
         "docspace_scrape_duration_seconds",
         "Time this fetch of the key list took.",
-        (),
         seen(lambda it: it.duration),
     ),
     Row(
         "docspace_scrape_errors_total",
         "Failed fetches of the key list, by reason.",
-        ("reason",),
         _scrape_errors,
+        ("reason",),
         "counter",
     ),
     Row(
         "docspace_scrape_last_success_timestamp_seconds",
         "When the key list was last fetched and understood.",
-        (),
         seen(lambda it: it.last_success),
     ),
     Row(
         "docspace_exporter_key_info",
         "The API key that the exporter itself uses for this portal.",
-        ("key_id",),
         _own_key_info,
+        ("key_id",),
         "info",
     ),
     Row(
         "docspace_exporter_key_expiry_timestamp_seconds",
         "When the exporter's own API key expires.",
-        (),
         seen(_own_key_expiry),
     ),
     Row(
         "docspace_clock_skew_seconds",
         "The portal's clock minus the exporter's, from the Date header (whole seconds).",
-        (),
         seen(lambda it: it.clock_skew),
     ),
 )
@@ -252,44 +223,38 @@ KEY_ROWS: tuple[Row[KeyView], ...] = (
     Row(
         "docspace_api_key_info",
         "An API key: last characters, creator and what became of them, access and permissions.",
-        ("key_postfix", "creator", "creator_status", "access", "permissions"),
         _key_info,
+        ("key_postfix", "creator", "creator_status", "access", "permissions"),
         "info",
     ),
     Row(
         "docspace_api_key_active",
         "Whether the portal has the API key switched on; up to 10 minutes past expiry it may be.",
-        (),
         one(lambda view: view.key.is_active),
     ),
     Row(
         "docspace_api_key_expiry_timestamp_seconds",
         "When the API key expires; absent for one that never does.",
-        (),
         one(lambda view: view.key.expires),
     ),
     Row(
         "docspace_api_key_created_timestamp_seconds",
         "When the API key was created.",
-        (),
         one(lambda view: view.key.created),
     ),
     Row(
         "docspace_api_key_last_used_timestamp_seconds",
         "When the API key was last used; absent for one that never was.",
-        (),
         one(lambda view: view.key.last_used),
     ),
     Row(
         "docspace_api_key_orphaned",
         "Whether the portal refuses the API key since its creator is removed or disabled.",
-        (),
         one(lambda view: ORPHANED[view.creator_status]),
     ),
     Row(
         "docspace_api_key_superseded",
         "Whether a newer active API key of the same creator and name outlives this one.",
-        (),
         one(lambda view: view.superseded),
     ),
 )
@@ -299,41 +264,36 @@ EXPORTER_ROWS: tuple[Row[ExporterView], ...] = (
     Row(
         "docspace_exporter_build_info",
         "Version and revision of the exporter and the Python it runs on.",
-        ("version", "revision", "python_version"),
         _build_info,
+        ("version", "revision", "python_version"),
         "info",
     ),
     Row(
         "docspace_exporter_config_last_reload_successful",
         "Whether the last attempt to load the configuration succeeded.",
-        (),
         one(lambda view: view.reload_successful),
     ),
     Row(
         "docspace_exporter_config_last_reload_success_timestamp_seconds",
         "When the configuration was last loaded successfully.",
-        (),
         one(lambda view: view.reload_time),
     ),
     Row(
         "docspace_exporter_coalesced_scrapes_total",
         "Observations of a portal that were served by another scrape's request.",
-        (),
         one(lambda view: view.coalesced),
-        "counter",
+        kind="counter",
     ),
     Row(
         "docspace_exporter_rejected_scrapes_total",
         "Scrapes answered with 503 because too many were under way.",
-        (),
         one(lambda view: view.rejected),
-        "counter",
+        kind="counter",
     ),
     Row(
         "docspace_exporter_internal_errors_total",
         "Requests that failed by a fault of the exporter itself.",
-        (),
         one(lambda view: view.faults),
-        "counter",
+        kind="counter",
     ),
 )

@@ -4,27 +4,39 @@ The lines of keys are kept (see `blocks`), and what the clock or a counter chang
 each time. Byte for byte it is what prometheus-client makes of the same samples.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from threading import Lock
 from typing import Any, Literal
 
-from prometheus_client import Metric
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.exposition import generate_latest as generate_text
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
 from exporter.docspace.snapshot import Snapshot
-from exporter.metrics.blocks import Block, PortalBlocks
-from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView, Row
-from exporter.metrics.gzipped import GzipMember, Identity
-from exporter.metrics.lines import Table
+from exporter.metrics.blocks import Block, PortalBlocks, PortalLines
+from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView
+from exporter.metrics.gzipped import Stretch, member, text
+from exporter.metrics.lines import Row, Table
 
 Format = Literal["text", "openmetrics"]
-#: An exposition that is being written.
-Body = GzipMember | Identity
 
 _EOF = b"# EOF\n"
+
+
+def process_metrics() -> Callable[[], Iterable[Metric]]:
+    """What reads prometheus-client's families `process_…`, `python_info` and `python_gc_…`."""
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    return registry.collect
 
 
 class Renderer:
@@ -48,35 +60,36 @@ class Renderer:
         *,
         compressed: bool = False,
     ) -> bytes:
-        """The exposition of these portals, and with ``own`` of the exporter, all or part.
+        """The exposition of these portals, and with ``own`` of the exporter.
 
         With ``compressed`` it is a gzip member. Families without samples are left out.
         """
-        return self.finish(self.portals(snapshots, form, compressed=compressed), own, form)
+        portals = [self.lines(snapshot, compressed=compressed) for snapshot in snapshots]
+        return self.joined(portals, own, form, compressed=compressed)
 
-    def portals(
-        self, snapshots: Sequence[Snapshot], form: Format, *, compressed: bool = False
-    ) -> Body:
-        """What an exposition of these portals starts with; any number can be finished from it."""
-        blocks = [self._blocks_of(snapshot) for snapshot in snapshots]
-        pairs = list(zip(blocks, snapshots, strict=True))
-        body = GzipMember() if compressed else Identity()
-        portals = [each.families(snapshot) for each, snapshot in pairs]
-        _write(body, PORTAL_ROWS, portals, form)
-        keys = [each.blocks(snapshot, compressed=compressed) for each, snapshot in pairs]
-        _write_keys(body, keys, form)
-        body.flush()
-        return body
+    def lines(self, snapshot: Snapshot, *, compressed: bool) -> PortalLines:
+        """What an exposition has of one portal."""
+        return self._blocks_of(snapshot).lines(snapshot, compressed=compressed)
 
-    def finish(self, portals: Body, own: ExporterView | None, form: Format) -> bytes:
-        """The whole exposition, with the exporter's own and the process' metrics as of now."""
-        body = type(portals)(portals)  # type: ignore[arg-type]  # of the same type
+    def joined(
+        self,
+        portals: Sequence[PortalLines],
+        own: ExporterView | None,
+        form: Format,
+        *,
+        compressed: bool,
+    ) -> bytes:
+        """The exposition, from what it has of each portal."""
+        parts: list[bytes | Stretch] = [
+            *_families(PORTAL_ROWS, [each.families for each in portals], form)
+        ]
+        parts += _key_families([each.keys for each in portals], form)
         if own is not None:
-            _write(body, EXPORTER_ROWS, [self._exporter.lines(own)], form)
-            body.write([_generated(self._collect(), form)])
+            parts += _families(EXPORTER_ROWS, [self._exporter.lines(own)], form)
+            parts.append(_generated(self._collect(), form))
         if form == "openmetrics":
-            body.write([_EOF])
-        return body.finish()
+            parts.append(_EOF)
+        return member(parts) if compressed else text(parts)
 
     def keep(self, names: frozenset[str]) -> None:
         """Forget what is kept of portals with any other name, and keep nothing of them."""
@@ -96,27 +109,23 @@ class Renderer:
             return blocks
 
 
-def _write(
-    body: Body,
-    rows: Sequence[Row[Any]],
-    lines: Sequence[list[bytes]],
-    form: Format,
-) -> None:
-    """Write families; ``lines`` has a list for each subject, with the lines of each row."""
+def _families(
+    rows: Sequence[Row[Any]], lines: Sequence[list[bytes]], form: Format
+) -> Iterator[bytes]:
+    """Families; ``lines`` has a list for each subject, with the lines of each row."""
     for number, row in enumerate(rows):
-        text = b"".join([of_subject[number] for of_subject in lines])
-        if text:
-            body.write([_head(row, form), text])
+        samples = b"".join([of_subject[number] for of_subject in lines])
+        if samples:
+            yield _head(row, form) + samples
 
 
-def _write_keys(body: Body, portals: Sequence[Sequence[Block]], form: Format) -> None:
-    """Write the families of keys; each portal has a block for each row."""
+def _key_families(portals: Sequence[Sequence[Block]], form: Format) -> Iterator[bytes | Stretch]:
+    """The families of keys; each portal has a block for each row."""
     for number, row in enumerate(KEY_ROWS):
-        blocks = [of_portal[number] for of_portal in portals if of_portal[number].size]
-        if blocks:
-            body.write([_head(row, form)])
-            for block in blocks:
-                body.write(block.lines(), block.stretch)
+        parts = [part for of_portal in portals for part in of_portal[number].parts()]
+        if any(parts):
+            yield _head(row, form)
+            yield from parts
 
 
 @cache
@@ -131,8 +140,8 @@ def _head(row: Row[Any], form: Format) -> bytes:
 def _generated(metrics: Iterable[Metric], form: Format) -> bytes:
     """What prometheus-client makes of metrics, without the end of the exposition."""
     if form == "text":
-        text: bytes = generate_text(_Collected(metrics))
-        return text
+        plain: bytes = generate_text(_Collected(metrics))
+        return plain
     ended: bytes = generate_openmetrics(_Collected(metrics))  # type: ignore[no-untyped-call]  # theirs
     return ended.removesuffix(_EOF)
 

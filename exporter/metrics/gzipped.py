@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 #: No name, no time, any system: the same text is the same member.
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -20,88 +21,61 @@ _COMBINED = 256 * 1024
 
 def deflate(text: bytes) -> bytes:
     """A stretch of a deflate stream that any other may follow and that needs none before it."""
-    # Level 3 takes half the time of 5, and makes a tenth more of it.
+    # Level 3 takes three quarters of the time of level 5, for 3 % more bytes.
     compressor = zlib.compressobj(3, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(text) + compressor.flush(zlib.Z_FULL_FLUSH)
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Deflated text, with the size and the CRC-32 of the text."""
+    """Text in pieces, the same deflated, and its size and CRC-32."""
 
+    texts: Sequence[bytes]
     deflated: bytes
     size: int
     checksum: int
 
     @classmethod
-    def of(cls, texts: Iterable[bytes], deflated: bytes) -> "Stretch":
+    def of(cls, texts: Sequence[bytes], deflated: bytes) -> "Stretch":
         """The stretch of these texts, which are deflated already."""
-        size = checksum = 0
-        for text in texts:
-            size += len(text)
-            checksum = zlib.crc32(text, checksum)
-        return cls(deflated, size, checksum)
+        return cls(texts, deflated, sum(map(len, texts)), _crc(texts, 0))
 
 
-class GzipMember:
-    """Takes text in turn; what is not compressed yet is, in as few stretches as can be.
-
-    With ``start`` it begins with all that was written there, compressed already.
-    """
-
-    def __init__(self, start: "GzipMember | None" = None) -> None:
-        self._parts: list[bytes] = [_HEADER] if start is None else list(start._parts)
-        self._pending: list[bytes] = []
-        self._checksum: int = 0 if start is None else start._checksum
-        self._size: int = 0 if start is None else start._size
-
-    def write(self, texts: Sequence[bytes], stretch: Stretch | None = None) -> None:
-        """Add text; ``stretch`` is the same, where there is one."""
-        if stretch is None:
-            self._pending += texts
-            return
-        self.flush()
-        self._add(texts, stretch)
-
-    def finish(self) -> bytes:
-        """The whole member."""
-        self.flush()
-        trailer = struct.pack("<LL", self._checksum, self._size & 0xFFFFFFFF)
-        return b"".join([*self._parts, _END, trailer])
-
-    def flush(self) -> None:
-        """Compress what is left, so that another member can start with it."""
-        if self._pending:
-            text = b"".join(self._pending)
-            self._pending = []
-            self._add([text], Stretch.of([text], deflate(text)))
-
-    def _add(self, texts: Sequence[bytes], stretch: Stretch) -> None:
-        self._parts.append(stretch.deflated)
-        self._size += stretch.size
-        if stretch.size < _COMBINED:
-            for text in texts:
-                self._checksum = zlib.crc32(text, self._checksum)
+def member(parts: Iterable[bytes | Stretch]) -> bytes:
+    """The member of these parts; text is compressed here, in as few stretches as can be."""
+    stretches: list[Stretch] = []
+    pending: list[bytes] = []
+    for part in (*parts, None):
+        if isinstance(part, bytes):
+            pending.append(part)
+            continue
+        if pending:
+            stretches.append(Stretch.of(pending, deflate(b"".join(pending))))
+            pending = []
+        if part is not None:
+            stretches.append(part)
+    size = checksum = 0
+    for each in stretches:
+        size += each.size
+        if each.size < _COMBINED:
+            checksum = _crc(each.texts, checksum)
         else:
-            self._checksum = combine(self._checksum, stretch.checksum, stretch.size)
+            checksum = combine(checksum, each.checksum, each.size)
+    trailer = struct.pack("<LL", checksum, size & 0xFFFFFFFF)
+    return b"".join([_HEADER, *[each.deflated for each in stretches], _END, trailer])
 
 
-class Identity:
-    """The same for text that is not to be compressed."""
+def text(parts: Iterable[bytes | Stretch]) -> bytes:
+    """All of these parts, not compressed."""
+    return b"".join(
+        chain.from_iterable([part] if isinstance(part, bytes) else part.texts for part in parts)
+    )
 
-    def __init__(self, start: "Identity | None" = None) -> None:
-        self._texts: list[bytes] = [] if start is None else list(start._texts)
 
-    def write(self, texts: Sequence[bytes], _: Stretch | None = None) -> None:
-        """Add text."""
-        self._texts += texts
-
-    def flush(self) -> None:
-        """Do nothing: there is nothing to compress."""
-
-    def finish(self) -> bytes:
-        """All of it."""
-        return b"".join(self._texts)
+def _crc(texts: Iterable[bytes], checksum: int) -> int:
+    for text in texts:
+        checksum = zlib.crc32(text, checksum)
+    return checksum
 
 
 def combine(first: int, second: int, size: int) -> int:

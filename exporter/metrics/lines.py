@@ -1,27 +1,58 @@
-"""Rows of the catalogue as sample lines: in both formats the same, and as prometheus-client's.
+"""A row of the catalogue, and its sample lines: the same in both formats, and prometheus-client's.
 
 ::
 
     docspace_api_key_active{key_id="6125d7a7-…",key_name="chat-bridge",portal="acme"} 1.0
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Generic
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Generic, Literal, TypeVar
 
-from exporter.metrics.catalogue import One, Row, V
+V = TypeVar("V")
 
-#: From what a row looks at, and its shared labels as text and as values, to the row's lines.
+#: The values of a row's own labels, and a number.
+Sample = tuple[tuple[str, ...], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[V]):
+    """One metric family. ``labels`` are those beside the labels of its table."""
+
+    name: str
+    help: str
+    samples: Callable[[V], Iterable[Sample]]
+    labels: tuple[str, ...] = ()
+    kind: Literal["gauge", "counter", "info"] = "gauge"
+
+
+@dataclass(frozen=True, slots=True)
+class One(Generic[V]):
+    """Samples of a row without labels of its own: one value, or none where it is None."""
+
+    value: Callable[[V], float | None]
+
+    def __call__(self, view: V) -> Iterable[Sample]:
+        """The sample, if there is one."""
+        number = self.value(view)
+        return () if number is None else (((), number),)
+
+
+def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
+    """Samples of a row without labels of its own."""
+    return One(value)
+
+
+#: From a subject, and its shared labels as text and as values, to the lines of a row.
 _RowLines = Callable[[V, str, tuple[str, ...]], bytes]
-
-
-_NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
 class Table(Generic[V]):
     """Some rows, for subjects that share labels.
 
     ``constant`` are labels that have one value for all subjects; ``varying`` names those whose
-    values come with each subject. All that does not hang on the subject is formatted once, here.
+    values come with each subject.
     """
 
     def __init__(
@@ -38,7 +69,7 @@ class Table(Generic[V]):
 
         Raises ValueError where a row yields more or fewer label values than it has labels.
         """
-        escaped = tuple([_escaped(value) for value in values])
+        escaped = _escaped(values)
         labels = self._labels % escaped
         return [lines(subject, labels, escaped) for lines in self._rows]
 
@@ -46,90 +77,71 @@ class Table(Generic[V]):
 def _row_lines(
     row: Row[V], constant: Mapping[str, str], varying: tuple[str, ...]
 ) -> "_RowLines[V]":
-    if row.labels:
-        return _with_own_labels(row, constant, varying)
-    if isinstance(row.samples, One):
-        return _with_one_value(row.name, row.samples.value)
-    return _with_shared_labels(row)
-
-
-def _with_one_value(name: str, value: Callable[[V], float | None]) -> "_RowLines[V]":
-    """What nearly all rows are, by the shortest way."""
-
-    def lines(subject: V, labels: str, _: tuple[str, ...]) -> bytes:
-        number = value(subject)
-        return b"" if number is None else f"{name}{labels} {go_number(number)}\n".encode()
-
-    return lines
-
-
-def _with_shared_labels(row: Row[V]) -> "_RowLines[V]":
-    name, samples = row.name, row.samples
-
-    def lines(subject: V, labels: str, _: tuple[str, ...]) -> bytes:
-        text = ""
-        for values, number in samples(subject):
-            _check(name, 0, values)
-            text += f"{name}{labels} {go_number(number)}\n"
-        return text.encode()
-
-    return lines
-
-
-def _with_own_labels(
-    row: Row[V], constant: Mapping[str, str], varying: tuple[str, ...]
-) -> "_RowLines[V]":
     name, samples, count = row.name, row.samples, len(row.labels)
-    labels, order = _template(constant, varying + row.labels)
+    if isinstance(samples, One) and not count:
+        return _one_line(name, samples.value)
+    labels, places = _template(constant, varying + row.labels)
     template = f"{name}{labels} %s\n"
+    in_order = itemgetter(*places, len(varying) + count)
 
     def lines(subject: V, _: str, shared: tuple[str, ...]) -> bytes:
         text = ""
         for values, number in samples(subject):
-            _check(name, count, values)
-            known = (*shared, *[_escaped(value) for value in values])
-            text += template % (*[known[at] for at in order], go_number(number))
+            if len(values) != count:
+                raise ValueError(f"{name}: expected {count} label values, got {len(values)}")
+            line = template % in_order((*shared, *_escaped(values), go_number(number)))
+            text += line
         return text.encode()
 
     return lines
 
 
-def _check(name: str, count: int, values: tuple[str, ...]) -> None:
-    if len(values) != count:
-        raise ValueError(f"{name}: expected {count} label values, got {len(values)}")
+def _one_line(name: str, value: Callable[[V], float | None]) -> "_RowLines[V]":
+    """What nearly all rows are, by a shorter way."""
+
+    def line(subject: V, labels: str, _: tuple[str, ...]) -> bytes:
+        number = value(subject)
+        return b"" if number is None else f"{name}{labels} {go_number(number)}\n".encode()
+
+    return line
+
+
+_NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
+#: By the digits before the decimal point, of which a float's repr has 16 at most.
+_EXPONENTS = tuple(f"e+{digits - 1:02}" for digits in range(20))
 
 
 def go_number(value: float | bool) -> str:  # noqa: FBT001, a number like any other
     """A number as Go and prometheus-client write it: with an exponent from a million on."""
-    if value is True:
+    if value == 1:
         return "1.0"
     if value is False:
         return "0.0"
     text = repr(float(value))
     dot = text.find(".")
     if dot > 6 and text[0] != "-":
-        return f"{text[0]}.{text[1:dot]}{text[dot + 1 :]}".rstrip("0.") + f"e+{dot - 1:02}"
+        return (text[0] + "." + text[1:dot] + text[dot + 1 :]).rstrip("0.") + _EXPONENTS[dot]
     return _NOT_FINITE.get(text, text)
 
 
-def _template(constant: Mapping[str, str], varying: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
-    """A format string for the labels, sorted by name, and the order in which it takes values.
+def _template(constant: Mapping[str, str], varying: tuple[str, ...]) -> tuple[str, list[int]]:
+    """A format string for the labels, sorted by name, and which of the values each place takes.
 
     Where a name is in both, the varying label is the one.
     """
-    known: dict[str, str | int] = {**constant, **{name: at for at, name in enumerate(varying)}}
-    pairs = sorted(known.items())
-    texts = [
-        f'{name}="%s"' if isinstance(value, int) else f'{name}="{_literal(value)}"'
-        for name, value in pairs
-    ]
-    order = tuple(value for _, value in pairs if isinstance(value, int))
-    return ("{" + ",".join(texts) + "}" if texts else ""), order
+    literals = zip(constant, _escaped(tuple(constant.values())), strict=True)
+    texts = {name: f'{name}="{value.replace("%", "%%")}"' for name, value in literals}
+    texts |= {name: f'{name}="%s"' for name in varying}
+    text = ",".join(texts[name] for name in sorted(texts))
+    places = [varying.index(name) for name in sorted(varying)]
+    return (f"{{{text}}}" if text else ""), places
 
 
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-
-
-def _literal(value: str) -> str:
-    return _escaped(value).replace("%", "%%")
+def _escaped(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The values as they stand between quotes; hardly any has something to escape."""
+    together = "".join(values)
+    if "\\" not in together and '"' not in together and "\n" not in together:
+        return values
+    return tuple(
+        value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"") for value in values
+    )

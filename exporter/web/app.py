@@ -1,4 +1,4 @@
-"""The routes. A caller's mistake is a 400, a portal's failure is data, a fault of ours is a 500."""
+"""The routes. A caller's mistake is a 400, a portal's failure is data, a fault is a 500."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ class App:
         }
 
     def __call__(self, request: Request) -> Reply:
-        """Answer one request. Raises nothing but faults of ours."""
+        """Answer one request. Raises internal errors only."""
         reply = self._route(request)
         return replace(reply, headers={**_HEADERS, **reply.headers})
 

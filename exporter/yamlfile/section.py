@@ -1,4 +1,4 @@
-"""Mappings of a YAML file whose fields are taken by name, with every problem told in one run."""
+"""Mappings of a YAML file whose fields are taken by name, with every problem in one run."""
 
 import difflib
 from collections.abc import Callable, Iterator

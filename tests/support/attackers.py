@@ -1,7 +1,9 @@
-"""Clients that mean harm, from 127.0.0.2: slow, silent, many, or all of it."""
+"""Clients that mean harm, from 127.0.0.2: slow, silent or many; and one that scrapes."""
 
 import base64
 import contextlib
+import functools
+import http.client
 import itertools
 import resource
 import socket
@@ -9,18 +11,36 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 ADDRESS = "127.0.0.2"
+PASSWORD = "correct horse"
 _HEAD = b"GET /metrics HTTP/1.1\r\nHost: x\r\n"
 
 
+@functools.cache
 def careless() -> ssl.SSLContext:
     """A client's context that takes any certificate, and costs little to make."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+def connected(
+    port: int, address: str = "127.0.0.1", receive_buffer: int = 0, seconds: float = 20.0
+) -> socket.socket:
+    """A connection from an address, which waits for so many seconds. Raises OSError."""
+    sock = socket.socket()
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.settimeout(seconds)
+    try:
+        sock.bind((address, 0))
+        sock.connect(("127.0.0.1", port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 @dataclass(frozen=True)
@@ -32,19 +52,44 @@ class Target:
 
     def connect(self, receive_buffer: int = 0, *, handshake: bool = True) -> socket.socket:
         """A connection from the attackers' address. Raises OSError."""
-        plain = socket.socket()
-        if receive_buffer:
-            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        plain.settimeout(5)
+        plain = connected(self.port, ADDRESS, receive_buffer, seconds=5.0)
+        return careless().wrap_socket(plain) if self.tls and handshake else plain
+
+    def exchange(self, content: bytes, seconds: float) -> bytes:
+        """What comes back for some bytes until the server closes, or is silent for so long."""
+        received = b""
+        with contextlib.suppress(OSError), self.connect() as sock:
+            sock.settimeout(seconds)
+            sock.sendall(content)
+            while more := sock.recv(65536):
+                received += more
+        return received
+
+    def scrape(self, seconds: float, path: str = "/metrics") -> int:
+        """The status of a scrape as Prometheus makes it, from 127.0.0.1.
+
+        0 where the server closes the connection or is silent for so many seconds.
+        """
+        connection = (
+            http.client.HTTPSConnection("127.0.0.1", self.port, timeout=seconds, context=careless())
+            if self.tls
+            else http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        )
+        headers = {
+            "Accept": "application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1",
+            "Accept-Encoding": "gzip",
+            "Authorization": f"Basic {_credentials(PASSWORD)}",
+            "X-Prometheus-Scrape-Timeout-Seconds": f"{seconds:g}",
+        }
         try:
-            plain.bind((ADDRESS, 0))
-            plain.connect(("127.0.0.1", self.port))
-            if not (self.tls and handshake):
-                return plain
-            return careless().wrap_socket(plain)
-        except OSError:
-            plain.close()
-            raise
+            connection.request("GET", path, headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            return 0
+        finally:
+            connection.close()
+        return answer.status
 
 
 @dataclass(frozen=True)
@@ -61,8 +106,8 @@ class Dripping:
     receive_buffer: int = 0
     handshake: bool = True
 
-    def __call__(self, target: Target, ending: threading.Event) -> None:
-        """Go on until ``ending`` is set."""
+    def __call__(self, target: Target, begun: threading.Event, ending: threading.Event) -> None:
+        """Set ``begun`` once each connection was tried, and go on until ``ending`` is set."""
         _allow_descriptors(self.count + 200)
         held: list[socket.socket | None] = [None] * self.count
         while not ending.is_set():
@@ -71,6 +116,7 @@ class Dripping:
                     break
                 with contextlib.suppress(OSError):
                     held[index] = self._kept(sock) or self._opened(target)
+            begun.set()
             ending.wait(self.pause)
         for sock in held:
             if sock is not None:
@@ -110,11 +156,11 @@ class Flood:
     headers: Callable[[int], str]
     path: str = "/metrics"
 
-    def __call__(self, target: Target, ending: threading.Event) -> None:
-        """Go on until ``ending`` is set."""
+    def __call__(self, target: Target, begun: threading.Event, ending: threading.Event) -> None:
+        """Set ``begun`` once a client was answered, and go on until ``ending`` is set."""
         numbers = itertools.count()
         clients = [
-            threading.Thread(target=self._loop, args=(target, ending, numbers), daemon=True)
+            threading.Thread(target=self._loop, args=(target, begun, ending, numbers), daemon=True)
             for _ in range(self.count)
         ]
         for client in clients:
@@ -123,19 +169,26 @@ class Flood:
             client.join()
 
     def _loop(
-        self, target: Target, ending: threading.Event, numbers: "itertools.count[int]"
+        self,
+        target: Target,
+        begun: threading.Event,
+        ending: threading.Event,
+        numbers: "itertools.count[int]",
     ) -> None:
         while not ending.is_set():
             with contextlib.suppress(OSError), target.connect() as sock:
                 head = f"GET {self.path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                 sock.sendall(f"{head}{self.headers(next(numbers))}\r\n".encode())
                 while not ending.is_set() and sock.recv(65536):
-                    pass
+                    begun.set()
 
 
 def _wrong_password(number: int) -> str:
-    credentials = base64.b64encode(f"alice:wrong {number}".encode()).decode()
-    return f"Authorization: Basic {credentials}\r\n"
+    return f"Authorization: Basic {_credentials(f'wrong {number}')}\r\n"
+
+
+def _credentials(password: str) -> str:
+    return base64.b64encode(f"alice:{password}".encode()).decode()
 
 
 Attack = Dripping | Flood
@@ -157,22 +210,19 @@ ATTACKS: dict[str, Attack] = {
 
 
 class Attackers:
-    """An attack that lasts as long as the with block."""
+    """An attack that is at its height as long as the with block lasts."""
 
     def __init__(self, attack: Attack, target: Target) -> None:
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=attack, args=(target, self._ending), daemon=True)
+        self._begun, self._ending = threading.Event(), threading.Event()
+        events = (self._begun, self._ending)
+        self._thread = threading.Thread(target=attack, args=(target, *events), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        assert self._begun.wait(60), "the attack did not come off the ground"
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ending.set()
         self._thread.join(20)
 

@@ -71,10 +71,7 @@ class Browser:
         scripts: bool = True,
     ) -> None:
         """Load a page; what was logged before is forgotten."""
-        self._command(
-            "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=1, mobile=width < 500,
-        )  # fmt: skip
+        self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._command("Emulation.setEmulatedMedia", features=[scheme])
         self._command("Emulation.setScriptExecutionDisabled", value=not scripts)
@@ -82,6 +79,13 @@ class Browser:
         self.complaints()
         self.requests()
         self._driver.get(url)
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Give the window another size; the page stays."""
+        self._command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 500,
+        )  # fmt: skip
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""

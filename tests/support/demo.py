@@ -46,3 +46,10 @@ class Demo:
             f"api_key: {self.portals[name].exporter_key}}}\n"
             for name in names or self.portals
         )
+
+    def variables(self, name: str) -> dict[str, str]:
+        """The environment in which the built-in configuration means this portal."""
+        return {
+            "DOCSPACE_URL": self.servers[name].url,
+            "DOCSPACE_API_KEY": self.portals[name].exporter_key,
+        }

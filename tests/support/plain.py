@@ -16,9 +16,9 @@ from exporter.metrics.catalogue import (
     ExporterView,
     KeyView,
     Row,
-    V,
 )
 from exporter.metrics.exposition import Format
+from exporter.metrics.lines import V
 
 #: The labels that a table's rows share, with those of the configuration, and what a row looks at.
 Subject = tuple[Mapping[str, str], V]
@@ -51,7 +51,7 @@ def portal_metrics(snapshots: Sequence[Snapshot]) -> Iterator[Metric]:
 
 
 def _portal_labels(snapshot: Snapshot) -> dict[str, str]:
-    return {**dict(snapshot.observation.portal.labels), "portal": snapshot.name}
+    return {**dict(snapshot.observation.portal.labels), "portal": snapshot.observation.portal.name}
 
 
 def _keys(snapshot: Snapshot) -> Iterator[Subject[KeyView]]:

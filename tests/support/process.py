@@ -120,6 +120,11 @@ class Process:
             self.out = stream.read()
 
 
+def serving(*flags: str) -> list[str]:
+    """The command that serves on a port of the system's choice."""
+    return [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0", *flags]
+
+
 class ExporterProcess(Process):
     """``docspace-exporter serve`` on a port of the system's choice."""
 

@@ -31,7 +31,7 @@ class Prometheus(Process):
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://{self.wait_for(r'Listening on[^=]*address=(127[0-9.:]+)')[1]}"
+        return f"http://{self.wait_for(r'Listening on.*? address=(127[0-9.:]+)')[1]}"
 
     def api(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of its API."""
@@ -55,13 +55,15 @@ class Prometheus(Process):
 def eventually(look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 30.0) -> T:
     """Look until it is as wanted; an AssertionError with the last look after so many seconds."""
     deadline = time.monotonic() + seconds
+    pause = 0.01
     while True:
         seen = look()
         if wanted(seen):
             return seen
         if time.monotonic() > deadline:
             raise AssertionError(f"still {seen!r} after {seconds} s")
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.2)
 
 
 def scrape_config(targets: Sequence[str], interval: str = "1s", **job: str) -> str:

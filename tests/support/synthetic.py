@@ -22,7 +22,7 @@ REASONS = (
 
 @dataclass(frozen=True)
 class SyntheticKey:
-    """A key. Moments are seconds from now: negative for the past, None for what is not told."""
+    """A key. Moments are seconds from now: negative for the past, None for what is unknown."""
 
     id: str
     name: str = "ci"
@@ -120,14 +120,14 @@ def _of_key(
 ) -> Iterator[tuple[str, str, float]]:
     mine = {**common, "key_id": key.id, "key_name": key.name}
     labels = _labels(**mine)
-    told = {
+    described = {
         "key_postfix": key.postfix,
         "creator": key.creator,
         "creator_status": key.creator_status,
         "access": key.access,
         "permissions": key.permissions,
     }
-    yield "docspace_api_key_info", _labels(**mine, **told), 1
+    yield "docspace_api_key_info", _labels(**mine, **described), 1
     yield "docspace_api_key_active", labels, float(key.active)
     if key.expires is not None:
         yield "docspace_api_key_expiry_timestamp_seconds", labels, now + key.expires

@@ -4,14 +4,11 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from exporter.httpserver.guard import Guard
 from exporter.httpserver.listen import ListenAddress
 from exporter.httpserver.message import Handler, Reply, Request
 from exporter.httpserver.server import Server
-from exporter.httpserver.tls import ServerTLS
 from exporter.httpserver.webfile import WebConfigFile
 from support.standing import Log
 
@@ -45,8 +42,8 @@ def curl(url: str, *options: str | Path) -> Answer:
         timeout=30,
         check=False,
     )  # fmt: skip
-    error, _, told = done.stderr.partition('\n{"status"')
-    seen = json.loads('{"status"' + told)
+    error, _, written = done.stderr.partition('\n{"status"')
+    seen = json.loads('{"status"' + written)
     return Answer(int(seen["status"]), seen["headers"], done.stdout, error)
 
 
@@ -58,28 +55,22 @@ class Web:
         self.config.write_text(text)
         self.log = Log()
         file = WebConfigFile(self.config, self.log.log)
-        tls = ServerTLS.of(file, self.log.log)
         listening = ListenAddress("127.0.0.1", 0).bind()
         self.address = ListenAddress.of(listening)
-        self.url = self.address.url("http" if tls is None else "https")
+        self.url = self.address.url("http" if file.tls is None else "https")
         self.server = Server(
             [listening],
-            Guard(handler, file),
+            file.guard(handler),
             self.log.log,
             threads=8,
-            tls=None if tls is None else tls.current,
+            tls=file.tls,
         )
 
     def __enter__(self) -> Self:
         self.server.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.server.stop()
 
     @property

@@ -1,12 +1,13 @@
 """One portal on the status page: its last observation as plain values and words."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from exporter.docspace.model import Access, CreatorStatus
+from exporter.docspace.model import Access, ApiKey
 from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal
 from exporter.docspace.snapshot import Snapshot
@@ -23,7 +24,7 @@ _SKEW = 5.0
 Condition = Literal["down", "up", "unseen"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Urgency:
     """A kind of key. Lists of the urgent ones stand open."""
 
@@ -46,7 +47,9 @@ DISABLED = Urgency("disabled", "disabled")
 IN_USE = (ORPHANED, WEEK, MONTH, QUARTER, LATER, NEVER)
 URGENCIES = (*IN_USE, ROTATED, EXPIRED, DISABLED)
 
-_LIMITS = ((WEEK, 7 * DAY), (MONTH, 30 * DAY), (QUARTER, 90 * DAY), (LATER, float("inf")))
+#: By the time that is left; ``_LIMITS`` are the last seconds of all but the last.
+_DATED = (WEEK, MONTH, QUARTER, LATER)
+_LIMITS = (7 * DAY, 30 * DAY, 90 * DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Row:
     permissions: tuple[str, ...]
     used: str
     creator: str
-    refused: Literal["", "creator disabled", "creator removed"]
+    refused: str
     own: bool
     urgency: Urgency
 
@@ -81,22 +84,12 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a portal is down, what to do about it, and since when that is so."""
-
-    reason: str
-    message: str
-    hint: str
-    last_success: str
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """A portal. ``counts`` are numbers with their nouns; ``soonest`` is its first expiry."""
 
     name: str
     url: str
-    version: str
+    observation: Observation | None
     condition: Condition
     seen: str
     stale: bool
@@ -105,7 +98,7 @@ class Card:
     counts: tuple[tuple[int, str], ...]
     own_key: Row | None
     notes: tuple[str, ...]
-    failure: Failure | None
+    last_success: str
     groups: tuple[Group, ...]
 
     @property
@@ -150,24 +143,30 @@ class JudgedPortal:
     @property
     def left(self) -> float | None:
         """Seconds to the first expiry of a key in use."""
-        dated = (self.keys[urgency] for urgency, _ in _LIMITS)
+        dated = (self.keys[urgency] for urgency in _DATED)
         return next((states[0].left for states in dated if states), None)
+
+    def label(self, key: ApiKey) -> str:
+        """The name of a key; empty where the configuration withholds it."""
+        withheld = "key_name" in self.portal.settings.withhold
+        return "" if withheld else key.name.strip() or "(no name)"
 
     def row(self, state: KeyState) -> Row:
         """A key of this portal as a list shows it."""
         key = state.key
         withhold = self.portal.settings.withhold
+        creator = "creator" not in withhold and key.creator
         own = self.view.observation.own_key if self.view else None
         return Row(
-            name="" if "key_name" in withhold else key.name.strip() or "(no name)",
+            name=self.label(key),
             postfix=key.postfix,
             when=_when(state),
             expires=None if key.expires is None else date(key.expires),
             access=key.access,
             permissions=() if "permissions" in withhold else key.permissions,
             used=_used(state, self.now),
-            creator=key.creator.name if key.creator and "creator" not in withhold else "",
-            refused=_REFUSED.get(state.creator_status, ""),
+            creator=creator.name if creator else "",
+            refused=f"creator {state.creator_status}" if state.orphaned else "",
             own=own is not None and own.id == key.id,
             urgency=urgency_of(state),
         )
@@ -180,7 +179,7 @@ class JudgedPortal:
         return Card(
             name=self.name,
             url=self.portal.settings.url,
-            version=observation.facts.version if observation else "",
+            observation=observation,
             condition=self.condition,
             seen=ago(age) if observation else "",
             stale=age > STALE,
@@ -189,7 +188,7 @@ class JudgedPortal:
             counts=tuple(_counts(view.summary)) if view and view.summary else (),
             own_key=self._own_key(),
             notes=tuple(_notes(observation)) if observation and observation.listing else (),
-            failure=_failure(observation, self.now) if observation else None,
+            last_success=_last_success(observation, self.now) if observation else "",
             groups=tuple(self._groups(keys)),
         )
 
@@ -207,19 +206,13 @@ class JudgedPortal:
                 yield Group(urgency, len(states), rows)
 
 
-_REFUSED: Mapping[CreatorStatus, Literal["creator disabled", "creator removed"]] = {
-    "disabled": "creator disabled",
-    "removed": "creator removed",
-}
-
-
 def date(time: float) -> datetime:
     """The moment in UTC, to the second, from Unix seconds."""
     return datetime.fromisoformat(iso(time))
 
 
 def ago(seconds: float) -> str:
-    """How long ago; what lies ahead, by a clock that differs from ours, is just now."""
+    """How long ago; what lies ahead, by a clock that is ahead, is just now."""
     return "just now" if seconds < 1 else moment(-seconds)
 
 
@@ -231,8 +224,7 @@ def urgency_of(state: KeyState) -> Urgency:
         return ORPHANED
     if state.superseded:
         return ROTATED
-    left = state.left
-    return NEVER if left is None else next(u for u, limit in _LIMITS if left <= limit)
+    return NEVER if state.left is None else _DATED[bisect_left(_LIMITS, state.left)]
 
 
 def _soonest(state: KeyState) -> tuple[float, str]:
@@ -293,9 +285,6 @@ def _notes(observation: Observation) -> Iterable[str]:
         yield f"Its clock is {span(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours."
 
 
-def _failure(observation: Observation, now: float) -> Failure | None:
-    error, success = observation.error, observation.last_success
-    if error is None:
-        return None
-    last = "not once since the exporter started" if success is None else ago(now - success)
-    return Failure(error.reason, str(error), error.hint, last)
+def _last_success(observation: Observation, now: float) -> str:
+    success = observation.last_success
+    return "not once since the exporter started" if success is None else ago(now - success)

@@ -29,6 +29,7 @@ from exporter.web.page.card import (
     Urgency,
     ago,
     date,
+    urgency_of,
 )
 from exporter.web.page.timeline import DAYS, Mark, Timeline, draw
 
@@ -42,21 +43,18 @@ _ORDER = {"down": 0, "up": 1, "unseen": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Upcoming:
-    """A key in the list beside the drawing."""
-
-    portal: str
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
-    """The page. ``totals`` are the keys in use by urgency, ``coming`` those the drawing shows."""
+    """The page. ``totals`` are the keys in use by urgency, ``coming`` those the drawing shows.
+
+    ``unseen`` counts the portals that were never asked, or whose first fetch is under way.
+    ``upcoming`` are the first of those in the drawing, each with the name of its portal.
+    """
 
     headline: tuple[str, ...]
     time: datetime
     portals: int
     up: int
+    unseen: int
     keys: int
     active: int
     seen: str
@@ -64,7 +62,7 @@ class Overview:
     totals: tuple[tuple[Urgency, int], ...]
     timeline: Timeline
     coming: int
-    upcoming: tuple[Upcoming, ...]
+    upcoming: tuple[tuple[str, Row], ...]
     cards: tuple[Card, ...]
     brief: tuple[Card, ...]
     more: int
@@ -85,6 +83,7 @@ def overview(portals: Sequence[Portal], now: float) -> Overview:
         time=date(now),
         portals=len(judged),
         up=sum(each.condition == "up" for each in judged),
+        unseen=len(judged) - len(seen),
         keys=keys,
         active=keys - totals[EXPIRED] - totals[DISABLED],
         seen=ago(now - max(seen)) if seen else "",
@@ -92,7 +91,7 @@ def overview(portals: Sequence[Portal], now: float) -> Overview:
         totals=tuple((urgency, totals[urgency]) for urgency in IN_USE),
         timeline=draw((_mark(each, state, len(judged)) for each, state in coming), now),
         coming=len(coming),
-        upcoming=tuple(Upcoming(each.name, each.row(state)) for each, state in coming[:LIST_KEYS]),
+        upcoming=tuple((each.name, each.row(state)) for each, state in coming[:LIST_KEYS]),
         cards=tuple(_cards(judged[:FULL_PORTALS])),
         brief=tuple(each.card(0) for each in judged[FULL_PORTALS:][:BRIEF_PORTALS]),
         more=max(len(judged) - FULL_PORTALS - BRIEF_PORTALS, 0),
@@ -105,10 +104,10 @@ def _order(judged: JudgedPortal) -> tuple[int, float, str]:
 
 
 def _cards(judged: Iterable[JudgedPortal]) -> Iterable[Card]:
-    room = PAGE_KEYS
+    left = PAGE_KEYS
     for each in judged:
-        card = each.card(room)
-        room -= card.shown
+        card = each.card(left)
+        left -= card.shown
         yield card
 
 
@@ -126,10 +125,10 @@ def _coming(judged: Iterable[JudgedPortal]) -> list[tuple[JudgedPortal, KeyState
 
 
 def _mark(judged: JudgedPortal, state: KeyState, portals: int) -> Mark:
-    row, left = judged.row(state), state.left or 0.0
-    when = moment(left)
-    detail = f"{judged.name}, {when}" if portals > 1 else when
-    return Mark(left, row.urgency.slug, row.name or f"…{row.postfix}", detail)
+    left = state.left or 0.0
+    detail = f"{judged.name}, {moment(left)}" if portals > 1 else moment(left)
+    name = judged.label(state.key) or f"…{state.key.postfix}"
+    return Mark(left, urgency_of(state).slug, name, detail)
 
 
 def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> Iterable[str]:
@@ -146,11 +145,11 @@ def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> 
             yield f"{plural(count, 'key')} {gone} gone."
         yield _expiring(totals)
     elif not down:
-        yield "Waiting for the first scrape."
+        yield "Waiting for the first answer."
 
 
 def _isolated(name: str) -> str:
-    """A name whose direction of writing leaves the words around it alone."""
+    """A name isolated from the writing direction of the words around it."""
     return f"\u2068{name}\u2069"
 
 

@@ -62,8 +62,8 @@ class StatusPage:
 
     @cached_property
     def _style(self) -> Markup:
-        """The style sheet, ours and fixed: no value of a portal is in it."""
-        return Markup(self._environment.get_template("status.css").render())  # noqa: S704, a file of ours
+        """The style sheet, a fixed file: no value of a portal is in it."""
+        return Markup(self._environment.get_template("status.css").render())  # noqa: S704, a file of the package
 
     @cached_property
     def _headers(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A drawing of what expires in the coming 90 days: where each thing stands, without any markup.
 
 Places across are percent of the drawing's width and places down are pixels, so the drawing fits
-any screen and its text keeps its size. What is written on it, and depends on the room there is,
+any screen and its text keeps its size. What is written on it, and depends on the space there is,
 comes twice: for a wide screen and for a narrow one.
 """
 
@@ -22,7 +22,7 @@ _GAP = 2.0
 _ROW = 22.0
 _AXIS = 30.0
 _TOP = 6.0
-#: Days looked at for a flag: more never find room.
+#: Days looked at for a flag: more never fit.
 _CANDIDATES = 24
 
 
@@ -183,7 +183,7 @@ def _blocks(
 
 
 def _chosen(days: dict[int, list[Mark]], screen: _Screen) -> dict[_Label, int]:
-    """Rows for the flags that find room, the soonest served first; row 0 is the lowest."""
+    """Rows for the flags that fit, the soonest first; row 0 is the lowest."""
     chosen: dict[_Label, int] = {}
     for day in sorted(days)[:_CANDIDATES]:
         placed = _placed([*chosen, _label(day, days[day], screen)], screen.rows)
@@ -256,13 +256,13 @@ def _counts(
     tops: dict[int, float],
     screen: _Screen,
 ) -> Iterable[Count]:
-    """Counts of the fullest days, as many as find room beside poles and one another."""
-    room = 2.6 * _EM
+    """Counts of the fullest days, as many as fit beside poles and one another."""
+    width = 2.6 * _EM
     taken = [label.pole for label in labels]
     for day in sorted(days, key=lambda day: -len(days[day])):
         place = (day + 0.5) * screen.width / DAYS
-        if room / 2 < place < screen.width - room / 2 and all(
-            abs(place - other) > room for other in taken
+        if width / 2 < place < screen.width - width / 2 and all(
+            abs(place - other) > width for other in taken
         ):
             taken.append(place)
             yield Count(_x(day + 0.5), tops[day] - 2 * _GAP, len(days[day]))
@@ -275,8 +275,8 @@ def _ticks(now: float) -> Iterable[Tick]:
         day = midnight + timedelta(days=number)
         ahead = (day.timestamp() - now) / DAY
         if day.day == 1 and 5 < ahead < DAYS - 9:
-            roomy = 15 < ahead < DAYS - 24
-            yield Tick(_x(ahead), f"{day:%B}" if roomy else f"{day:%b}", wide_only=not roomy)
+            long = 15 < ahead < DAYS - 24
+            yield Tick(_x(ahead), f"{day:%B}" if long else f"{day:%b}", wide_only=not long)
         elif day.weekday() == 0:
             yield Tick(_x(ahead), "", wide_only=False)
 

@@ -1,0 +1,51 @@
+"""What to do about an error of the operating system, for the log line that reports it."""
+
+import errno
+import os
+import pwd
+from dataclasses import replace
+from pathlib import Path
+
+from exporter.httpserver.listen import ListenAddress
+
+
+def listen_hint(error: OSError, address: ListenAddress) -> str:
+    """What to do where an address cannot be listened on; "" where the error says it all."""
+    if error.errno == errno.EADDRINUSE:
+        other = replace(address, port=address.port + (1 if address.port < 65535 else -1))
+        return (
+            f"another program listens on port {address.port}, maybe `docspace-exporter demo` or "
+            f"another exporter: end it, or choose another port with --web.listen-address={other}"
+        )
+    if error.errno == errno.EACCES:
+        return (
+            f"this user may not listen on port {address.port}: choose one from 1024 on with "
+            "--web.listen-address, or have systemd listen (--web.systemd-socket)"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "no network interface has this address: see --web.listen-address"
+    return ""
+
+
+def write_hint(error: OSError, folder: Path) -> str:
+    """What to do where no file can be put into a folder; "" where the error says it all."""
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return (
+            f"the user {_user()} must be allowed to write in the folder {folder}, not only to the "
+            "file: it is replaced as a whole"
+        )
+    if error.errno == errno.EROFS:
+        return (
+            f"{folder} is mounted read-only: in a systemd unit set ReadWritePaths={folder}, in a "
+            "container mount a volume there"
+        )
+    return ""
+
+
+def _user() -> str:
+    """The name of the user of this process, or its number where it has no name."""
+    number = os.geteuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)

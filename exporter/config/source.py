@@ -1,0 +1,62 @@
+"""Which configuration counts: the file of the flag, ``config.yaml``, or the built-in one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from exporter.config.load import load
+from exporter.config.settings import Settings
+from exporter.yamlfile import ConfigError
+
+#: The file that is read where no flag names one.
+USUAL_FILE = Path("config.yaml")
+
+#: How messages call the configuration that is part of the package.
+BUILT_IN = "built-in configuration"
+
+#: The ``config.yaml`` of the repository: a link in a checkout, a file in an installed package.
+_BUILT_IN_FILE = Path(__file__).with_name("default.yaml")
+
+
+class Source:
+    """The configuration of one process, loaded as often as somebody asks.
+
+    ``given`` is the file that the flag or its variable names. Without it ``config.yaml`` in the
+    working directory counts; where there is none, the built-in configuration does, which takes its
+    one portal from the environment. Once a file was found there is no way back: a file that
+    vanishes is an error, not another configuration.
+    """
+
+    def __init__(self, given: Path | None, environ: Mapping[str, str]) -> None:
+        self._file = given
+        self._environ = environ
+
+    def load(self) -> Settings:
+        """The settings, which name their source. Raises ConfigError."""
+        if self._file is None and _may_be_there(USUAL_FILE):
+            self._file = USUAL_FILE
+        if self._file is not None:
+            return load(self._file, self._environ)
+        try:
+            return load(_BUILT_IN_FILE, self._environ, BUILT_IN)
+        except ConfigError as exc:
+            raise ConfigError([*exc.problems, _ways_out()]) from None
+
+
+def _may_be_there(file: Path) -> bool:
+    """Whether to read the file; what cannot be read is an error then, and says why."""
+    try:
+        file.lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _ways_out() -> str:
+    """What to do where neither a file nor the variables are there."""
+    return (
+        f"there is no {USUAL_FILE} in {Path.cwd()}, so the {BUILT_IN} is used: set DOCSPACE_URL "
+        f"and DOCSPACE_API_KEY in the environment, or write a {USUAL_FILE}, or name a file by "
+        "--config.file"
+    )

@@ -1,0 +1,81 @@
+"""The group of alerts on what an exporter can see: keys that it does not see are in no alert."""
+
+from prometheus.messages import OWN_KEY, portal_links
+from prometheus.model import Alert, Group, Record
+from prometheus.promql import LAST_READ, UNREAD_NOW, held, one_per_portal
+from prometheus.settings import Settings
+
+OWN_ONLY = "portal:docspace_portal_info:own"
+MOST = "portal:docspace_api_keys:most"
+VANISHED = "portal:docspace_api_keys:vanished"
+KEYS = "max by (portal) (docspace_api_keys)"
+
+
+def sight(settings: Settings) -> Group:
+    """A group of its own, since a day of counts is read: that need not be each minute."""
+    return Group("docspace-sight", (*_own(settings), *_vanished(settings)), interval="3m")
+
+
+def _own(settings: Settings) -> tuple[Record | Alert, ...]:
+    return (
+        Record(
+            OWN_ONLY,
+            held(
+                OWN_ONLY,
+                f"0 * {LAST_READ} + 1\n"
+                'and on (portal) docspace_portal_info{visibility="own"}\n'
+                'unless on (portal) docspace_portal_info{visibility="all"}',
+                UNREAD_NOW,
+            ),
+            "Portals of which no exporter sees the keys of all people.",
+        ),
+        Alert(
+            "DocSpaceVisibilityOwn",
+            "warning",
+            f"{OWN_ONLY} != 0",
+            summary="On {{ $labels.portal }} the exporter sees only the keys of one person",
+            description=(
+                f"Its key{OWN_KEY} belongs to somebody who is no admin there, so the portal lists"
+                " that person's keys only and all others expire unwatched. Use the key of a"
+                " DocSpace admin."
+            ),
+            links=portal_links(settings),
+        ),
+    )
+
+
+def _vanished(settings: Settings) -> tuple[Record | Alert, ...]:
+    bridge = settings.bridge.range
+    return (
+        Record(MOST, one_per_portal(f"max_over_time(docspace_api_keys[{bridge}])")),
+        Record(
+            VANISHED,
+            held(
+                VANISHED,
+                f"{MOST} - on (portal) group_left () {KEYS} >= 3\n"
+                f"and on (portal) {KEYS} < on (portal) 0.5 * {MOST}",
+                UNREAD_NOW,
+            ),
+            f"How many keys fewer a portal has than at some time in the last {settings.bridge.last},"
+            " where that is more than half of them.",
+        ),
+        Alert(
+            "DocSpaceKeysVanished",
+            "warning",
+            f"{VANISHED} != 0",
+            summary=(
+                "{{ $value }} keys vanished from {{ $labels.portal }}"
+                f" within {settings.bridge.one}"
+            ),
+            description=(
+                "{{ with printf "
+                "`max(docspace_api_keys{portal=%[1]q})"
+                f" or max(last_over_time(docspace_api_keys{{portal=%[1]q}}[{bridge}]))`"
+                " $labels.portal | query }}{{ first . | value }} are left. {{ end }}"
+                "Unless somebody deleted them, the exporter no longer sees all keys, and the alerts"
+                " of those it lost have resolved without being solved."
+            ),
+            links=portal_links(settings),
+            wait="5m",
+        ),
+    )
