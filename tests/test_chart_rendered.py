@@ -322,6 +322,18 @@ def test_a_digest_pins_the_image() -> None:
     assert container["image"].endswith(f":1.0.0@{digest}")
 
 
+def test_labels_of_the_user_never_change_which_pods_are_chosen() -> None:
+    own = {"app.kubernetes.io/name": "other", "app.kubernetes.io/part-of": "platform"}
+    labels = json.dumps(own)
+    text = chart.render(sets=(*MINIMAL, f"commonLabels={labels}", f"podLabels={labels}"))
+    deployment = one(text, "Deployment")
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    assert selector["app.kubernetes.io/name"] == "docspace-exporter"
+    found = deployment["spec"]["template"]["metadata"]["labels"]
+    assert selector.items() <= found.items()
+    assert found["app.kubernetes.io/part-of"] == "platform"
+
+
 # Network policy
 
 

@@ -17,20 +17,20 @@
 {{- end -}}
 
 {{- define "docspace-exporter.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "docspace-exporter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "docspace-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
+{{/* Merged as data, so that a label of the user's with the name of another is no double key. */}}
 {{- define "docspace-exporter.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "docspace-exporter.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/component: exporter
-app.kubernetes.io/part-of: docspace-exporter
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $labels := dict
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/component" "exporter"
+  "app.kubernetes.io/part-of" "docspace-exporter"
+  "app.kubernetes.io/managed-by" .Release.Service
+-}}
+{{- toYaml (merge (include "docspace-exporter.selectorLabels" . | fromYaml) (deepCopy .Values.commonLabels) $labels) -}}
 {{- end -}}
 
 {{/*
