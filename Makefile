@@ -4,8 +4,8 @@ BIN := .venv/bin
 SOURCES := $(shell find exporter -name '*.py' -o -path '*/templates/*' -type f)
 PACKAGE := setup.cfg setup.py pyproject.toml README.md config.yaml $(SOURCES)
 
-.PHONY: demo test lint types check grafana-test format docs dashboard rules bench \
-	rules-bench attack soak fuzz lock wheel package sdist sbom pythons clean
+.PHONY: demo test lint spelling types check grafana-test format generated docs workflows dashboard \
+	rules bench rules-bench attack soak fuzz lock wheel package sdist sbom pythons clean
 
 demo: .venv/demo
 	@$(BIN)/docspace-exporter demo $(FLAGS)
@@ -13,9 +13,12 @@ demo: .venv/demo
 # Everything that CI runs: lint, types, tests against the built wheel, branch coverage.
 test: lint types check
 
-lint: .venv/test
+lint: .venv/test spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+spelling: .venv/test
+	$(BIN)/codespell
 
 types: .venv/test
 	$(BIN)/mypy
@@ -35,10 +38,22 @@ format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What is generated from the code and kept in the repository; tests fail when it is out of date.
-docs: .venv/test
+# Pages that are generated from the code and kept in the repository; tests fail when they are out of date.
+generated: .venv/test
 	PYTHONPATH=. $(BIN)/python docs/metrics.py
 	PYTHONPATH=. $(BIN)/python docs/flags.py
+
+# The documentation as a web site, in site/. A link or an anchor that leads nowhere is an error.
+docs: generated
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Check the GitHub workflows.
+workflows: .venv/test .tools/bin/actionlint
+	.tools/bin/actionlint -shellcheck=$(BIN)/shellcheck
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
+
+.tools/bin/actionlint:
+	GOBIN=$(CURDIR)/.tools/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 dashboard: .venv/test
 	$(BIN)/python -m grafana.dashboard
@@ -120,5 +135,40 @@ pythons: sdist
 	@touch $@
 
 clean:
-	rm -rf .venv .tools build dist exporter/REVISION .coverage .coverage.* .hypothesis \
+	rm -rf .venv .tools build dist site exporter/REVISION .coverage .coverage.* .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
+
+# The Helm chart and the image. Programs by Go's own client, below .tools; each takes minutes to build.
+HELM := v3.19.0
+HELM_DOCS := v1.14.2
+OPERATOR := v0.85.0
+GO_INSTALL = GOBIN=$(CURDIR)/.tools/bin GOFLAGS=-trimpath nice go install
+
+.PHONY: chart chart-test image-test
+
+# What is generated from the chart: its README, golden files, and the manifests of deploy/kubernetes.
+chart: .venv/test .tools/bin/helm .tools/bin/helm-docs
+	PYTHONPATH=$(CURDIR)/tests $(BIN)/python -m support.chart
+
+# Render the chart with a real Helm, and check each resource against schemas of Kubernetes and of the operator.
+chart-test: .venv/test .tools/bin/helm .tools/bin/helm-docs .tools/crds
+	CHART_REQUIRED=1 PYTHONPATH=$(CURDIR) $(BIN)/pytest tests/test_chart.py tests/test_chart_rendered.py $(ARGS)
+
+# Build the image with buildah on a base from debootstrap, and run it. As root, with podman and runc.
+image-test: .venv/test
+	IMAGE_REQUIRED=1 PYTHONPATH=$(CURDIR) $(BIN)/pytest tests/test_image.py $(ARGS)
+
+.tools/bin/helm:
+	$(GO_INSTALL) helm.sh/helm/v3/cmd/helm@$(HELM)
+
+.tools/bin/helm-docs:
+	$(GO_INSTALL) github.com/norwoodj/helm-docs/cmd/helm-docs@$(HELM_DOCS)
+
+# The custom resource definitions of the Prometheus operator, out of its Go module.
+.tools/crds:
+	mkdir -p .tools
+	go mod download -json github.com/prometheus-operator/prometheus-operator@$(OPERATOR) > .tools/operator.json
+	mkdir -p $@.new
+	cp "$$(sed -n 's/.*"Dir": "\(.*\)".*/\1/p' .tools/operator.json)"/example/prometheus-operator-crd/*.yaml $@.new/
+	chmod -R u+w $@.new
+	mv $@.new $@

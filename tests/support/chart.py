@@ -1,0 +1,135 @@
+"""The Helm chart, rendered by a real Helm: for its tests, and to write what is generated from it.
+
+`make chart` runs this file: it writes the golden files, the chart's README and the manifests of
+`deploy/kubernetes`.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from support.tools import ROOT
+
+CHART: Final = ROOT / "deploy" / "helm" / "docspace-exporter"
+GOLDEN: Final = ROOT / "tests" / "golden" / "chart"
+KUBERNETES: Final = ROOT / "deploy" / "kubernetes"
+PROGRAMS: Final = ROOT / ".tools" / "bin"
+CRDS: Final = ROOT / ".tools" / "crds"
+#: Set by `make chart-test`, where a program that is missing is a failure.
+REQUIRED: Final = "CHART_REQUIRED"
+#: The value sets that have a golden file.
+SETS: Final = sorted(path.name.removesuffix("-values.yaml") for path in CHART.glob("ci/*.yaml"))
+#: The Kubernetes that resources are rendered for; Helm built from source would say 1.20.
+KUBE_VERSION: Final = "1.37.0"
+
+Resource = Mapping[str, Any]
+
+
+def needs(path: Path) -> Path:
+    """A program or folder that `make chart-test` provides; without it a skip or a failure."""
+    if path.exists():
+        return path
+    message = f"{path.relative_to(ROOT)} is missing: run `make chart-test`"
+    if os.environ.get(REQUIRED):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def helm(*arguments: str | Path, chart: Path = CHART) -> str:
+    """What Helm prints; a CalledProcessError with its stderr where it fails."""
+    command, *rest = arguments
+    name = ["docspace-exporter"] if command == "template" else []
+    options = ["--namespace=monitoring", f"--kube-version={KUBE_VERSION}"]
+    done = subprocess.run(
+        [PROGRAMS / "helm", command, *name, chart, *options, *rest],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def render(*values: Path, sets: Sequence[str] = (), chart: Path = CHART) -> str:
+    """The manifests for files of values, and for values as `--set-json` takes them."""
+    options = [*(f"--values={path}" for path in values), *(f"--set-json={each}" for each in sets)]
+    return helm("template", *options, chart=chart)
+
+
+def values(name: str) -> Path:
+    """The file of a value set."""
+    return CHART / "ci" / f"{name}-values.yaml"
+
+
+def resources(text: str) -> list[Resource]:
+    """Every resource of a manifest."""
+    return [each for each in yaml.safe_load_all(text) if each]
+
+
+def of_kind(text: str, kind: str) -> list[Resource]:
+    """The resources of a kind."""
+    return [each for each in resources(text) if each["kind"] == kind]
+
+
+def shortened(text: str) -> str:
+    """A manifest without rules and dashboards: these are compared with their own files."""
+    text = re.sub(r"(?m)^( +docspace-api-keys?\.json: ).*\n.*$", r'\1"{}"', text)
+    return re.sub(r"(?ms)^(kind: PrometheusRule$.*?^  groups:)$.*?(?=^---$|\Z)", r"\1 []\n", text)
+
+
+def plain(text: str) -> str:
+    """A manifest for kubectl: without the marks of Helm, and for whatever namespace is chosen."""
+    for line in (
+        r"# Source: .*",
+        r" +helm\.sh/chart: .*",
+        r" +app\.kubernetes\.io/managed-by: Helm",
+        r"  namespace: monitoring",
+        r"  namespaceSelector:\n    matchNames:\n      - monitoring",
+        r" +# A changed configuration .*\n +checksum/config: .*",
+    ):
+        text = re.sub(rf"(?m)^{line}\n", "", text)
+    return text
+
+
+def manifests() -> Iterator[tuple[Path, str]]:
+    """What belongs into `deploy/kubernetes`: the exporter, and its ServiceMonitor by itself."""
+    text = plain(render(CHART.parent / "kubectl-values.yaml"))
+    parts = [part for part in re.split(r"(?m)^---\n", text) if part.strip()]
+    monitors = [part for part in parts if "kind: ServiceMonitor\n" in part]
+    others = [part for part in parts if part not in monitors]
+    head = (
+        "# Written by `make chart` from deploy/helm/kubectl-values.yaml; see docs/kubernetes.md\n"
+    )
+    yield KUBERNETES / "docspace-exporter.yaml", head + "---\n".join(others)
+    yield KUBERNETES / "servicemonitor.yaml", head + "---\n".join(monitors)
+
+
+def readme() -> str:
+    """The chart's README as helm-docs writes it."""
+    options = ["--sort-values-order=file", "--dry-run", "--log-level=warning"]
+    done = subprocess.run(
+        [PROGRAMS / "helm-docs", f"--chart-search-root={CHART}", *options],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    return done.stdout.rstrip("\n") + "\n"
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    """Every file that is generated from the chart, with its text."""
+    for name in SETS:
+        yield GOLDEN / f"{name}.yaml", shortened(render(values(name)))
+    yield from manifests()
+    yield CHART / "README.md", readme()
+
+
+if __name__ == "__main__":
+    for path, text in generated():
+        path.write_text(text, encoding="utf-8")
