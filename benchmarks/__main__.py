@@ -53,7 +53,7 @@ def scrapes(extent: Extent) -> Iterator[Line]:
             processes.plain(portal.ports[0]) as plain,
             processes.exporter(portal.ports) as exporter,
         ):
-            idle = exporter.memory
+            idle = started()[1]
             calls = _answer(portal), _metrics(exporter), _metrics(plain)
             (own, ours, theirs), spent = _in_turn(calls, rounds, (exporter, plain))
             yield (f"{keys:,} keys: the portal's own answer", _ms(own), "")
@@ -63,7 +63,7 @@ def scrapes(extent: Extent) -> Iterator[Line]:
             yield ("— CPU: plain prometheus-client", _ms(spent[1]), "")
             yield ("— resident: idle, then", _mib(idle), _mib(exporter.memory))
             yield ("— answer, gzip", f"{len(calls[1]()) / 1e6:.2f} MB", "")
-            first = statistics.median(_first(portal) for _ in range(5))
+            first = _first(portal, 5)
             yield ("— first scrape: CPU", _ms(first), _part(first, 0.28 if keys == 10_000 else 0))
 
 
@@ -76,12 +76,11 @@ def short_keys(_: Extent) -> Iterator[Line]:
                 processes.exporter(portal.ports) as exporter,
             ):
                 scrape = Client(exporter.ports[0], "/metrics", {"Accept-Encoding": form})
-                idle, cpu = exporter.memory, exporter.cpu
                 scrape()
-                cpu = exporter.cpu - cpu
+                cpu = exporter.cpu - started()[0]
                 for _round in range(3):
                     scrape()
-                more = (exporter.peak() - idle) * 2**20 / 1e6
+                more = (exporter.peak() - started()[1]) * 2**20 / 1e6
                 asked = "8 MiB of 100,000 keys" + (", gzip" if kind == "gzip" else "")
                 yield (f"{asked}; answered {form}: CPU", _ms(cpu), _part(cpu, 1.2))
                 yield ("— resident at most, above idle", f"{more:.0f} MB", "goal 150 MB")
@@ -172,10 +171,23 @@ def _command(name: str, arguments: Sequence[str], rounds: int, goal: float = 0) 
     return (name, _ms(wall), f"CPU {_ms(cpu)}{part}")
 
 
-def _first(portal: Process) -> float:
-    """The CPU of the first scrape of an exporter."""
+@cache
+def started() -> tuple[float, float]:
+    """CPU and MiB of an exporter that has started and answered for a portal of one key."""
+    with processes.portals(1) as portal:
+        seen = [_answered(portal) for _ in range(5)]
+    return statistics.median(cpu for cpu, _ in seen), statistics.median(mib for _, mib in seen)
+
+
+def _answered(portal: Process) -> tuple[float, float]:
     with processes.exporter(portal.ports) as exporter:
-        return _cpu(exporter, _metrics(exporter), 1)
+        _metrics(exporter)()
+        return exporter.cpu, exporter.memory
+
+
+def _first(portal: Process, rounds: int) -> float:
+    """The CPU of the fetch at the start and the first scrape, above that for one key."""
+    return statistics.median(_answered(portal)[0] for _ in range(rounds)) - started()[0]
 
 
 def growth(extent: Extent) -> Iterator[Line]:
@@ -184,9 +196,8 @@ def growth(extent: Extent) -> Iterator[Line]:
     for keys in (10, 100, 1000, 10_000, *([30_000, 100_000] if extent == "full" else [])):
         with processes.portals(keys) as portal, processes.exporter(portal.ports) as exporter:
             scrape = _metrics(exporter)
-            cpu = exporter.cpu
             scrape()
-            cold = exporter.cpu - cpu
+            cold = max(_first(portal, 3), 0.001)
             rounds = max(min(30_000 // keys, 100), 8)
             warm = _cpu(exporter, scrape, rounds)
             measured.append((keys, warm * 1e3, cold * 1e3, exporter.memory))
