@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := $(shell find exporter -name '*.py' -o -path '*/templates/*' -type f)
-PACKAGE := setup.cfg pyproject.toml README.md $(SOURCES)
+PACKAGE := setup.cfg setup.py pyproject.toml README.md config.yaml $(SOURCES)
 
-.PHONY: demo test lint types check grafana-test format docs dashboard rules bench \
-	rules-bench attack soak fuzz lock wheel clean
+.PHONY: demo test lint spelling types check grafana-test format generated docs workflows dashboard \
+	rules bench rules-bench attack soak fuzz lock wheel package sdist sbom pythons clean
 
 demo: .venv/demo
 	@$(BIN)/docspace-exporter demo $(FLAGS)
@@ -13,9 +13,12 @@ demo: .venv/demo
 # Everything that CI runs: lint, types, tests against the built wheel, branch coverage.
 test: lint types check
 
-lint: .venv/test
+lint: .venv/test spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+spelling: .venv/test
+	$(BIN)/codespell
 
 types: .venv/test
 	$(BIN)/mypy
@@ -35,10 +38,22 @@ format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# What is generated from the code and kept in the repository; tests fail when it is out of date.
-docs: .venv/test
+# Pages that are generated from the code and kept in the repository; tests fail when they are out of date.
+generated: .venv/test
 	PYTHONPATH=. $(BIN)/python docs/metrics.py
 	PYTHONPATH=. $(BIN)/python docs/flags.py
+
+# The documentation as a web site, in site/. A link or an anchor that leads nowhere is an error.
+docs: generated
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Check the GitHub workflows.
+workflows: .venv/test .tools/bin/actionlint
+	.tools/bin/actionlint -shellcheck=$(BIN)/shellcheck
+	$(BIN)/zizmor --offline --quiet --persona=pedantic .github
+
+.tools/bin/actionlint:
+	GOBIN=$(CURDIR)/.tools/bin go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 dashboard: .venv/test
 	$(BIN)/python -m grafana.dashboard
@@ -86,6 +101,25 @@ wheel: .venv/test
 	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
 	rm -rf build *.egg-info
 
+# What a release consists of, below dist: source distribution, wheel, bill of materials; each checked.
+package: sdist sbom pythons
+	cd dist && sha256sum *.tar.gz *.whl *.json > SHA256SUMS
+
+# The wheel comes out of the source distribution here, and the same commit gives the same bytes.
+sdist: .venv/test
+	rm -rf dist
+	$(BIN)/python -m release.build dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/validate-pyproject pyproject.toml
+
+sbom: sdist
+	$(BIN)/python -m release.sbom dist/*.whl dist/docspace-exporter.cdx.json
+
+# The wheel on every Python from 3.11 to 3.14 that is here; an error where that is but one.
+pythons: sdist
+	$(BIN)/python -m release.pythons dist/*.whl
+
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv .venv
@@ -101,7 +135,7 @@ wheel: .venv/test
 	@touch $@
 
 clean:
-	rm -rf .venv .tools build dist exporter/REVISION .coverage .coverage.* .hypothesis \
+	rm -rf .venv .tools build dist site exporter/REVISION .coverage .coverage.* .hypothesis \
 		.mypy_cache .pytest_cache .ruff_cache
 
 # The Helm chart and the image. Programs by Go's own client, below .tools; each takes minutes to build.

@@ -98,8 +98,10 @@ def exporter(portals: Sequence[int]) -> Iterator[Process]:
         command = ["-m", "exporter", f"--config.file={configuration(folder, portals)}",
                    "--web.listen-address=127.0.0.1:0", "--log.level=info"]  # fmt: skip
         with _running(command, None) as (process, line):
-            found = _LISTENING.search(line)
-            assert found is not None, line
+            assert process.stderr is not None
+            while (found := _LISTENING.search(line)) is None:
+                assert line, "the exporter ended before it listened"
+                line = process.stderr.readline()
             port = (found[1] or found[2]).rpartition(":")[2]
             yield Process(process, [int(port)])
 

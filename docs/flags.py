@@ -8,16 +8,15 @@ from exporter.flags import Flag
 PAGE = Path(__file__).with_name("flags.md")
 
 _HEAD = """\
+<!-- Written by `make generated` from exporter/flags.py; a test compares. -->
+
 # Flags
 
-Written by `python docs/flags.py` from the tables in `exporter/flags.py`; a test fails when this
-page is out of date.
+A value comes from the command line; if it is not there, from the environment; otherwise the default
+counts. A switch takes no value; its variable is `true` or `false`. The variable of a repeatable
+flag has its values separated by commas. Every command also has `--version` and `--help`.
 
-A value comes from the command line, else from the environment, else it is the default. A switch
-takes no value; its variable says `true` or `false`. The variable of a repeatable flag separates
-the values by commas. `--version` and `--help` go with every command.
-
-`docspace-exporter` without a command is `docspace-exporter serve`.
+`docspace-exporter` without a command means `docspace-exporter serve`.
 """
 
 

@@ -28,24 +28,25 @@ from exporter.version import VERSION
 PAGE = Path(__file__).with_suffix(".md")
 
 INTRODUCTION = """\
+<!-- Written by `make generated` from exporter/metrics/catalogue.py; a test compares. -->
+
 # Metrics
 
-Written by `python docs/metrics.py` from the catalogue in `exporter/metrics/catalogue.py`; a test
-fails when this page is out of date.
-
-- **What is unknown is absent**, never 0. A key without an expiry has no expiry series, and where
-  the exporter may not see who is disabled, no key has a 0 in `docspace_api_key_orphaned`.
-- **A portal that fails is data**: `docspace_up` is 0, a reason is counted, and there is no series
-  of its keys and no count until it answers again. Bridge gaps with a bounded `last_over_time`.
-- **Times** are Unix seconds, by the portal's clock for keys and by the exporter's for scrapes. The
-  seconds left are `docspace_api_key_expiry_timestamp_seconds - time()`.
-- **Labels**: those of `labels` in the configuration are on each series of a portal. `portal` is
-  the portal's name in the configuration. `key_id` alone tells keys apart; names and postfixes may
-  be doubled. `key_name` changes when somebody renames the key. A label that `withhold` names is
-  empty.
-- **An info metric** is always 1 and carries labels to join with:
+- **Unknown is absent**, never 0. A key without an expiry has no expiry series. If the exporter may
+  not see which people are disabled, no key has the value 0 in `docspace_api_key_orphaned`.
+- **While a portal fails**, `docspace_up` is 0, a reason is counted, and there are no series of its
+  keys and no counts until it answers again. Bridge the gap with `last_over_time` over a limited
+  range.
+- **Times** are Unix seconds: those of keys by the clock of the portal, those of scrapes by the
+  clock of the exporter. The time left is `docspace_api_key_expiry_timestamp_seconds - time()`.
+- **Labels**: `portal` is the name of the portal in the configuration. Only `key_id` is unique: two
+  keys may have the same name or postfix. `key_name` changes when somebody renames the key. The
+  labels that you set as `labels` in the configuration are on every series of the portal, and a
+  label that you name in `withhold` is empty.
+- **An info metric** always has the value 1. Join with it to get its labels:
   `… * on (portal, key_id) group_left (creator) docspace_api_key_info`.
-- Text format and OpenMetrics hold the same series; an info metric is a gauge in the text format.
+- The text format and OpenMetrics hold the same series. In the text format an info metric is a
+  gauge.
 """
 
 PORTALS = """\
@@ -58,14 +59,14 @@ KEYS = """\
 ## Keys
 
 Served by `/metrics` and `/probe`, with the labels `portal`, `key_id` and `key_name`, for each key
-of each portal that answered. A key is *active* when it is switched on and not past its expiry,
-*expired* from the moment of its expiry, and *disabled* when somebody switched it off before.
+of each portal that answered. A key is *active* while it is switched on and not past its expiry,
+*expired* from the moment of its expiry on, and *disabled* if somebody switched it off before.
 
-An active key does not always work. A key acts as its creator, and the portal refuses it with 401
-once that person is disabled or removed, while its list goes on showing the key as active. Such a
-key is *orphaned*. `creator_status` is `active`, `disabled`, `removed`, or `unknown` where the
-portal does not say: only an admin's key sees who is disabled. The portal counts a refused call as
-a use: `docspace_api_key_last_used_timestamp_seconds` of an orphaned key is its last attempt.
+An active key does not always work. A key acts as its creator. Once that person is disabled or
+removed, the portal refuses the key with 401, and its list still shows the key as active. Such a
+key is *orphaned*. `creator_status` is `active`, `disabled`, `removed`, or `unknown` if the portal
+does not say: only the key of an admin sees who is disabled. The portal counts a refused request as
+a use, so `docspace_api_key_last_used_timestamp_seconds` of an orphaned key is its last attempt.
 """
 
 EXPORTER = """\
@@ -78,7 +79,8 @@ Served by `/metrics`, together with prometheus-client's own `process_…`, `pyth
 REASONS_HEAD = """\
 ## Reasons
 
-The values of `reason` in `docspace_scrape_errors_total`. Each has its series from the start, at 0.
+The values of `reason` in `docspace_scrape_errors_total`. Each has a series from the start, with the
+value 0.
 
 | reason | meaning | what to do |
 |---|---|---|

@@ -175,7 +175,7 @@ SERVE = (
 
 DEMO = (*WEB, *LOGS)
 
-#: As above, for commands that somebody looks at: their output says what went wrong.
+#: As above, for commands whose output already reports what went wrong.
 QUIET_LOGS = (replace(LOGS[0], default="error"), LOGS[1])
 
 PORTAL = Flag("--portal", "a portal's name, instead of all; repeatable", "", str, repeatable=True)

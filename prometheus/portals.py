@@ -167,9 +167,10 @@ def exporter(settings: Settings) -> Group:
                     "{{ else }}No DocSpace exporter is being scraped{{ end }}"
                 ),
                 description=(
-                    "For 5 minutes Prometheus has got no metrics"
-                    " {{ if $labels.instance }}from it{{ else }}of one from anywhere{{ end }}."
-                    f" Unless another exporter reads the same portals, no key is watched: {down}."
+                    "{{ if $labels.instance }}For 5 minutes Prometheus has got no metrics from it."
+                    " Unless another exporter reads the same portals, no key is watched"
+                    "{{ else }}For 5 minutes Prometheus has got metrics of none, so no key is watched"
+                    f"{{{{ end }}}}: {down}."
                 ),
                 wait="5m",
                 comment="Targets that are exporters by the name of their job or by what they"

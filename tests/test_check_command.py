@@ -129,7 +129,7 @@ def test_a_key_that_may_do_everything_is_a_warning(demo: Demo, tmp_path: Path) -
 
 
 def test_a_session_token_is_accepted(demo: Demo, tmp_path: Path) -> None:
-    """It has no key of its own to ask for: the list tells whether it is good."""
+    """It has no key of its own to ask for: the list shows whether it is accepted."""
     portal, url = demo.portals["acme"].portal, demo.servers["acme"].url
     (person,) = (person for person in portal.people.values() if person.is_owner)
     verdict, found = examined(tmp_path, entry(url, portal.open_session(person)))
@@ -152,7 +152,7 @@ def test_a_fetch_that_takes_most_of_the_timeout_is_a_warning() -> None:
 
 
 def test_the_version_is_that_of_the_build(demo: Demo, tmp_path: Path) -> None:
-    """`GET /api/2.0/settings/version/build` tells the portal's version (`docSpace`)."""
+    """`GET /api/2.0/settings/version/build` has the portal's version (`docSpace`)."""
     version = demo.portals["acme"].portal.version
     assert diagnosed(tmp_path, demo.config("acme")).version == version
     result = check(tmp_path, demo.config("acme"), "--format=json")

@@ -25,7 +25,7 @@ def _page() -> ModuleType:
 
 
 def test_the_documentation_has_every_flag() -> None:
-    """docs/flags.md is what `make docs` writes."""
+    """docs/flags.md is what `make generated` writes."""
     page = _page()
     assert page.PAGE.read_text(encoding="utf-8") == page.reference()
 

@@ -197,6 +197,7 @@ class World:
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**32))
+@example(2314477)  # two keys of a group change places
 def test_any_history(seed: int) -> None:
     world = World(seed)
     renderer = Renderer()
@@ -204,6 +205,13 @@ def test_any_history(seed: int) -> None:
         check(renderer, world.snapshots())
         for _ in range(world.random.choice([1, 1, 3])):
             world.change()
+
+
+def test_neighbours_that_change_places() -> None:
+    renderer = Renderer()
+    keys = [key(number) for number in range(10)]
+    check(renderer, shots(up(keys)))
+    check(renderer, shots(up([*keys[:3], keys[4], keys[3], *keys[5:]])))
 
 
 def test_older_snapshot_after_a_newer_one() -> None:

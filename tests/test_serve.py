@@ -214,6 +214,11 @@ def test_address_that_is_not_ours_is_told_in_one_line(tmp_path: Path) -> None:
     assert "no network interface has this address" in ended.stderr
 
 
+def test_another_port_is_named_as_a_person_would_write_it() -> None:
+    hint = listen_hint(OSError(errno.EADDRINUSE, "in use"), ListenAddress.parse(":10180"))
+    assert hint.endswith("choose another port with --web.listen-address=:10181")
+
+
 def test_port_that_needs_rights_has_a_hint() -> None:
     hint = listen_hint(PermissionError(errno.EACCES, "denied"), ListenAddress("::", 80))
     assert hint.startswith("this user may not listen on port 80: ")

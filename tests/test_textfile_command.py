@@ -158,7 +158,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("docspace.txt", "expected a file such as docspace.prom"),
         ("no-folder/docspace.prom", "no-folder: No such file or directory; expected a folder"),
@@ -167,13 +167,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     ],
 )
 def test_an_output_that_cannot_be_is_refused_before_any_request(
-    demo: Demo, tmp_path: Path, name: str, told: str
+    demo: Demo, tmp_path: Path, name: str, message: str
 ) -> None:
     (tmp_path / "folder.prom").mkdir()
     result = textfile(tmp_path, demo.config("acme"), tmp_path / name)
     assert result.returncode == 2
     assert "--output: " in result.stderr
-    assert told in result.stderr
+    assert message in result.stderr
     assert not demo.portals["acme"].portal.requests
 
 

@@ -14,7 +14,7 @@ from exporter.demo.scenario import DemoPortal, build
 from exporter.demo.server import DemoServer
 from exporter.logs import background_log
 
-#: Seconds between two looks at who is disabled; what the demo changes shows soon.
+#: Seconds between two requests for the people who are disabled: changes of the demo show soon.
 _PEOPLE_INTERVAL = 15.0
 
 _GUIDE = """\
@@ -28,7 +28,7 @@ Try:
   curl '{exporter}/probe?target={first}'
   curl -H 'Authorization: Bearer {key}' {url}/api/2.0/keys
 
-Within minutes keys expire, appear and get rotated, and somebody is disabled. Ctrl-C ends it.
+Within minutes keys expire, appear and get rotated, and a person is disabled. Ctrl-C ends it.
 
 """
 

@@ -12,7 +12,8 @@ from exporter.httpserver.listen import ListenAddress
 def listen_hint(error: OSError, address: ListenAddress) -> str:
     """What to do where an address cannot be listened on; "" where the error says it all."""
     if error.errno == errno.EADDRINUSE:
-        other = replace(address, port=address.port + (1 if address.port < 65535 else -1))
+        port = address.port + (1 if address.port < 65535 else -1)
+        other = f":{port}" if address.is_every else str(replace(address, port=port))
         return (
             f"another program listens on port {address.port}, maybe `docspace-exporter demo` or "
             f"another exporter: end it, or choose another port with --web.listen-address={other}"

@@ -70,7 +70,7 @@ def serve(
     ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
     """
     use_one_arena(os.environ)
-    # Many threads that compute must not keep those waiting that read and write.
+    # Threads that compute must not delay those that read and write.
     sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)
@@ -227,7 +227,7 @@ def _front_page(exporter: Exporter, options: argparse.Namespace) -> Handler:
 
     @functools.cache
     def page() -> Handler:
-        # Imported once somebody looks at it: the template engine is a tenth of a start.
+        # Imported at the first request: the template engine is a tenth of the start.
         from exporter.web.page.status import StatusPage
 
         return StatusPage(lambda: exporter.fleet, Clock(), options.web_telemetry_path, HOMEPAGE)

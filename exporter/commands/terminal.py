@@ -59,7 +59,7 @@ def complain(text: str) -> None:
 
 
 def interrupted() -> int:
-    """The exit code of a command that Ctrl-C ended, as shells tell it."""
+    """The exit code of a command that Ctrl-C ended, as shells report it."""
     return 128 + signal.SIGINT
 
 

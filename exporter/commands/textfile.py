@@ -83,18 +83,18 @@ def _repeat(
 ) -> int:
     """Scrape at each interval until a signal ends it, and return that signal.
 
-    A turn that is missed is left out. SIGHUP reloads between two scrapes.
+    A scrape whose time has passed is left out. SIGHUP reloads between two scrapes.
     """
-    turn = time.monotonic()
+    due = time.monotonic()
     while True:
         scraping = in_thread(scrape, "scrape")
         number = signals.ended_before(scraping)
         if number:
             return number
         scraping.result()
-        missed = (time.monotonic() - turn) // interval
-        turn += interval * (missed + 1)
-        while (pause := turn - time.monotonic()) > 0:
+        missed = (time.monotonic() - due) // interval
+        due += interval * (missed + 1)
+        while (pause := due - time.monotonic()) > 0:
             number = signals.wait(pause)
             if number == signal.SIGHUP:
                 number = signals.ended_before(in_thread(partial(_reload, exporter), "reload"))

@@ -13,7 +13,7 @@ _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*", re.ASCII)
 OWN = frozenset(
     {
         *("portal", "key_id", "key_name", "key_postfix", "creator", "creator_status"),
-        *("access", "permissions", "within", "reason", "url", "visibility"),
+        *("access", "permissions", "within", "unused_for", "reason", "url", "visibility"),
         *("version", "revision", "python_version"),
     }
 )

@@ -1,4 +1,4 @@
-"""From the plain values of ``config.yaml`` to `Settings`, with every problem in one run."""
+"""From the plain values of ``config.yaml`` to `Settings`; one run reports every problem."""
 
 import re
 from collections.abc import Mapping

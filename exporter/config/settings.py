@@ -1,6 +1,6 @@
 """Frozen settings. Defaults stand with the type; every value is checked before it gets here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -68,11 +68,11 @@ class Settings:
     """The whole configuration.
 
     ``concurrency`` bounds the fetches under way at once. ``source`` names the file that it was
-    read from, as messages do.
+    read from, as messages do; the same settings from another file are equal.
     """
 
     DEFAULT_CONCURRENCY: ClassVar[int] = 32
 
     portals: tuple[PortalSettings, ...]
     concurrency: int = DEFAULT_CONCURRENCY
-    source: str = ""
+    source: str = field(default="", compare=False)

@@ -1,4 +1,4 @@
-"""Which configuration counts: the file of the flag, ``config.yaml``, or the built-in one."""
+"""Which configuration is in force: the named file, ``config.yaml``, or the built-in one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,12 +18,12 @@ _BUILT_IN_FILE = Path(__file__).with_name("default.yaml")
 
 
 class Source:
-    """The configuration of one process, loaded as often as somebody asks.
+    """The configuration of one process, which may be loaded again and again.
 
     ``given`` is the file that the flag or its variable names. Without it ``config.yaml`` in the
-    working directory counts; where there is none, the built-in configuration does, which takes its
-    one portal from the environment. Once a file was found there is no way back: a file that
-    vanishes is an error, not another configuration.
+    working directory is read; where there is none, the built-in configuration is, which takes its
+    one portal from the environment. Once a file was found, the built-in configuration is not used
+    any more: a file that vanishes is an error.
     """
 
     def __init__(self, given: Path | None, environ: Mapping[str, str]) -> None:

@@ -41,7 +41,7 @@ def positive_duration(value: object) -> float:
 
 
 def timeout(value: object) -> float:
-    """Seconds for a fetch; a longer one would serve nobody who waits for it."""
+    """Seconds for a fetch, an hour at most."""
     return _positive(_duration(value, "1h", 3600.0))
 
 
@@ -51,9 +51,9 @@ def min_interval(value: object) -> float:
 
 
 def people_interval(value: object) -> float:
-    """Seconds between two looks at who was disabled.
+    """Seconds between two requests for the people who are disabled.
 
-    A minute is how soon a failed one is tried again; after a day the news would be too old.
+    A minute, after which a failed request is tried again, to a day.
     """
     seconds = duration(value)
     if not 60 <= seconds <= 86400:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from types import TracebackType
 from typing import Any, Self
 
 from urllib3.connection import HTTPConnection
@@ -98,12 +97,7 @@ class Deadline:
         self._entry = self._alarm.call_in(self.seconds, self._expire)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._lock:  # an expiry that comes now must not end the next request
             self._over = True
         self._alarm.cancel(self._entry)

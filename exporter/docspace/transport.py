@@ -56,7 +56,11 @@ class Transport:
         self._alarm = alarm
         self._tracker = Tracker()
         self._proxies = proxies(settings)
-        self._proxy_problem = _proxy_problem(settings)
+        self._proxy_problem: str | None = None
+        try:
+            proxy_endpoint(settings)
+        except ValueError:
+            self._proxy_problem = "expected an http or https proxy address in the environment"
         self._context: ssl.SSLContext | None = None
         self._session: requests.Session | None = None
         self._prepared: tuple[str, Secret, requests.PreparedRequest] | None = None
@@ -136,7 +140,7 @@ class Transport:
         if self._session is None or context is not self._context:
             self.close()
             self._context = context
-            self._session = _session(self._tracker, context)
+            self._session = _Session(self._tracker, context)
         return self._session
 
 
@@ -183,26 +187,14 @@ class _Session(requests.Session):
     Location apart, to have the next request ready.
     """
 
+    def __init__(self, tracker: Tracker, context: ssl.SSLContext | None) -> None:
+        super().__init__()
+        self.trust_env = False  # no ~/.netrc: it would replace our Authorization header
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(tracker, context))
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Nowhere."""
-
-
-def _session(tracker: Tracker, context: ssl.SSLContext | None) -> requests.Session:
-    session = _Session()
-    session.trust_env = False  # no ~/.netrc: it would replace our Authorization header
-    adapter = _Adapter(tracker, context)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    return session
-
-
-def _proxy_problem(settings: PortalSettings) -> str | None:
-    """What is wrong with the proxy of the environment, or None."""
-    try:
-        proxy_endpoint(settings)
-    except ValueError:
-        return "expected an http or https proxy address in the environment"
-    return None
 
 
 def _connect_seconds(seconds: float) -> float:

@@ -49,9 +49,14 @@ class ListenAddress:
         host, port = listening.getsockname()[:2]
         return cls(host, port)
 
+    @property
+    def is_every(self) -> bool:
+        """Whether it stands for every address of the machine."""
+        return self.host in {"::", "0.0.0.0"}  # noqa: S104, a comparison
+
     def url(self, scheme: str = "http") -> str:
         """Where a browser on this machine finds it."""
-        if self.host in {"::", "0.0.0.0"}:  # noqa: S104, a comparison
+        if self.is_every:
             return f"{scheme}://localhost:{self.port}"
         return f"{scheme}://{self}"
 

@@ -151,12 +151,12 @@ class PortalBlocks:
                 context is before or self._view(key, context) == self._view(key, before)
             ):
                 continue
-            lines = zip(self._lines(key, context), self._lines(last, before), strict=True)
-            for row, (line, former) in enumerate(lines):
-                if bool(line) != bool(former):
-                    return self._new_group(keys, context)
-                if line != former:  # with an id in each, no line is within another
-                    texts[row] = Text(texts[row].lines.replace(former, line, 1))
+            lines, former = self._lines(key, context), self._lines(last, before)
+            if key.id != last.id or [*map(bool, lines)] != [*map(bool, former)]:
+                return self._new_group(keys, context)
+            for row, text in enumerate(texts):
+                if lines[row] != former[row]:  # its id is in it, so it is there once
+                    texts[row] = Text(text.lines.replace(former[row], lines[row], 1))
         return _Group(keys, texts)
 
     def _new_group(self, keys: Sequence[ApiKey], context: _Context) -> _Group:

@@ -15,10 +15,9 @@ from exporter.metrics.catalogue import (
     PORTAL_ROWS,
     ExporterView,
     KeyView,
-    Row,
 )
 from exporter.metrics.exposition import Format
-from exporter.metrics.lines import V
+from exporter.metrics.lines import Row, V
 
 #: The labels that a table's rows share, with those of the configuration, and what a row looks at.
 Subject = tuple[Mapping[str, str], V]

@@ -69,18 +69,8 @@ class Row:
     urgency: Urgency
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """The keys of one urgency on one portal, of which ``rows`` are shown."""
-
-    urgency: Urgency
-    count: int
-    rows: tuple[Row, ...]
-
-    @property
-    def more(self) -> int:
-        """How many keys are left out."""
-        return self.count - len(self.rows)
+#: An urgency on one portal, the number of its keys, and those of them that are shown.
+Group = tuple[Urgency, int, tuple[Row, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +94,7 @@ class Card:
     @property
     def shown(self) -> int:
         """How many keys it lists."""
-        return sum(len(group.rows) for group in self.groups)
+        return sum(len(rows) for _, _, rows in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +193,7 @@ class JudgedPortal:
             if states:
                 rows = tuple(self.row(state) for state in states[: min(keys, LIST_KEYS)])
                 keys -= len(rows)
-                yield Group(urgency, len(states), rows)
+                yield urgency, len(states), rows
 
 
 def date(time: float) -> datetime:

@@ -1,0 +1,1 @@
+"""How a release is built and tried; no part of the package."""
