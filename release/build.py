@@ -8,6 +8,7 @@ distribution, so that what is missing there fails here. It uses the setuptools o
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+
+REPOSITORY = "https://github.com/docspace-exporter/docspace-exporter"
 
 #: Where no commit is known: the earliest time that a zip file can hold.
 EARLIEST = 315532800
@@ -67,10 +70,22 @@ def stage(source: Path, target: Path, epoch: int) -> None:
         (target / "exporter" / "REVISION").write_text(revision, encoding="ascii")
     else:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns(*IGNORED))
+    readme = target / "README.md"
+    readme.write_text(with_absolute_links(readme.read_text(encoding="utf-8")), encoding="utf-8")
     for each in target.rglob("*"):
         is_program = each.is_dir() or each.stat().st_mode & 0o100
         each.chmod(0o755 if is_program else 0o644)
         os.utime(each, (epoch, epoch))
+
+
+def with_absolute_links(markdown: str) -> str:
+    """A text whose links lead from anywhere, as the package index shows it, to the repository."""
+
+    def absolute(match: re.Match[str]) -> str:
+        mark, text, path = match.groups()
+        return f"{mark}[{text}]({REPOSITORY}/{'raw' if mark else 'blob'}/main/{path})"
+
+    return re.sub(r"(!?)\[([^\]]*)\]\((?![a-z]+:|#)([^)\s]+)\)", absolute, markdown)
 
 
 def run_build(what: str, source: Path, folder: Path, epoch: int) -> list[Path]:

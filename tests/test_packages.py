@@ -1,6 +1,7 @@
 """The source distribution and the wheel: what is in them, and that a build can be repeated."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -111,6 +112,13 @@ def shared() -> dict[str, Path]:
     ):
         found |= {f"{place}/{file.name}": file for file in (ROOT / folder).glob(pattern)}
     return found
+
+
+def test_links_of_the_description_lead_from_anywhere(wheel: zipfile.ZipFile) -> None:
+    (metadata,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+    targets = re.findall(r"\]\(([^)\s]+)", wheel.read(metadata).decode())
+    assert len(targets) > 10
+    assert [each for each in targets if not each.startswith(("https://", "http://", "#"))] == []
 
 
 def test_rules_dashboards_and_units_are_installed_below_share(wheel: zipfile.ZipFile) -> None:
