@@ -9,8 +9,8 @@ CPU time counts, since what passes on a clock depends on what else the machine d
 on the machine, too, so the same server is asked one plain question about all keys, and the limit is
 so many times the cost of that. The aim, 500 ms of one core, is printed beside it.
 
-The exit code is 1 where a limit is passed: 20 such questions for one evaluation of all groups,
-3,000 series written.
+The exit code is 1 where a limit is passed: 25 such questions for one evaluation of all groups,
+which is the aim where a question costs 20 ms, and 3,000 series written.
 """
 
 import os
@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RULES = sorted((ROOT / "prometheus" / "rules").glob("*.yml"))
 
 #: Limits of an evaluation of all groups: questions about all keys, series written; and the aim.
-MAXIMUM_QUESTIONS, MAXIMUM_SERIES = 20, 3_000
+MAXIMUM_QUESTIONS, MAXIMUM_SERIES = 25, 3_000
 AIM_SECONDS = 0.5
 
 #: A question that reads one series of every key, and how often it is asked.

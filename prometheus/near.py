@@ -49,31 +49,24 @@ UNKNOWN = f'{INFO}{{creator_status="unknown"}}'
 def records(settings: Settings) -> tuple[Record, ...]:
     """Each is defined before it is used."""
     return (
-        *_portals(settings),
+        _last_read(settings),
         *_near(settings),
         _switched_off(settings),
         _orphaned(settings),
-        _used(),
+        _used(settings),
         _refused(settings),
         _in_use(settings),
         *_alerting(settings),
     )
 
 
-def _portals(settings: Settings) -> tuple[Record, ...]:
-    return (
-        Record(
-            LAST_READ,
-            read(settings),
-            "When a portal was last read, through any exporter. Its labels are those of the portal,"
-            " of the configuration (`labels`) too, but none that tells one exporter from another.",
-        ),
-        Record(
-            UNREAD,
-            f"{LAST_READ} < bool time()",
-            f"1 for a portal that cannot be read now, and was within {settings.bridge.words}; 0 for"
-            " one that is read.",
-        ),
+def _last_read(settings: Settings) -> Record:
+    return Record(
+        LAST_READ,
+        read(settings),
+        f"When a portal was last read, through any exporter, within {settings.bridge.one}. Its labels"
+        " are those of the portal, of the configuration (`labels`) too, but none that tells one"
+        " exporter from another.",
     )
 
 
@@ -152,11 +145,14 @@ def _orphaned(settings: Settings) -> Record:
     )
 
 
-def _used() -> Record:
+def _used(settings: Settings) -> Record:
+    longest = max(settings.expired + settings.in_use, settings.tried)
     return Record(
         USED,
-        f"max by ({ID}) (\n  {LAST_USED} and on ({ID}) ({NEAR} or on ({ID}) {ORPHANED} > 0)\n)",
-        "When a key near an alert was last used. A refused call counts as a use, too.",
+        f"max by ({ID}) (\n  {LAST_USED} > time() - {longest.promql}\n"
+        f"  and on ({ID}) ({NEAR} or on ({ID}) {ORPHANED} > 0)\n)",
+        f"When a key near an alert was last used, in the last {longest.last}. A refused call counts"
+        " as a use, too.",
     )
 
 

@@ -14,7 +14,8 @@ INFO = "docspace_api_key_info"
 OWN = "docspace_exporter_key_info"
 
 LAST_READ = "portal:docspace_up:last_read"
-UNREAD = "portal:docspace_up:unread"
+#: 1 for a portal that cannot be read now, and was within the bridge; 0 for one that is read.
+UNREAD = f"({LAST_READ} < bool time())"
 
 #: The same without a record, for groups that are evaluated at another moment than its own: at the
 #: beginning of an outage the record lags behind, and what is held would be taken for ended.

@@ -26,7 +26,7 @@ How an outage is bridged. A portal that cannot be read has no key series. So wha
 and while its portal cannot be read a record goes on from what it was a minute ago, also where
 Prometheus was away for up to an hour. A series that ends while its portal is read is written as 0
 once: it does not come back in the next outage. After a day without sight of a portal
-(portal:docspace_up:unread) its records end, for an alert would rest on nothing. Whether a portal is
+(portal:docspace_up:last_read) its records end, for an alert would rest on nothing. Whether a portal is
 read and what is said about its keys must come from one evaluation, so records and alerts of keys
 have to stay in one group.
 

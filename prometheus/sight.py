@@ -6,7 +6,6 @@ from prometheus.promql import LAST_READ, UNREAD_NOW, held, one_per_portal
 from prometheus.settings import Settings
 
 OWN_ONLY = "portal:docspace_portal_info:own"
-MOST = "portal:docspace_api_keys:most"
 VANISHED = "portal:docspace_api_keys:vanished"
 KEYS = "max by (portal) (docspace_api_keys)"
 
@@ -46,14 +45,14 @@ def _own(settings: Settings) -> tuple[Record | Alert, ...]:
 
 def _vanished(settings: Settings) -> tuple[Record | Alert, ...]:
     bridge = settings.bridge.range
+    most = one_per_portal(f"max_over_time(docspace_api_keys[{bridge}])")
     return (
-        Record(MOST, one_per_portal(f"max_over_time(docspace_api_keys[{bridge}])")),
         Record(
             VANISHED,
             held(
                 VANISHED,
-                f"{MOST} - on (portal) group_left () {KEYS} >= 3\n"
-                f"and on (portal) {KEYS} < on (portal) 0.5 * {MOST}",
+                f"{most} - on (portal) group_left () {KEYS}\n"
+                f"> on (portal) group_left () {KEYS} >= 3",
                 UNREAD_NOW,
             ),
             f"How many keys fewer a portal has than at some time in the last {settings.bridge.last},"
