@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from hypothesis import settings
 from support import tools
 from support.certificates import Issued, issue
 from support.demo import Demo
+
+# What makes dashboards and rules is in the checkout; the exporter is the one that is installed.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 # Where a shell put the tests into the background they ignore SIGINT, and so would their processes.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
