@@ -350,6 +350,17 @@ def test_a_terminal_of_any_width_holds_every_line(demo: Demo, tmp_path: Path, co
     assert any("備份服務" in line for line in lines)
 
 
+@pytest.mark.parametrize("columns", [70, 80, 93, 100, 119, 120])
+def test_no_terminal_cuts_the_last_column(demo: Demo, tmp_path: Path, columns: int) -> None:
+    """Each expiry is whole, also where names and permissions fold."""
+    add(demo, "soon", 104.5)
+    heading, _, *rows, _ = look(tmp_path, demo.config("acme"), columns).lines
+    assert re.search(r"  (Expires|Expiry date)$", heading.rstrip())
+    expiries = [row.rstrip()[heading.index("Expires") :] for row in rows if row.isascii()]
+    whole = re.compile(r"(never|now|in \d+ \w+s|\d+ \w+s ago)?( +\d{4}-\d\d-\d\d)?")
+    assert [text for text in expiries if not whole.fullmatch(text)] == []
+
+
 def test_a_narrow_terminal_keeps_name_and_expiry(demo: Demo, tmp_path: Path) -> None:
     screen = look(tmp_path, demo.config("acme"), 40)
     assert re.search(r"^billing-export +in 2 days *$", screen.text, re.MULTILINE)
