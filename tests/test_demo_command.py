@@ -145,6 +145,12 @@ def test_demo_needs_no_configuration(tmp_path: Path) -> None:
         assert demo.stop(signal.SIGTERM) == 0
 
 
+def test_the_log_names_the_demo_as_the_source_of_the_configuration(tmp_path: Path) -> None:
+    command = [*COMMAND, "--web.listen-address=127.0.0.1:0"]
+    with Process(command, tmp_path, r"source=demo portals=3") as demo:
+        assert demo.stop(signal.SIGTERM) == 0
+
+
 @pytest.mark.parametrize(
     ("output", "problem"), [(">&-", "it is closed"), (">/dev/full", "No space left on device")]
 )
