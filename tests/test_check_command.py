@@ -140,7 +140,7 @@ def test_a_session_token_is_accepted(demo: Demo, tmp_path: Path) -> None:
 def test_records_that_are_no_keys_are_a_warning() -> None:
     listing = parse_keys(b'{"response": [{"id": "a", "isActive": true}, {}]}')
     found = findings.keys(listing)
-    assert (found.status, found.detail, found.value) == ("warning", "1; 1 record not understood", 1)
+    assert (found.status, found.detail, found.value) == ("warning", "1; 1 record not valid", 1)
 
 
 def test_a_fetch_that_takes_most_of_the_timeout_is_a_warning() -> None:
