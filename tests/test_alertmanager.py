@@ -105,13 +105,13 @@ def test_the_example_is_valid(amtool: Path) -> None:
         ("alertname=DocSpaceKeysCreated severity=info team=payments", "security"),
     ],
 )
-def test_severity_and_team_decide_who_is_told(amtool: Path, labels: str, receiver: str) -> None:
+def test_severity_and_team_decide_the_receiver(amtool: Path, labels: str, receiver: str) -> None:
     command = [amtool, "config", "routes", "test", f"--config.file={EXAMPLE}", *labels.split()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == receiver
 
 
-def test_hygiene_is_told_once_a_week(amtool: Path) -> None:
+def test_hygiene_is_sent_once_a_week(amtool: Path) -> None:
     command = [amtool, "config", "routes", "show", f"--config.file={EXAMPLE}"]
     assert "platform-digest" in subprocess.run(command, capture_output=True, text=True).stdout
     text = EXAMPLE.read_text(encoding="utf-8")

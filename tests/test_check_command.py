@@ -433,7 +433,7 @@ def examined_tls(demo: Demo, folder: Path, server: DemoServer, tls: str) -> Find
         return examined(folder, entry(server.url, key, f", tls: {{{tls}}}"))[1]
 
 
-def test_a_certificate_is_told_with_issuer_and_end(demo: Demo, ca: Issued, tmp_path: Path) -> None:
+def test_a_certificate_is_shown_with_issuer_and_end(demo: Demo, ca: Issued, tmp_path: Path) -> None:
     leaf = issue(tmp_path, "leaf", ca, valid_hours=24 * 60 + 1)
     found = examined_tls(demo, tmp_path, encrypted(demo, leaf), f"ca_file: {ca.cert_file}")
     assert found["tls"]["detail"] == "by corp-ca, ends in 60 days"

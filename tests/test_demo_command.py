@@ -129,7 +129,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
             socket.create_connection(("127.0.0.1", port), timeout=2).close()
 
 
-def test_port_in_use_is_told_and_no_guide_is_shown(tmp_path: Path) -> None:
+def test_port_in_use_is_logged_and_no_guide_is_shown(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         ended = run("demo", f"--web.listen-address={address}", cwd=tmp_path)

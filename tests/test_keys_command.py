@@ -81,7 +81,7 @@ def test_what_is_not_known_is_null(demo: Demo, tmp_path: Path) -> None:
     assert listed["★ launch $1 ✓"]["seconds_left"] is None
 
 
-def test_portals_are_told_with_what_can_be_seen_of_them(demo: Demo, tmp_path: Path) -> None:
+def test_portals_are_listed_with_what_can_be_seen_of_them(demo: Demo, tmp_path: Path) -> None:
     demo.portals["globex"].portal.condition = "unpaid"
     result = keys(tmp_path, demo.config(), "--format=json")
     portals = {portal["portal"]: portal for portal in json.loads(result.stdout)["portals"]}
@@ -199,7 +199,7 @@ def test_a_pipe_gets_each_key_on_one_whole_line(demo: Demo, tmp_path: Path) -> N
     assert result.stderr == ""
 
 
-def test_the_table_tells_times_in_words(demo: Demo, tmp_path: Path) -> None:
+def test_the_table_has_times_in_words(demo: Demo, tmp_path: Path) -> None:
     add(demo, "tomorrow-but-one", 3 * DAY + 60)
     result = keys(tmp_path, demo.config("acme"))
     (line,) = (line for line in result.stdout.splitlines() if "tomorrow-but-one" in line)
@@ -241,7 +241,7 @@ def test_a_closed_pipe_is_no_error(demo: Demo, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
-def test_a_closed_standard_output_is_told(demo: Demo, tmp_path: Path, form: str) -> None:
+def test_a_closed_standard_output_is_reported(demo: Demo, tmp_path: Path, form: str) -> None:
     (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
     command = f"{shlex.quote(sys.executable)} -m exporter keys --format={form} >&-"
     done = subprocess.run(
@@ -260,7 +260,7 @@ def test_a_closed_standard_error_costs_its_messages_only(demo: Demo, tmp_path: P
     assert (done.returncode, done.stdout.startswith("portal,")) == (0, True)
 
 
-def test_a_full_disk_is_told(demo: Demo, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(demo: Demo, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(demo.config(), encoding="utf-8")
     command = [sys.executable, "-m", "exporter", "keys", f"--config.file={file}"]

@@ -47,19 +47,19 @@ def test_level_is_the_least_that_is_logged(level: Level, form: LogFormat) -> Non
 
 @pytest.mark.parametrize("form", FORMATS)
 @given(event=st.text(), told=st.text())
-def test_event_is_one_line_whatever_it_tells(form: LogFormat, event: str, told: str) -> None:
+def test_event_is_one_line_whatever_its_fields(form: LogFormat, event: str, told: str) -> None:
     line = logged(form, event, told=told)
     assert line.endswith("\n")
     assert len(line.splitlines()) == 1
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_terminal_is_safe_from_what_is_told(form: LogFormat) -> None:
+def test_terminal_is_safe_from_what_is_logged(form: LogFormat) -> None:
     assert logged(form, "event", told="\x1b[31m\r\x07\x9b")[:-1].isprintable()
 
 
 @given(event=st.text(), told=st.text())
-def test_json_holds_what_was_told(event: str, told: str) -> None:
+def test_json_holds_what_was_logged(event: str, told: str) -> None:
     line = json.loads(logged("json", event, told=told))
     assert (line["msg"], line["told"]) == (event, told)
 

@@ -947,7 +947,7 @@ def test_last_success_stays_through_an_outage(stage: Stage, demo: DemoServer) ->
 # What is told
 
 
-def test_outage_is_told_when_it_begins_and_when_it_ends(stage: Stage, demo: DemoServer) -> None:
+def test_outage_is_logged_when_it_begins_and_when_it_ends(stage: Stage, demo: DemoServer) -> None:
     portal = stage.portal(demo.url, api_key=key_of(demo))
     for condition in ("ok", "broken", "unpaid", "html", "ok", "ok", "broken", "broken", "ok"):
         demo.portal.condition = condition
@@ -961,7 +961,7 @@ def test_outage_is_told_when_it_begins_and_when_it_ends(stage: Stage, demo: Demo
     assert "down_seconds=45" in stage.log.lines[4]
 
 
-def test_reason_is_told_once_an_outage(stage: Stage, demo: DemoServer) -> None:
+def test_reason_is_logged_once_an_outage(stage: Stage, demo: DemoServer) -> None:
     """Two reasons that take turns are two lines, not one each scrape."""
     portal = stage.portal(demo.url, api_key=key_of(demo))
     for condition in ("broken", "unpaid", "broken", "unpaid", "broken"):
@@ -997,7 +997,7 @@ def test_who_joins_a_scrape_in_a_hurry_is_not_cut_short_with_it(stage: Stage) ->
         assert isinstance(hurried.result().error, Timeout)
 
 
-def test_record_that_cannot_be_understood_is_told_once(stage: Stage) -> None:
+def test_record_that_is_not_valid_is_logged_once(stage: Stage) -> None:
     bad = {"id": "bad\n\tid", "isActive": "yes"}
     good = {"id": "good", "isActive": True}
     sent = [[good, bad], [good, bad], [good, bad, 5], [good], [good, bad]]

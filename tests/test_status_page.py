@@ -205,7 +205,7 @@ def test_page_asks_no_portal(site: Site, running: Demo) -> None:
     assert [portal.portal.requests for portal in running.portals.values()] == before
 
 
-def test_portal_that_is_down_tells_why_and_what_to_do(site: Site) -> None:
+def test_portal_that_is_down_shows_why_and_what_to_do(site: Site) -> None:
     html = site.html()
     assert "Reason <code>connection</code>" in html
     assert "Hint: check the host name and port in <code>url</code>" in html

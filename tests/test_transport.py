@@ -92,7 +92,7 @@ def test_deadline_holds_against_a_server_that(make: Make, script: Script) -> Non
         assert time.monotonic() - before < BOUND
 
 
-def test_a_refusal_whose_body_drips_is_told_by_its_status_in_time(make: Make) -> None:
+def test_an_error_answer_whose_body_drips_is_reported_by_its_status_in_time(make: Make) -> None:
     """The body only explains; a 429 must bring its back-off whatever comes after the headers."""
     with FaultServer(drips(b"HTTP/1.1 429 No\r\n\r\n")) as server:
         before = time.monotonic()
@@ -530,7 +530,7 @@ def test_unusable_proxy_of_the_environment_is_a_failed_connection(
         fetch(make("http://portal.invalid"))
 
 
-def test_proxy_that_speaks_no_tls_is_told_as_tls(make: Make) -> None:
+def test_proxy_that_speaks_no_tls_is_reported_as_tls(make: Make) -> None:
     def script(peer: faults.Peer) -> None:
         peer.sock.recv(1)
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -176,7 +176,7 @@ def test_access(permissions: list[str], access: str) -> None:
     assert only_key(permissions=permissions).access == access
 
 
-def test_permissions_are_sorted_and_told_once() -> None:
+def test_permissions_are_sorted_and_listed_once() -> None:
     permissions = ["rooms:read", "files:read", "rooms:read"]
     assert only_key(permissions=permissions).permissions == ("files:read", "rooms:read")
 
@@ -307,7 +307,7 @@ def test_any_text_as_date_is_a_date_or_costs_its_record(text: str) -> None:
 # Bad records
 
 
-def test_a_list_of_which_nothing_is_understood_is_no_key_list() -> None:
+def test_a_list_of_which_nothing_is_valid_is_no_key_list() -> None:
     """0 keys with `docspace_up 1` would resolve every alert, the day upstream changes a format."""
     with pytest.raises(InvalidResponse, match="none of 2 records is a key that we know: Expected"):
         wire.parse_keys(envelope({"id": 1}, None))
