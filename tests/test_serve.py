@@ -366,8 +366,8 @@ def test_level_error_is_quiet_where_nothing_is_wrong_with_us(tmp_path: Path) -> 
     ) as process:
         eventually(lambda: connects(address), bool)
         process.terminate()
-        _, told = process.communicate(timeout=10)
-    assert (process.returncode, told) == (0, "")
+        _, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stderr) == (0, "")
 
 
 def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path, demo: Demo) -> None:

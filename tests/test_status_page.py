@@ -410,10 +410,10 @@ CONTRASTS = """
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   };
   document.querySelectorAll('details').forEach(d => d.open = true);
-  const told = element => [...element.childNodes]
+  const content = element => [...element.childNodes]
     .some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
   const texts = [...document.body.querySelectorAll('*')]
-    .filter(element => told(element) && !element.closest('title, desc'));
+    .filter(element => content(element) && !element.closest('title, desc'));
   return texts.map(element => [
     element.textContent.slice(0, 40),
     contrast(element, element.closest('svg') ? 'fill' : 'color'),
