@@ -37,7 +37,7 @@ def risks() -> timeseries.Panel:
     }
     colors = dict(zip(names.values(), ("red", "orange", "yellow", "blue", "purple"), strict=True))
     frame = Frame("Keys to clean up", "Active keys; a key may be in several lines.", 12, 9)
-    return course(frame, _counts(names), COUNT, colors)
+    return course(frame, _counts(names), COUNT, colors).axis_soft_max(1)
 
 
 def _counts(names: dict[str, str]) -> list[Query]:

@@ -1,5 +1,7 @@
 """Row 5 of the main dashboard: every key, in whatever state."""
 
+from dataclasses import replace
+
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
@@ -44,13 +46,13 @@ def every_key() -> table.Panel:
     )
     columns: list[Column] = [
         KEY,
-        Text("why", "State", 130, mappings=CONDITIONS, filterable=True),
+        Text("why", "State", 105, mappings=CONDITIONS, filterable=True),
         time_left(rows),
         last_used(rows),
         PORTAL,
         CREATOR,
         ACCESS_LEVEL,
-        PERMISSIONS,
+        replace(PERMISSIONS, width=105),
         duration("age", "Age", rows.named()),
     ]
     return keys_table(frame, columns, ("Age", False))
@@ -75,4 +77,4 @@ def time_left(rows: KeyRows) -> Number:
     """Days without colour: rotated and short-lived keys are here too."""
     left = rows.each(f"({NAMED.expiry} - time()) / {DAY}", promql.NEVER_SECONDS / DAY)
     words = [*between(-1e6, 0, "expired"), *HOURS, *NEVER]
-    return Number("left", "Time left", left, DAYS, 125, PLAIN, words, decimals=1)
+    return Number("left", "Time left", left, DAYS, 110, PLAIN, words, decimals=1)

@@ -13,6 +13,7 @@ from grafana.rows import Rows
 from grafana.style import (
     HOURS,
     NEVER_DATE,
+    NONE,
     NOW,
     QUIET,
     SOME_DAY,
@@ -179,12 +180,16 @@ def _labelled(rows: Rows) -> str:
 
 def state_over_time() -> statetimeline.Panel:
     """The states the key went through."""
-    frame = Frame(
-        "State over time", "Gaps are times without an answer.", 24, 4, "Not listed in this time"
-    )
+    frame = Frame("State over time", "Gaps are times without an answer.", 24, 4)
     colors = {str(value): (NAMES[value], color) for value, _, _, _, color in STATES}
+    colors[f"{promql.UNKNOWN:g}"] = ("not listed", NONE)
     expr = f"{promql.titled(INFO)}\n* on (portal, key_id) group_left () {STATE}"
-    return states(frame, [Query(expr, "{{key}}")], texts(colors))
+    queries = [
+        Query(expr, "{{key}}", "A"),
+        # Without any series Grafana would complain in words of its own.
+        Query(f"vector({promql.UNKNOWN}) unless on () {INFO}", "Not listed", "B"),
+    ]
+    return states(frame, queries, texts(colors))
 
 
 def time_left_over_time() -> timeseries.Panel:
@@ -204,4 +209,4 @@ def use_over_time() -> timeseries.Panel:
         "No use in this time",
     )
     expr = f"clamp_min(time() - max({KEYS.last_used}), 0) / {DAY}"
-    return course(frame, [Query(expr, "since the last use")], DAYS)
+    return course(frame, [Query(expr, "since the last use")], DAYS).axis_soft_max(1)

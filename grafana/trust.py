@@ -59,9 +59,9 @@ OWN_LEFT: Final = (
     f"(clamp_min({OWN_EXPIRY} - time(), 0) or {OWN_KEY} * 0 + {number(NEVER_SECONDS)}) / {DAY}"
 )
 LAST_SUCCESS: Final = promql.portal("docspace_scrape_last_success_timestamp_seconds")
-# Seconds; a portal that never answered has the stand-in.
+# Whole seconds; a portal that never answered has the stand-in.
 SILENCE: Final = (
-    f"(clamp_min(time() - {LAST_SUCCESS}, 0) or {promql.UP} * 0 + {number(NEVER_SECONDS)})"
+    f"(clamp_min(ceil(time() - {LAST_SUCCESS}), 0) or {promql.UP} * 0 + {number(NEVER_SECONDS)})"
 )
 OURS: Final = f"and on (job, instance) docspace_exporter_build_info{{{promql.JOB}}}"
 
@@ -173,7 +173,7 @@ def portal_up() -> statetimeline.Panel:
         9,
     )
     queries = [
-        Query(others, "{{all}} others", "A"),
+        Query(others, "others: {{all}}", "A"),
         Query(f"{course_} and on (portal) {worst}", "{{portal}}", "B"),
         # Without any series Grafana would complain in words of its own.
         Query(f"vector({promql.NOT_SCRAPED}) unless on () {up}", promql.NO_EXPORTER, "C"),
@@ -281,7 +281,7 @@ def cpu() -> timeseries.Panel:
     frame = Frame("Exporter CPU", "Share of one core that each exporter uses.", 8, 8)
     rate = f"rate(process_cpu_seconds_total{{{promql.JOB}}}[$__rate_interval])"
     query = Query(f"{rate} {OURS}", "{{instance}}")
-    return course(frame, [query], "percentunit").interval(LEAST_STEP)
+    return course(frame, [query], "percentunit").interval(LEAST_STEP).axis_soft_max(0.01)
 
 
 def memory() -> timeseries.Panel:

@@ -22,6 +22,7 @@ EMPTY = {
     "Portals that were down: C": "an exporter is scraped",
     "Active keys by time left: L": "portals answer",
     "Failed scrapes by reason: A": "none does",
+    "State over time: B": "the key is listed",
     "Created": "emitted at the end of a range in steps of Grafana's",
     "Expired": "emitted at the end of a range in steps of Grafana's",
 }
