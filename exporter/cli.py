@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
     "check": (flags.CHECK, "examine every portal and say what to do"),
     "keys": (flags.KEYS, "list the API keys, soonest expiry first"),
     "textfile": (flags.TEXTFILE, "write the portals' metrics to a file for node_exporter"),
-    "demo": (flags.DEMO, "run an embedded DocSpace portal and an exporter on it"),
+    "demo": (flags.DEMO, "run three embedded DocSpace portals and an exporter on them"),
 }
 
 #: How flags are spelled; what is spelled otherwise is not repeated, since it may be a secret.

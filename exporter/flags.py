@@ -128,7 +128,7 @@ def _prom_file(text: str) -> Path:
 CONFIG_FILE = Flag(
     "--config.file",
     "the configuration file; without it config.yaml is read, and where there is none "
-    "DOCSPACE_URL and DOCSPACE_API_KEY suffice",
+    "DOCSPACE_URL and DOCSPACE_API_KEY are enough",
     "",
     Path,
 )
@@ -153,7 +153,9 @@ WEB = (
         repeatable=True,
     ),
     Flag("--web.systemd-socket", "listen on the sockets that systemd passes instead"),
-    Flag("--web.config.file", "TLS and users, in the exporter-toolkit's format", "", Path),
+    Flag(
+        "--web.config.file", "file with TLS and users, in the exporter-toolkit's format", "", Path
+    ),
     Flag("--web.telemetry-path", "path of the metrics", "/metrics", _path),
     Flag("--web.external-url", "address under which others reach the exporter", "", portal_url),
     Flag("--web.enable-lifecycle", "allow reloading by POST /-/reload"),
@@ -178,7 +180,7 @@ DEMO = (*WEB, *LOGS)
 #: As above, for commands whose output already reports what went wrong.
 QUIET_LOGS = (replace(LOGS[0], default="error"), LOGS[1])
 
-PORTAL = Flag("--portal", "a portal's name, instead of all; repeatable", "", str, repeatable=True)
+PORTAL = Flag("--portal", "only the portal of this name; repeatable", "", str, repeatable=True)
 
 CHECK = (
     CONFIG_FILE,
@@ -194,18 +196,21 @@ KEYS = (
     PORTAL,
     Flag(
         "--state",
-        "keys in this state only; repeatable",
+        "only keys in this state; repeatable",
         "",
         str,
         choices=("active", "orphaned", "rotated", "disabled", "expired"),
         repeatable=True,
     ),
     Flag(
-        "--expiring-within", "active keys that expire so soon, such as 30d", "", positive_duration
+        "--expiring-within",
+        "only active keys that expire within this time, such as 30d",
+        "",
+        positive_duration,
     ),
     Flag(
         "--sort",
-        "what comes first",
+        "what the keys are sorted by",
         "expiry",
         str,
         choices=("expiry", "name", "portal", "created", "last-used"),
@@ -218,14 +223,21 @@ KEYS = (
         choices=("table", "json", "csv"),
         command="keys",
     ),
-    Flag("--exit-code", "exit with 1 if a key expires within --expiring-within, or else 30d"),
+    Flag("--exit-code", "exit with 1 if a key expires within --expiring-within (without it: 30d)"),
     *QUIET_LOGS,
 )
 
 TEXTFILE = (
     CONFIG_FILE,
-    Flag("--output", "the file, in the directory that node_exporter reads", "", _prom_file),
-    Flag("--interval", "time between two scrapes; else there is one", "", positive_duration),
+    Flag(
+        "--output", "the file to write, in the directory that node_exporter reads", "", _prom_file
+    ),
+    Flag(
+        "--interval",
+        "write again after this time, such as 1m; without it, write once",
+        "",
+        positive_duration,
+    ),
     replace(LOGS[0], default="warn"),
     LOGS[1],
 )

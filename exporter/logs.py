@@ -53,7 +53,7 @@ class BackgroundStream:
     """Writes to a stream in a thread of its own: where it blocks, no scrape waits for it.
 
     ``limit`` pieces of text wait at most. Those that come while they do are dropped and counted,
-    and the count is written once there is room again.
+    and the count is written once the queue has space again.
     """
 
     def __init__(self, stream: TextIO, limit: int = 10_000) -> None:

@@ -17,8 +17,8 @@ def keys_by_state() -> timeseries.Panel:
     """Active, disabled and expired keys on top of each other."""
     frame = Frame(
         "Keys by state",
-        "A dip that ends is a portal that was down for a while. The marks tell of keys created "
-        "(green), expired (red) and vanished from a portal that is up (purple).",
+        "A dip that ends is a portal that was down for a while. The marks show keys created "
+        "(green), expired (red) and gone from a portal that is up (purple).",
         12,
         9,
     )

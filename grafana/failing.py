@@ -73,7 +73,7 @@ def firing_alerts() -> table.Panel:
     rows = f"topk({promql.ROW_LIMIT}, max by ({ALERT_LABELS}, key_name) ({ranks}))"
     last = promql.LAST_FALLING
     # The postfix is no label of alerts. Those on portals have no key, and while a portal cannot be
-    # read nothing tells the postfix of its keys.
+    # read the postfix of its keys is not known.
     postfix = promql.latest(
         "docspace_api_key_info", promql.PORTALS, "portal, key_id", "key_postfix"
     )

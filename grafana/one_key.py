@@ -18,7 +18,7 @@ from grafana.style import (
     QUIET,
     SOME_DAY,
     TEXT_RUNNING_OUT,
-    UNTOLD_DATE,
+    UNKNOWN_TEXT_DATE,
     between,
     texts,
 )
@@ -161,7 +161,7 @@ def description() -> table.Panel:
         CREATOR_STATUS,
         ACCESS_LEVEL,
         PERMISSIONS_AT_LENGTH,
-        Number("created", "Created", _labelled(rows), DATE, 140, mappings=UNTOLD_DATE),
+        Number("created", "Created", _labelled(rows), DATE, 140, mappings=UNKNOWN_TEXT_DATE),
         Number("used", "Last used", used, DATE, 140, mappings=NEVER_USED),
     ]
     return table_of(frame, columns, ("key_id", "url"), ("Key", False))
@@ -203,7 +203,7 @@ def use_over_time() -> timeseries.Panel:
     """A saw: it falls to 0 with each use."""
     frame = Frame(
         "Days since it was used",
-        "Falls to 0 with each call, as far as the scrapes can tell, and climbs between.",
+        "Falls to 0 with each call, as far as the scrapes see them, and climbs between.",
         12,
         8,
         "No use in this time",

@@ -64,8 +64,8 @@ def failing() -> stat.Panel:
     """Keys whose integrations are broken at this moment."""
     return _alarm(
         "Failing now",
-        "Keys that something calls with in vain: tried in the last day and refused since the "
-        "creator is gone, or expired in the last 7 days and used until then.",
+        "Keys whose calls fail: tried in the last day and refused since the creator is gone, or "
+        " expired in the last 7 days and used until then.",
         promql.answered(f"count({one_each(ALL.failing)})"),
         alarm(NOW),
         FAILING,
@@ -89,7 +89,7 @@ def down() -> stat.Panel:
     """Portals of which nothing is known."""
     return _alarm(
         "Portals that do not answer",
-        "Portals whose list of keys could not be fetched or understood. All other numbers leave "
+        "Portals whose list of keys could not be fetched or is not valid. All other numbers leave "
         "out their keys.",
         f"count({promql.UP} == 0)\nor 0 * count({promql.UP})\nor vector({promql.NOT_SCRAPED})",
         alarm(NOW),

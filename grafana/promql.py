@@ -4,7 +4,7 @@ Two replicas may scrape one portal, under `/probe` the instance is the portal's 
 configuration may put further labels on every series. So every expression folds all labels but
 those it names away with `max by` before it counts or joins.
 
-No answer and no data are told apart everywhere. A number or a calm sentence stands only where a
+No answer and no data look different everywhere. A number or a calm sentence stands only where a
 portal was read at that moment; what stands otherwise says whether the portals do not answer or no
 exporter is scraped; and a query that fails leaves the panel empty, with Grafana's mark of an error.
 """
@@ -125,7 +125,7 @@ class Keys:
 
     @property
     def every(self) -> str:
-        """Every key that is listed; the value tells whether it is switched on."""
+        """Every key that is listed; the value is 1 where it is switched on."""
         return self.of("active")
 
     @property
@@ -173,7 +173,7 @@ class Keys:
 
     @property
     def disabled(self) -> str:
-        """Switched off by a person, as far as can be told: not past their expiry."""
+        """Switched off by a person, as far as is known: not past their expiry."""
         return f"({self.every} == 0 unless on {ID} {self.expired})"
 
     @property

@@ -7,7 +7,7 @@ from grafana import promql
 from grafana.promql import Keys, number
 
 # Labels of a key that become columns; `url` leads to the portal's own page.
-TOLD: Final = "creator, creator_status, access, permissions"
+DETAILS: Final = "creator, creator_status, access, permissions"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Rows:
 class KeyRows:
     """The keys with the largest or smallest values.
 
-    `ranked` is a set of `Keys` with the values that rank them; `falling` tells whether the largest
+    `ranked` is a set of `Keys` with the values that rank them; `falling` is whether the largest
     comes first. `calm` is the sentence for portals that were read and have no such key. `why`
     has each of these keys once, with a label of that name in one word. What is known of the creator
     is added to it, as in `refused disabled`, and it becomes a column.
@@ -67,8 +67,8 @@ class KeyRows:
         if self.why:
             row = f'label_join({row}, "why", " ", "why", "creator_status")'
         url = promql.latest("docspace_portal_info", promql.PORTALS, "portal", "url")
-        kept = ", ".join(part for part in ("portal, key_id, key, url", TOLD, extra) if part)
-        # One row a key, also while two replicas tell an old and a new name.
+        kept = ", ".join(part for part in ("portal, key_id, key, url", DETAILS, extra) if part)
+        # One row a key, also while two replicas have an old and a new name.
         return (
             f"topk by (portal, key_id) (1, max by ({kept}) (\n{row}\n"
             f"* on (portal) group_left (url) {url}))"

@@ -107,8 +107,8 @@ BLANK: Final = [
     *between(promql.LAST_RISING / 2, None, " ", NONE),
     *between(None, promql.LAST_FALLING / 2, " ", NONE),
 ]
-UNTOLD_DATE: Final = texts({str(promql.UNKNOWN): ("unknown", QUIET)})
-UNTOLD: Final = texts({str(promql.UNKNOWN): ("-", QUIET)})
+UNKNOWN_TEXT_DATE: Final = texts({str(promql.UNKNOWN): ("unknown", QUIET)})
+UNKNOWN_TEXT: Final = texts({str(promql.UNKNOWN): ("-", QUIET)})
 #: What a single number says where there is none, see `promql.answered`.
 NO_NUMBER: Final = texts(
     {

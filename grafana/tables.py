@@ -31,7 +31,7 @@ from grafana.style import (
     QUIET,
     RUNNING_OUT,
     SOON,
-    UNTOLD,
+    UNKNOWN_TEXT,
     Steps,
     texts,
     thresholds,
@@ -227,7 +227,7 @@ def expires(rows: KeyRows) -> Number:
 
 def time_left(ref: str, title: str, expr: str) -> Number:
     """Days that turn red as they run out."""
-    words = [*HOURS, *NEVER, *UNTOLD]
+    words = [*HOURS, *NEVER, *UNKNOWN_TEXT]
     return Number(ref, title, expr, DAYS, 125, RUNNING_OUT, words, "color-background", 1)
 
 

@@ -32,7 +32,7 @@ from grafana.style import (
     SOME_DAY,
     SOON,
     TEXT_RUNNING_OUT,
-    UNTOLD,
+    UNKNOWN_TEXT,
     Steps,
     alarm,
     between,
@@ -141,7 +141,7 @@ def configuration() -> stat.Panel:
     """Whether the running configuration is the one on disk."""
     frame = Frame(
         "Configuration",
-        "Whether the exporter could read its configuration when it was last told to. After a "
+        "Whether the exporter could read its configuration when it last tried. After a "
         "failure the former configuration stays.",
         4,
         3,
@@ -209,12 +209,12 @@ NOTHING_FAILED: Final = "nothing failed"
 
 
 def portals() -> table.Panel:
-    """One line a portal with all that tells how well it is seen."""
+    """One line a portal with all that shows how well it is seen."""
     rows = Rows(f"bottomk({promql.PORTAL_LIMIT}, {promql.UP})", promql.UP)
     frame = Frame(
         "How well each portal is seen",
         f"Lists at most {promql.PORTAL_LIMIT} portals, those that are down first. A dash stands "
-        "for what the portal or its state does not tell.",
+        "for what is not known of the portal.",
         24,
         9,
     )
@@ -243,19 +243,19 @@ def _labelled(rows: str) -> str:
 
 
 def _portal_numbers(rows: Rows) -> list[Number]:
-    def told(expr: str, otherwise: float = promql.UNKNOWN) -> str:
+    def shown(expr: str, otherwise: float = promql.UNKNOWN) -> str:
         return rows.each(expr, otherwise)
 
     duration = promql.portal("docspace_scrape_duration_seconds")
-    skew = told(promql.portal("docspace_clock_skew_seconds"), NEVER_SECONDS)
-    keys = told(promql.portal("docspace_api_keys"))
-    left = [*HOURS, *NEVER, *UNTOLD]
+    skew = shown(promql.portal("docspace_clock_skew_seconds"), NEVER_SECONDS)
+    keys = shown(promql.portal("docspace_api_keys"))
+    left = [*HOURS, *NEVER, *UNKNOWN_TEXT]
     return [
-        Number("keys", "Keys", keys, COUNT, 75, mappings=UNTOLD, decimals=0),
-        Number("age", "Last answer", told(SILENCE), "s", 110, AGE, NEVER_ANSWERED, decimals=0),
-        Number("duration", "Scrape took", told(duration), "s", 110, mappings=UNTOLD),
+        Number("keys", "Keys", keys, COUNT, 75, mappings=UNKNOWN_TEXT, decimals=0),
+        Number("age", "Last answer", shown(SILENCE), "s", 110, AGE, NEVER_ANSWERED, decimals=0),
+        Number("duration", "Scrape took", shown(duration), "s", 110, mappings=UNKNOWN_TEXT),
         Number(
-            "own", "Own key left", told(OWN_LEFT), DAYS, 120, TEXT_RUNNING_OUT, left, decimals=1
+            "own", "Own key left", shown(OWN_LEFT), DAYS, 120, TEXT_RUNNING_OUT, left, decimals=1
         ),
         Number("skew", "Clock off by", skew, "s", 110, SKEW, NO_SKEW, decimals=1),
     ]

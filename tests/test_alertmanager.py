@@ -1,4 +1,4 @@
-"""The example for Alertmanager: valid, and it tells each receiver what it should hear."""
+"""The example for Alertmanager: valid, and each receiver gets what it should."""
 
 import http.server
 import json
@@ -43,18 +43,18 @@ def alertmanager() -> list[str | Path]:
 
 
 class Receivers:
-    """A server that stands for every receiver; what each path was told."""
+    """A server that stands for every receiver; what each path received."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, str, str]] = []
-        told = self.told
+        self.received: list[tuple[str, str, str]] = []
+        received = self.received
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 for alert in message["alerts"]:
                     labels = alert["labels"]
-                    told.append((self.path, labels["alertname"], labels.get("portal", "-")))
+                    received.append((self.path, labels["alertname"], labels.get("portal", "-")))
                 self.send_response(200)
                 self.end_headers()
 
@@ -105,13 +105,13 @@ def test_the_example_is_valid(amtool: Path) -> None:
         ("alertname=DocSpaceKeysCreated severity=info team=payments", "security"),
     ],
 )
-def test_severity_and_team_decide_who_is_told(amtool: Path, labels: str, receiver: str) -> None:
+def test_severity_and_team_decide_the_receiver(amtool: Path, labels: str, receiver: str) -> None:
     command = [amtool, "config", "routes", "test", f"--config.file={EXAMPLE}", *labels.split()]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == receiver
 
 
-def test_hygiene_is_told_once_a_week(amtool: Path) -> None:
+def test_hygiene_is_sent_once_a_week(amtool: Path) -> None:
     command = [amtool, "config", "routes", "show", f"--config.file={EXAMPLE}"]
     assert "platform-digest" in subprocess.run(command, capture_output=True, text=True).stdout
     text = EXAMPLE.read_text(encoding="utf-8")
@@ -179,4 +179,4 @@ def test_a_portal_that_is_down_silences_what_follows_from_it(
             ("/platform", "DocSpaceKeyRefused", "globex"),
             ("/platform", "DocSpaceKeyExpiring", "globex"),
         }
-        eventually(lambda: set(receivers.told), lambda told: told == heard)
+        eventually(lambda: set(receivers.received), lambda received: received == heard)

@@ -140,7 +140,7 @@ def test_a_session_token_is_accepted(demo: Demo, tmp_path: Path) -> None:
 def test_records_that_are_no_keys_are_a_warning() -> None:
     listing = parse_keys(b'{"response": [{"id": "a", "isActive": true}, {}]}')
     found = findings.keys(listing)
-    assert (found.status, found.detail, found.value) == ("warning", "1; 1 record not understood", 1)
+    assert (found.status, found.detail, found.value) == ("warning", "1; 1 record not valid", 1)
 
 
 def test_a_fetch_that_takes_most_of_the_timeout_is_a_warning() -> None:
@@ -433,7 +433,7 @@ def examined_tls(demo: Demo, folder: Path, server: DemoServer, tls: str) -> Find
         return examined(folder, entry(server.url, key, f", tls: {{{tls}}}"))[1]
 
 
-def test_a_certificate_is_told_with_issuer_and_end(demo: Demo, ca: Issued, tmp_path: Path) -> None:
+def test_a_certificate_is_shown_with_issuer_and_end(demo: Demo, ca: Issued, tmp_path: Path) -> None:
     leaf = issue(tmp_path, "leaf", ca, valid_hours=24 * 60 + 1)
     found = examined_tls(demo, tmp_path, encrypted(demo, leaf), f"ca_file: {ca.cert_file}")
     assert found["tls"]["detail"] == "by corp-ca, ends in 60 days"

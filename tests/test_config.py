@@ -416,7 +416,7 @@ def test_check_shows_a_path_as_what_it_is(tmp_path: Path) -> None:
     assert r"ac\u202eme: cannot be read" in done.stderr
 
 
-def test_check_of_a_wrong_file_exits_with_2_and_tells_all() -> None:
+def test_check_of_a_wrong_file_exits_with_2_and_names_all() -> None:
     done = process.run("--config.check", "--config.file=everything-at-once.yml", cwd=INVALID)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (INVALID / "everything-at-once.txt").read_text()

@@ -89,7 +89,7 @@ def test_file_is_read_again_each_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "expected an API key, found nothing"),
         (b" \n", "expected an API key, found nothing"),
@@ -102,10 +102,10 @@ def test_file_is_read_again_each_time(tmp_path: Path) -> None:
     ],
     ids=range(8),
 )
-def test_unfit_file_is_named_and_not_shown(tmp_path: Path, content: bytes, told: str) -> None:
+def test_unfit_file_is_named_and_not_shown(tmp_path: Path, content: bytes, message: str) -> None:
     with pytest.raises(CredentialUnusable) as caught:
         read_file(tmp_path, content)
-    assert str(caught.value) == f"{tmp_path / 'acme.key'}: {told}"
+    assert str(caught.value) == f"{tmp_path / 'acme.key'}: {message}"
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:

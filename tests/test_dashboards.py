@@ -416,7 +416,7 @@ def test_annotations_are_drawn_on_the_course_of_the_states() -> None:
     assert {titles[i] for mark in marks for i in mark["filter"]["ids"]} == {"Keys by state"}
 
 
-def test_marks_tell_keys_of_one_name_apart_and_name_the_portal_once() -> None:
+def test_marks_separate_keys_of_one_name_and_name_the_portal_once() -> None:
     for mark in dashboards.load(MAIN)["annotations"]["list"]:
         assert mark["titleFormat"] == f"{mark['name']}: {{{{key}}}}"
         assert mark["textFormat"] == "{{portal}}"

@@ -125,13 +125,13 @@ def stage(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     grafana.find()
     folder = tmp_path_factory.mktemp("stage")
 
-    def room(name: str) -> Path:
+    def subfolder(name: str) -> Path:
         (folder / name).mkdir()
         return folder / name
 
     with ExitStack() as running:
         demo = running.enter_context(Demo())
-        exporter = running.enter_context(ExporterProcess(room("exporter"), demo.config()))
+        exporter = running.enter_context(ExporterProcess(subfolder("exporter"), demo.config()))
         down = SyntheticPortal("down", up=False, answered=False)
         key = next(key for key in demo.keys("acme") if key.name == "zapier")
         targets = {
@@ -144,15 +144,15 @@ def stage(prometheus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         scenes = {}
         for name, (addresses, portal, key_id) in targets.items():
             config = f"rule_files: [{RULES}]\n" + scrape_config(addresses, "2s")
-            server = running.enter_context(Prometheus(prometheus, room(name), config))
+            server = running.enter_context(Prometheus(prometheus, subfolder(name), config))
             scenes[name] = Scene(server, portal, key_id)
         for name, (addresses, *_) in targets.items():
             if addresses:
                 look = scenes[name].prometheus
                 eventually(lambda look=look: look.values(ENOUGH), bool, 180.0)
         urls = {name: scene.prometheus.url for name, scene in scenes.items()}
-        server = running.enter_context(Grafana(room("grafana"), urls))
-        window = running.enter_context(browser(room("profile")))
+        server = running.enter_context(Grafana(subfolder("grafana"), urls))
+        window = running.enter_context(browser(subfolder("profile")))
         SHOTS.mkdir(parents=True, exist_ok=True)
         yield Stage(server, window, scenes)
 

@@ -129,7 +129,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path: Path) -> None:
             socket.create_connection(("127.0.0.1", port), timeout=2).close()
 
 
-def test_port_in_use_is_told_and_no_guide_is_shown(tmp_path: Path) -> None:
+def test_port_in_use_is_logged_and_no_guide_is_shown(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         ended = run("demo", f"--web.listen-address={address}", cwd=tmp_path)
@@ -142,6 +142,12 @@ def test_demo_needs_no_configuration(tmp_path: Path) -> None:
     command = [*COMMAND, "--web.listen-address=127.0.0.1:0"]
     env = {"DOCSPACE_URL": "", "DOCSPACE_API_KEY": ""}
     with Process(command, tmp_path, r"docspace-exporter is ready", env) as demo:
+        assert demo.stop(signal.SIGTERM) == 0
+
+
+def test_the_log_names_the_demo_as_the_source_of_the_configuration(tmp_path: Path) -> None:
+    command = [*COMMAND, "--web.listen-address=127.0.0.1:0"]
+    with Process(command, tmp_path, r"source=demo portals=3") as demo:
         assert demo.stop(signal.SIGTERM) == 0
 
 

@@ -75,7 +75,9 @@ def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
     assert {rule.partition("/")[0] for rule in taken if "/" in rule} == partly
 
 
-def test_the_health_check_tells_a_running_exporter_from_none(demo: Demo, tmp_path: Path) -> None:
+def test_the_health_check_separates_a_running_exporter_from_none(
+    demo: Demo, tmp_path: Path
+) -> None:
     """Also where HTTP_PROXY names a proxy that could not know this host."""
     (check,) = arguments("HEALTHCHECK")
     _python, *command = json.loads(check.partition(" CMD ")[2])

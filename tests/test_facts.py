@@ -124,7 +124,7 @@ def test_a_new_credential_starts_from_nothing(scene: Scene) -> None:
 def test_a_list_read_with_another_credential_comes_without_the_facts_of_the_one_before(
     scene: Scene, tmp_path: Path
 ) -> None:
-    """Whoever cannot wait for the facts gets the list at once."""
+    """A caller that cannot wait for the facts gets the list at once."""
     file, early = tmp_path / "key", list[Observation]()
     settings = PortalSettings("acme", scene.server.url, api_key_file=file)
     transport = Transport(settings, TLSContexts(), Clock(), Alarm())

@@ -24,7 +24,7 @@ Fetch = Callable[[float], Observation]
 
 
 class Fetcher:
-    """Fetches as it is told to."""
+    """Fetches as the test says."""
 
     def __init__(self, fetch: Fetch, settings: PortalSettings) -> None:
         self.fetch = lambda seconds, _: replace(fetch(seconds), portal=settings)

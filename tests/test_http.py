@@ -232,7 +232,7 @@ def test_other_methods_are_refused_with_what_is_allowed(url: str, path: str, met
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_browser_is_told_not_to_guess_a_type(url: str, path: str) -> None:
+def test_browser_must_not_guess_a_type(url: str, path: str) -> None:
     assert ask(url, path).headers["x-content-type-options"] == "nosniff"
 
 
@@ -297,7 +297,7 @@ def test_gzip_is_given_where_it_is_accepted(url: str, accepted: str, *, packed: 
     assert b"docspace_up{" in body
 
 
-def test_caches_are_told_what_the_answer_depends_on(url: str) -> None:
+def test_caches_learn_what_the_answer_depends_on(url: str) -> None:
     assert ask(url, "/metrics").headers["vary"] == "Accept, Accept-Encoding"
 
 

@@ -81,7 +81,7 @@ def test_what_is_not_known_is_null(demo: Demo, tmp_path: Path) -> None:
     assert listed["★ launch $1 ✓"]["seconds_left"] is None
 
 
-def test_portals_are_told_with_what_can_be_seen_of_them(demo: Demo, tmp_path: Path) -> None:
+def test_portals_are_listed_with_what_can_be_seen_of_them(demo: Demo, tmp_path: Path) -> None:
     demo.portals["globex"].portal.condition = "unpaid"
     result = keys(tmp_path, demo.config(), "--format=json")
     portals = {portal["portal"]: portal for portal in json.loads(result.stdout)["portals"]}
@@ -199,7 +199,7 @@ def test_a_pipe_gets_each_key_on_one_whole_line(demo: Demo, tmp_path: Path) -> N
     assert result.stderr == ""
 
 
-def test_the_table_tells_times_in_words(demo: Demo, tmp_path: Path) -> None:
+def test_the_table_has_times_in_words(demo: Demo, tmp_path: Path) -> None:
     add(demo, "tomorrow-but-one", 3 * DAY + 60)
     result = keys(tmp_path, demo.config("acme"))
     (line,) = (line for line in result.stdout.splitlines() if "tomorrow-but-one" in line)
@@ -241,7 +241,7 @@ def test_a_closed_pipe_is_no_error(demo: Demo, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
-def test_a_closed_standard_output_is_told(demo: Demo, tmp_path: Path, form: str) -> None:
+def test_a_closed_standard_output_is_reported(demo: Demo, tmp_path: Path, form: str) -> None:
     (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
     command = f"{shlex.quote(sys.executable)} -m exporter keys --format={form} >&-"
     done = subprocess.run(
@@ -260,7 +260,7 @@ def test_a_closed_standard_error_costs_its_messages_only(demo: Demo, tmp_path: P
     assert (done.returncode, done.stdout.startswith("portal,")) == (0, True)
 
 
-def test_a_full_disk_is_told(demo: Demo, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(demo: Demo, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(demo.config(), encoding="utf-8")
     command = [sys.executable, "-m", "exporter", "keys", f"--config.file={file}"]
@@ -348,6 +348,17 @@ def test_a_terminal_of_any_width_holds_every_line(demo: Demo, tmp_path: Path, co
     assert max(map(cell_len, lines)) <= columns
     assert any(line.endswith("never") or "never " in line for line in lines)
     assert any("備份服務" in line for line in lines)
+
+
+@pytest.mark.parametrize("columns", [70, 80, 93, 100, 119, 120])
+def test_no_terminal_cuts_the_last_column(demo: Demo, tmp_path: Path, columns: int) -> None:
+    """Each expiry is whole, also where names and permissions fold."""
+    add(demo, "soon", 104.5)
+    heading, _, *rows, _ = look(tmp_path, demo.config("acme"), columns).lines
+    assert re.search(r"  (Expires|Expiry date)$", heading.rstrip())
+    expiries = [row.rstrip()[heading.index("Expires") :] for row in rows if row.isascii()]
+    whole = re.compile(r"(never|now|in \d+ \w+s|\d+ \w+s ago)?( +\d{4}-\d\d-\d\d)?")
+    assert [text for text in expiries if not whole.fullmatch(text)] == []
 
 
 def test_a_narrow_terminal_keeps_name_and_expiry(demo: Demo, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Imports point one way: each room knows only what it may know, and importing does nothing."""
+"""Imports point one way: each package knows only what it may know, and importing does nothing."""
 
 import ast
 import json
@@ -15,7 +15,7 @@ import exporter
 PACKAGE = Path(exporter.__file__).parent
 EVERYTHING = ("exporter",)
 
-# Room or module: what it may import of the package beside itself. The longest name counts.
+# Package or module: what it may import of the package beside itself. The longest name counts.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter": (),
     "exporter.__main__": ("exporter.cli",),
@@ -87,7 +87,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "exporter.demo": ("exporter.httpserver",),
 }
 
-# Libraries that would let a room do what is another's.
+# Libraries that would let a package do the work of another.
 MUST_NOT_IMPORT: dict[str, set[str]] = {
     "exporter.config": {"requests", "urllib3", "http", "socket", "tornado", "prometheus_client"},
     "exporter.httpserver": {"requests", "urllib3", "prometheus_client", "msgspec", "jinja2"},
@@ -110,12 +110,12 @@ def module_name(file: Path) -> str:
 MODULES = {module_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
 
 
-def within(module: str, room: str) -> bool:
-    return module == room or module.startswith(f"{room}.")
+def within(module: str, owner: str) -> bool:
+    return module == owner or module.startswith(f"{owner}.")
 
 
-def room_of(module: str) -> str:
-    return max((room for room in MAY_IMPORT if within(module, room)), key=len)
+def owner_of(module: str) -> str:
+    return max((owner for owner in MAY_IMPORT if within(module, owner)), key=len)
 
 
 def imports(source: str) -> Iterator[str]:
@@ -131,10 +131,10 @@ def imports(source: str) -> Iterator[str]:
 
 
 def climbs(module: str, imported: str) -> bool:
-    room = room_of(module)
+    owner = owner_of(module)
     if not within(imported, "exporter"):
-        return imported.partition(".")[0] in MUST_NOT_IMPORT.get(room, set())
-    return not any(within(imported, known) for known in (room, *MAY_IMPORT[room]))
+        return imported.partition(".")[0] in MUST_NOT_IMPORT.get(owner, set())
+    return not any(within(imported, known) for known in (owner, *MAY_IMPORT[owner]))
 
 
 @pytest.mark.parametrize("module", MODULES)

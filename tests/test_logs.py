@@ -18,9 +18,9 @@ FORMATS: list[LogFormat] = ["logfmt", "json"]
 LEVELS: list[Level] = ["debug", "info", "warn", "error"]
 
 
-def logged(form: LogFormat, event: str, level: Level = "debug", **told: object) -> str:
+def logged(form: LogFormat, event: str, level: Level = "debug", **fields: object) -> str:
     stream = io.StringIO()
-    make_log(stream, level, form).warning(event, **told)
+    make_log(stream, level, form).warning(event, **fields)
     return stream.getvalue()
 
 
@@ -46,22 +46,22 @@ def test_level_is_the_least_that_is_logged(level: Level, form: LogFormat) -> Non
 
 
 @pytest.mark.parametrize("form", FORMATS)
-@given(event=st.text(), told=st.text())
-def test_event_is_one_line_whatever_it_tells(form: LogFormat, event: str, told: str) -> None:
-    line = logged(form, event, told=told)
+@given(event=st.text(), fields=st.text())
+def test_event_is_one_line_whatever_its_fields(form: LogFormat, event: str, fields: str) -> None:
+    line = logged(form, event, fields=fields)
     assert line.endswith("\n")
     assert len(line.splitlines()) == 1
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_terminal_is_safe_from_what_is_told(form: LogFormat) -> None:
-    assert logged(form, "event", told="\x1b[31m\r\x07\x9b")[:-1].isprintable()
+def test_terminal_is_safe_from_what_is_logged(form: LogFormat) -> None:
+    assert logged(form, "event", fields="\x1b[31m\r\x07\x9b")[:-1].isprintable()
 
 
-@given(event=st.text(), told=st.text())
-def test_json_holds_what_was_told(event: str, told: str) -> None:
-    line = json.loads(logged("json", event, told=told))
-    assert (line["msg"], line["told"]) == (event, told)
+@given(event=st.text(), fields=st.text())
+def test_json_holds_what_was_logged(event: str, fields: str) -> None:
+    line = json.loads(logged("json", event, fields=fields))
+    assert (line["msg"], line["fields"]) == (event, fields)
 
 
 def test_nothing_global_is_configured() -> None:

@@ -120,7 +120,7 @@ def key(name: str, creator: Creator | None) -> ApiKey:
 
 
 def test_names_that_hold_the_key_are_masked() -> None:
-    """A key's name takes 30 characters: room for nearly half of a key."""
+    """A key's name takes 30 characters: nearly half of a key fits."""
     named = key(KEY[:30], Creator("p", KEY[30:]))
     assert mask_keys([named], MASKING) == [key(MASK, Creator("p", MASK))]
 

@@ -164,6 +164,6 @@ def test_any_timeout_gives_a_time_that_is_used_up_before_it(timeout: str) -> Non
     ).map("".join)
     | st.text()
 )
-def test_any_header_is_understood_somehow(header: str) -> None:
+def test_any_header_gets_a_format(header: str) -> None:
     assert exposition(header).content_type.isprintable()
     assert accepts_gzip(header) in {True, False}

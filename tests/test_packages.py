@@ -141,7 +141,7 @@ def test_no_file_of_a_wheel_is_kept_from_other_users(wheel: zipfile.ZipFile) -> 
     assert modes <= {0o644, 0o664}
 
 
-def test_an_old_python_is_told_which_one_is_needed() -> None:
+def test_an_old_python_gets_the_version_that_is_needed() -> None:
     """setup.py runs before an old pip looks at dependencies; here a version is pretended."""
     script = "import sys; sys.version_info = (3, 9, 18); exec(open('setup.py').read())"
     ran = subprocess.run(

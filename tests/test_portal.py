@@ -1,4 +1,4 @@
-"""One portal over time: who shares a request, who waits, what is remembered, what is told."""
+"""One portal over time: who shares a request, who waits, what is remembered, what is logged."""
 
 import io
 import json
@@ -148,14 +148,14 @@ def key_of(server: DemoServer, **traits: object) -> Secret:
 
 
 class FakeFetcher:
-    """Answers what it is told to, when it is told to."""
+    """Answers what the test sets, when the test says."""
 
     def __init__(self, fetch: Callable[[float], Observation]) -> None:
         self.result = fetch
         self.closed = 0
 
     def fetch(self, seconds: float, _: object) -> Observation:
-        """Fetch as it is told to."""
+        """Fetch as the test says."""
         return self.result(seconds)
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ def slow(answer: Observation = EMPTY) -> tuple[FakeFetcher, threading.Event]:
 
 
 def observe_and_log(portal: Portal) -> Observation:
-    """Observe, and wait for the lines in the log: whoever waits for the result is not kept."""
+    """Observe, and wait for the lines in the log, which no caller waits for."""
     seen = observe(portal)
     workers = portal._shared.workers
     deadline = time.monotonic() + 5
@@ -261,10 +261,10 @@ def test_portal_that_said_429_is_left_alone_until_retry_after(
     assert isinstance(observe(portal).error, RateLimited)
     asked = demo.portal.requests[KEYS]
     stage.standing.time += 58
-    told = observe(portal).error
+    error = observe(portal).error
     assert demo.portal.requests[KEYS] == asked
-    assert isinstance(told, RateLimited)
-    assert "left alone for 2 s more" in str(told)
+    assert isinstance(error, RateLimited)
+    assert "left alone for 2 s more" in str(error)
     stage.standing.time += 3
     assert observe(portal).error is None
     assert demo.portal.requests[KEYS] == asked + 1
@@ -665,7 +665,7 @@ def test_everyone_who_waits_shares_an_internal_error(stage: Stage) -> None:
 
     def fault(_: float) -> Observation:
         going_on.wait(5)
-        raise LookupError("a fault of ours")
+        raise LookupError("an internal fault")
 
     portal = stage.portal(fetcher=FakeFetcher(fault))
     with ThreadPoolExecutor(2) as pool:
@@ -944,24 +944,24 @@ def test_last_success_stays_through_an_outage(stage: Stage, demo: DemoServer) ->
     assert (seen.last_success, seen.time, seen.listing) == (succeeded, succeeded + 60, None)
 
 
-# What is told
+# What is logged
 
 
-def test_outage_is_told_when_it_begins_and_when_it_ends(stage: Stage, demo: DemoServer) -> None:
+def test_outage_is_logged_when_it_begins_and_when_it_ends(stage: Stage, demo: DemoServer) -> None:
     portal = stage.portal(demo.url, api_key=key_of(demo))
     for condition in ("ok", "broken", "unpaid", "html", "ok", "ok", "broken", "broken", "ok"):
         demo.portal.condition = condition
         observe_and_log(portal)
         stage.standing.time += 15
-    told = [line.split("msg=")[1].split(" portal=")[0] for line in stage.log.lines]
+    logged = [line.split("msg=")[1].split(" portal=")[0] for line in stage.log.lines]
     down, back = '"portal is down"', '"portal is back"'
     still = '"portal is still down"'
-    assert told == ['"portal answers"', down, still, still, back, down, back]
+    assert logged == ['"portal answers"', down, still, still, back, down, back]
     assert "reason=server_error" in stage.log.lines[1]
     assert "down_seconds=45" in stage.log.lines[4]
 
 
-def test_reason_is_told_once_an_outage(stage: Stage, demo: DemoServer) -> None:
+def test_reason_is_logged_once_an_outage(stage: Stage, demo: DemoServer) -> None:
     """Two reasons that take turns are two lines, not one each scrape."""
     portal = stage.portal(demo.url, api_key=key_of(demo))
     for condition in ("broken", "unpaid", "broken", "unpaid", "broken"):
@@ -991,13 +991,13 @@ def test_who_joins_a_scrape_in_a_hurry_is_not_cut_short_with_it(stage: Stage) ->
     portal.delay = 0.6
     with DemoServer(portal) as server, ThreadPoolExecutor(1) as pool:
         ours = stage.portal(server.url, api_key=Secret(key.secret), clock=Clock())
-        hurried = pool.submit(observe, ours, 0.2)
+        cut_short = pool.submit(observe, ours, 0.2)
         time.sleep(0.1)
         assert observe(ours, 5.0).error is None
-        assert isinstance(hurried.result().error, Timeout)
+        assert isinstance(cut_short.result().error, Timeout)
 
 
-def test_record_that_cannot_be_understood_is_told_once(stage: Stage) -> None:
+def test_record_that_is_not_valid_is_logged_once(stage: Stage) -> None:
     bad = {"id": "bad\n\tid", "isActive": "yes"}
     good = {"id": "good", "isActive": True}
     sent = [[good, bad], [good, bad], [good, bad, 5], [good], [good, bad]]
@@ -1009,11 +1009,11 @@ def test_record_that_cannot_be_understood_is_told_once(stage: Stage) -> None:
 
     with FaultServer(script) as server:
         portal = stage.portal(server.url)
-        told = []
+        logged = []
         for _ in sent:
             observe_and_log(portal)
-            told.append(stage.log.count("not a valid key"))
-    assert told == [1, 1, 2, 2, 3]
+            logged.append(stage.log.count("not a valid key"))
+    assert logged == [1, 1, 2, 2, 3]
     assert all("msg=" in line for line in stage.log.lines)
 
 

@@ -58,7 +58,7 @@ def test_get_does_not_reload(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_a_broken_file_changes_nothing_and_says_why(demo: Demo, tmp_path: Path) -> None:
-    """The reply and the log name the problem; the old portals are served; the metrics tell."""
+    """The reply and the log name the problem; the old portals are served; the metrics say so."""
     with ExporterProcess(tmp_path, demo.config("acme"), LIFECYCLE) as exporter:
         before = exporter.get()
         file = tmp_path / "config.yaml"

@@ -1,4 +1,4 @@
-"""The alerts are valid, tested, worded and told of: rules, unit tests, runbooks and docs agree."""
+"""The alerts are valid, tested and documented: rules, unit tests, runbooks and docs agree."""
 
 import re
 import subprocess
@@ -172,8 +172,8 @@ def test_links_between_pages_lead_somewhere() -> None:
 def test_rendered_texts_have_no_negative_duration_and_no_raw_timestamp() -> None:
     fired = chain.from_iterable(each["exp_alerts"] for each in expectations())
     for annotations in (alert["exp_annotations"] for alert in fired):
-        told = annotations["summary"] + " " + annotations["description"]
-        assert not re.search(r" -\d|\d{6}|\d\.\d|e\+\d|NaN|Inf|<no value>|  ", told), told
+        text = annotations["summary"] + " " + annotations["description"]
+        assert not re.search(r" -\d|\d{6}|\d\.\d|e\+\d|NaN|Inf|<no value>|  ", text), text
 
 
 def test_no_rule_selects_by_the_name_of_a_person() -> None:

@@ -63,14 +63,14 @@ class Scraped:
         self.reprs = repr(settings) + repr(last) + repr(exporter.fleet.portals) + str(last)
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """The error as a person would read it."""
         assert self.error is not None
         return f"{self.error} {self.error!r} {self.error.hint} {self.error.args}"
 
     def clean(self) -> None:
         """Nothing of the markers is anywhere."""
-        assert_clean(self.metrics, self.log, self.reprs, self.told if self.error else "")
+        assert_clean(self.metrics, self.log, self.reprs, self.message if self.error else "")
 
 
 def portal(url: str, **settings: object) -> PortalSettings:
@@ -150,7 +150,7 @@ def test_session_token_that_the_portal_repeats_goes_no_further() -> None:
     with FaultServer(says(refusing("500 Oops", f"bad token {token}!"))) as server:
         scraped = Scraped(portal(server.url, api_key=Secret(token)))
     scraped.clean()
-    assert "bad token ***!" in scraped.told
+    assert "bad token ***!" in scraped.message
 
 
 def test_header_with_a_scheme_that_the_portal_repeats_goes_no_further() -> None:
@@ -169,7 +169,7 @@ def test_headers_that_the_portal_repeats_go_no_further() -> None:
     with FaultServer(script) as server:
         scraped = Scraped(portal(server.url))
     scraped.clean()
-    assert "HTTP 500: GET /api/2.0/keys" in scraped.told
+    assert "HTTP 500: GET /api/2.0/keys" in scraped.message
 
 
 # What goes wrong on the way
@@ -280,7 +280,7 @@ def test_key_file_that_is_unfit_is_not_shown(tmp_path: Path, content: bytes) -> 
         scraped = Scraped(portal(server.url, api_key=None, api_key_file=file))
         assert server.accepted == 0
     scraped.clean()
-    assert str(file) in scraped.told
+    assert str(file) in scraped.message
     assert scraped.error is not None
     assert_clean(whole_traceback(scraped.error))
 
@@ -289,7 +289,7 @@ def test_key_file_that_is_unfit_is_not_shown(tmp_path: Path, content: bytes) -> 
 def test_key_file_that_cannot_be_read_is_named(tmp_path: Path, kind: str) -> None:
     path = tmp_path if kind == "folder" else tmp_path / "missing"
     scraped = Scraped(portal("http://127.0.0.1:1", api_key=None, api_key_file=path))
-    assert scraped.told.startswith(f"{path}: cannot be read: ")
+    assert scraped.message.startswith(f"{path}: cannot be read: ")
 
 
 def test_key_file_that_one_may_not_read_is_named(
@@ -305,7 +305,7 @@ def test_key_file_that_one_may_not_read_is_named(
     monkeypatch.setattr(credential, "_at_once", refuse)
     scraped = Scraped(portal("http://127.0.0.1:1", api_key=None, api_key_file=path))
     scraped.clean()
-    assert f"{path}: cannot be read: Permission denied" in scraped.told
+    assert f"{path}: cannot be read: Permission denied" in scraped.message
 
 
 # Internal errors

@@ -193,7 +193,7 @@ def test_without_a_host_it_listens_on_both_families(tmp_path: Path) -> None:
             socket.create_connection((host, port), timeout=5).close()
 
 
-def test_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
+def test_port_in_use_is_logged_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -207,7 +207,7 @@ def test_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
     assert f"--web.listen-address=127.0.0.1:{port + 1 if port < 65535 else port - 1}" in line
 
 
-def test_address_that_is_not_ours_is_told_in_one_line(tmp_path: Path) -> None:
+def test_address_of_no_interface_is_logged_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
     ended = run("--web.listen-address=192.0.2.1:10180", cwd=tmp_path)
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1)
@@ -241,7 +241,7 @@ def test_second_address_in_use_ends_the_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [("--version",), ("serve", "--version")])
-def test_version_is_told(tmp_path: Path, flags: tuple[str, ...]) -> None:
+def test_version_is_printed(tmp_path: Path, flags: tuple[str, ...]) -> None:
     ended = run(*flags, cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert re.fullmatch(rf"docspace-exporter {re.escape(VERSION)} \(revision \S+\)\n", ended.stdout)
@@ -255,7 +255,7 @@ def test_check_of_a_good_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [(), ("--config.check",)], ids=["start", "check"])
-def test_bad_configuration_is_told_and_ends_it(tmp_path: Path, flags: tuple[str, ...]) -> None:
+def test_bad_configuration_is_reported_and_ends_it(tmp_path: Path, flags: tuple[str, ...]) -> None:
     (tmp_path / "config.yaml").write_text("portals: [{name: acme, url: nonsense, key: x}]\n")
     ended = run(*flags, cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -264,7 +264,7 @@ def test_bad_configuration_is_told_and_ends_it(tmp_path: Path, flags: tuple[str,
     assert all(line.startswith("config.yaml: portals[0].") for line in lines)
 
 
-def test_missing_configuration_is_told(tmp_path: Path) -> None:
+def test_missing_configuration_is_reported(tmp_path: Path) -> None:
     ended = run("--config.file=gone.yaml", cwd=tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert ended.stderr.startswith("gone.yaml: cannot be read: ")
@@ -274,7 +274,7 @@ def test_missing_configuration_is_told(tmp_path: Path) -> None:
     "flags",
     [("--nonsense",), ("--web.listen-address=nonsense",), ("--log.level=loud",), ("nonsense",)],
 )
-def test_bad_flag_is_told_and_ends_it(tmp_path: Path, flags: tuple[str, ...]) -> None:
+def test_bad_flag_is_reported_and_ends_it(tmp_path: Path, flags: tuple[str, ...]) -> None:
     ended = run(*flags, cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "docspace-exporter" in ended.stderr
@@ -366,8 +366,8 @@ def test_level_error_is_quiet_where_nothing_is_wrong_with_us(tmp_path: Path) -> 
     ) as process:
         eventually(lambda: connects(address), bool)
         process.terminate()
-        _, told = process.communicate(timeout=10)
-    assert (process.returncode, told) == (0, "")
+        _, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stderr) == (0, "")
 
 
 def test_clients_that_say_nothing_keep_nobody_out(tmp_path: Path, demo: Demo) -> None:
@@ -430,7 +430,7 @@ def test_config_check_makes_one_tls_context_for_portals_that_trust_alike(
     assert made == [TLSSettings()]
 
 
-def test_a_port_in_use_is_told_in_plain_words(tmp_path: Path, demo: Demo) -> None:
+def test_a_port_in_use_has_a_hint_in_plain_words(tmp_path: Path, demo: Demo) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         (tmp_path / "config.yaml").write_text(demo.config("acme"))

@@ -105,7 +105,7 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients have a fraction of a second instead of ten."""
     monkeypatch.setattr(clients, "CLIENT_SECONDS", 0.4)
 
@@ -308,7 +308,7 @@ def test_places_of_one_address_may_be_fewer() -> None:
 # Deadlines: each is absolute, whatever the client sends meanwhile
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_deadlines")
 @pytest.mark.parametrize(
     "first", [b"", b"G", GET[:-2] + b"X: ", GET], ids=["nothing", "byte", "head", "idle"]
 )
@@ -322,7 +322,7 @@ def test_client_that_never_ends_its_request_is_closed(start: Start, first: bytes
         eventually(lambda: drip(sock, drop), bool, 10)
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_deadlines")
 def test_client_that_drips_a_body_is_closed(start: Start) -> None:
     running = start()
     with running.connect() as sock:
@@ -330,7 +330,7 @@ def test_client_that_drips_a_body_is_closed(start: Start) -> None:
         eventually(lambda: drip(sock), bool, 10)
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_deadlines")
 @pytest.mark.parametrize("first", [b"", b"\x16", b"\x16\x03\x01\x02\x00"])
 def test_client_that_never_ends_its_handshake_is_closed(
     start: Start, tmp_path: Path, first: bytes
@@ -342,7 +342,7 @@ def test_client_that_never_ends_its_handshake_is_closed(
         eventually(lambda: is_closed(sock), bool, 10)
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_deadlines")
 @pytest.mark.parametrize("tls", [False, True])
 def test_client_that_does_not_take_its_answer_is_closed(
     start: Start, tmp_path: Path, *, tls: bool
@@ -360,7 +360,7 @@ def test_client_that_does_not_take_its_answer_is_closed(
         assert running.server._threads._held.total() == 0
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_deadlines")
 def test_clock_that_jumps_back_a_day_keeps_no_idle_client(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,7 +205,7 @@ def test_page_asks_no_portal(site: Site, running: Demo) -> None:
     assert [portal.portal.requests for portal in running.portals.values()] == before
 
 
-def test_portal_that_is_down_tells_why_and_what_to_do(site: Site) -> None:
+def test_portal_that_is_down_shows_why_and_what_to_do(site: Site) -> None:
     html = site.html()
     assert "Reason <code>connection</code>" in html
     assert "Hint: check the host name and port in <code>url</code>" in html
@@ -410,10 +410,10 @@ CONTRASTS = """
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   };
   document.querySelectorAll('details').forEach(d => d.open = true);
-  const told = element => [...element.childNodes]
+  const content = element => [...element.childNodes]
     .some(node => node.nodeType === Node.TEXT_NODE && node.data.trim());
   const texts = [...document.body.querySelectorAll('*')]
-    .filter(element => told(element) && !element.closest('title, desc'));
+    .filter(element => content(element) && !element.closest('title, desc'));
   return texts.map(element => [
     element.textContent.slice(0, 40),
     contrast(element, element.closest('svg') ? 'fill' : 'color'),

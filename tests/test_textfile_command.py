@@ -74,7 +74,7 @@ def test_it_holds_no_timestamps(demo: Demo, tmp_path: Path, output: Path) -> Non
             assert len(line.rpartition("}")[2].split()) == 1
 
 
-def test_a_portal_that_fails_is_0_in_the_file_and_told_in_the_log(
+def test_a_portal_that_fails_is_0_in_the_file_and_named_in_the_log(
     demo: Demo, tmp_path: Path, output: Path
 ) -> None:
     demo.portals["globex"].portal.condition = "unpaid"

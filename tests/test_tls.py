@@ -97,15 +97,15 @@ def test_certificate_of_another_host_is_refused(
 ) -> None:
     elsewhere = issue(tmp_path, "elsewhere", authority, host="127.0.0.2")
     with FaultServer(SPEAKS, elsewhere.context()) as server:
-        told = status_error(make(server.url, ca_file=authority.cert_file))
-    assert told.startswith("certificate verify failed: IP address mismatch")
+        message = status_error(make(server.url, ca_file=authority.cert_file))
+    assert message.startswith("certificate verify failed: IP address mismatch")
 
 
 def test_expired_certificate_is_refused(make: Make, tmp_path: Path, authority: Issued) -> None:
     expired = issue(tmp_path, "expired", authority, valid_hours=-1)
     with FaultServer(SPEAKS, expired.context()) as server:
-        told = status_error(make(server.url, ca_file=authority.cert_file))
-    assert told == "certificate verify failed: certificate has expired"
+        message = status_error(make(server.url, ca_file=authority.cert_file))
+    assert message == "certificate verify failed: certificate has expired"
 
 
 def test_skipping_the_check_trusts_anyone_without_a_word_on_stderr(
@@ -179,16 +179,16 @@ def test_missing_client_certificate_is_in_the_tree(
 
 
 def test_missing_file_is_named(make: Make, tmp_path: Path) -> None:
-    told = status_error(make("https://127.0.0.1:1", ca_file=tmp_path / "gone.pem"))
-    assert told == f"{tmp_path / 'gone.pem'}: cannot be read: No such file or directory"
+    message = status_error(make("https://127.0.0.1:1", ca_file=tmp_path / "gone.pem"))
+    assert message == f"{tmp_path / 'gone.pem'}: cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize("content", ["", "not PEM", "\0\0", "-----BEGIN CERTIFICATE-----\n"])
 def test_ca_file_without_certificates_is_named(make: Make, tmp_path: Path, content: str) -> None:
     file = tmp_path / "ca.pem"
     file.write_text(content)
-    told = status_error(make("https://127.0.0.1:1", ca_file=file))
-    assert told == f"{file}: expected certificates in PEM form"
+    message = status_error(make("https://127.0.0.1:1", ca_file=file))
+    assert message == f"{file}: expected certificates in PEM form"
 
 
 def test_folder_in_place_of_a_ca_file_is_named(make: Make, tmp_path: Path) -> None:

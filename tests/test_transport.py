@@ -74,7 +74,7 @@ HANGING = {
     "reads and answers nothing": faults.never_answers,
     "drips the status line": drips(b"", b"H"),
     "drips a header": drips(f"{OK}X-Slow: ".encode()),
-    "drips a body of a told length": drips(f"{OK}Content-Length: 100000\r\n\r\n".encode()),
+    "drips a body of a declared length": drips(f"{OK}Content-Length: 100000\r\n\r\n".encode()),
     "drips a body that ends with the connection": drips(f"{OK}\r\n".encode()),
     "drips chunks": drips(f"{OK}Transfer-Encoding: chunked\r\n\r\n".encode(), b"1\r\nx\r\n"),
     "drips a trailer": drips(f"{OK}Transfer-Encoding: chunked\r\n\r\n0\r\nX: ".encode()),
@@ -92,7 +92,7 @@ def test_deadline_holds_against_a_server_that(make: Make, script: Script) -> Non
         assert time.monotonic() - before < BOUND
 
 
-def test_a_refusal_whose_body_drips_is_told_by_its_status_in_time(make: Make) -> None:
+def test_an_error_answer_whose_body_drips_is_reported_by_its_status_in_time(make: Make) -> None:
     """The body only explains; a 429 must bring its back-off whatever comes after the headers."""
     with FaultServer(drips(b"HTTP/1.1 429 No\r\n\r\n")) as server:
         before = time.monotonic()
@@ -165,7 +165,7 @@ BROKEN = {
         says(f"{OK}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode()),
         ConnectionFailed,
     ),
-    "tells two lengths": (
+    "declares two lengths": (
         says(f"{OK}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc".encode()),
         ConnectionFailed,
     ),
@@ -248,7 +248,7 @@ def chunked_bomb(bomb: bytes) -> Script:
 
 BOMB = faults.gzip_bomb(1024 * MIB)
 BOMBS = {
-    "of a told length": says(answer(BOMB, "200 OK", "Content-Encoding: gzip")),
+    "of a declared length": says(answer(BOMB, "200 OK", "Content-Encoding: gzip")),
     "in chunks": chunked_bomb(BOMB),
     "within a bomb": says(
         answer(zlib.compress(BOMB, 9, 31), "200 OK", "Content-Encoding: gzip, gzip")
@@ -258,8 +258,8 @@ HIDDEN_BOMBS = {
     "with a redirect": says(
         answer(BOMB, "302 Found", "Content-Encoding: gzip", "Location: http://portal.invalid/")
     ),
-    "with a refusal": says(answer(BOMB, "500 No", "Content-Encoding: gzip")),
-    "with a refusal in chunks": pours(
+    "with an error status": says(answer(BOMB, "500 No", "Content-Encoding: gzip")),
+    "with an error status in chunks": pours(
         lambda: faults.chunked([BOMB], "Content-Encoding: gzip", status="401 No")
     ),
 }
@@ -288,7 +288,7 @@ def test_gzip_bomb_of_a_gibibyte_is_refused_in_little_memory(make: Make, script:
 
 @pytest.mark.parametrize("script", HIDDEN_BOMBS.values(), ids=list(HIDDEN_BOMBS))
 def test_gzip_bomb_does_not_come_in(make: Make, script: Script) -> None:
-    """What explains a refusal is cut at 64 KiB."""
+    """What explains an error is cut at 64 KiB."""
     with FaultServer(script) as server:
         transport = make(server.url)
         assert peak_mib(lambda: fetch(transport)) < 16
@@ -530,7 +530,7 @@ def test_unusable_proxy_of_the_environment_is_a_failed_connection(
         fetch(make("http://portal.invalid"))
 
 
-def test_proxy_that_speaks_no_tls_is_told_as_tls(make: Make) -> None:
+def test_proxy_that_speaks_no_tls_is_reported_as_tls(make: Make) -> None:
     def script(peer: faults.Peer) -> None:
         peer.sock.recv(1)
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")

@@ -185,7 +185,7 @@ def test_flood_of_wrong_passwords_takes_no_more_places(flooded: Flooded) -> None
 def test_newcomer_from_another_address_is_next_after_a_flood(
     flooded: Flooded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever floods may hold two places, and their turns come one after the other."""
+    """A client that floods may hold two places, and they are served one after the other."""
     guard, counted, clients = flooded
     monkeypatch.setattr(guard, "_proven", {})
     mine = clients.submit(guard.accepts, basic("alice", PASSWORD), NEWCOMER)

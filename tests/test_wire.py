@@ -176,7 +176,7 @@ def test_access(permissions: list[str], access: str) -> None:
     assert only_key(permissions=permissions).access == access
 
 
-def test_permissions_are_sorted_and_told_once() -> None:
+def test_permissions_are_sorted_and_listed_once() -> None:
     permissions = ["rooms:read", "files:read", "rooms:read"]
     assert only_key(permissions=permissions).permissions == ("files:read", "rooms:read")
 
@@ -307,7 +307,7 @@ def test_any_text_as_date_is_a_date_or_costs_its_record(text: str) -> None:
 # Bad records
 
 
-def test_a_list_of_which_nothing_is_understood_is_no_key_list() -> None:
+def test_a_list_of_which_nothing_is_valid_is_no_key_list() -> None:
     """0 keys with `docspace_up 1` would resolve every alert, the day upstream changes a format."""
     with pytest.raises(InvalidResponse, match="none of 2 records is a key that we know: Expected"):
         wire.parse_keys(envelope({"id": 1}, None))
@@ -318,7 +318,7 @@ def test_an_empty_list_is_a_key_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record", "where", "told"),
+    ("record", "where", "message"),
     [
         (None, "record 1", "Expected `object`, got `null`"),
         ("text", "record 1", "Expected `object`, got `str`"),
@@ -346,8 +346,8 @@ def test_an_empty_list_is_a_key_list() -> None:
         ),
     ],
 )
-def test_bad_record_is_placed_and_explained(record: Any, where: str, told: str) -> None:
-    assert problem(record) == Malformed(where, told)
+def test_bad_record_is_placed_and_explained(record: Any, where: str, message: str) -> None:
+    assert problem(record) == Malformed(where, message)
 
 
 def test_doubled_id_is_one_key() -> None:
@@ -372,7 +372,7 @@ def test_message_of_a_bad_record_is_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (b"", "expected the JSON envelope, got an empty body"),
         (b"  \n", "expected the JSON envelope, got an empty body"),
@@ -393,10 +393,10 @@ def test_message_of_a_bad_record_is_short() -> None:
     ],
     ids=range(16),
 )
-def test_what_is_not_the_envelope(body: bytes, told: str) -> None:
+def test_what_is_not_the_envelope(body: bytes, message: str) -> None:
     with pytest.raises(InvalidResponse) as caught:
         wire.parse_keys(body)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("number", [b"9" * 5000, b"1e999", b"-1e-999", b"NaN", b"-Infinity"])
@@ -545,7 +545,7 @@ def build(version: Any) -> bytes:
 
 @pytest.mark.parametrize("version", ["3.7.2", "3.7.2.1234", "3.8.0-rc.1", "10.0"])
 def test_version_is_the_field_docspace(version: str) -> None:
-    """`GET /api/2.0/settings/version/build` tells the portal's version (`docSpace`)."""
+    """`GET /api/2.0/settings/version/build` gives the portal's version (`docSpace`)."""
     assert wire.parse_version(build(version)) == version
 
 
@@ -585,8 +585,8 @@ def test_error_message_without_the_stack() -> None:
 
 
 def test_error_message_is_cut() -> None:
-    told = wire.parse_error_message(json.dumps({"error": {"message": "x" * 999}}).encode())
-    assert told == "x" * 200
+    message = wire.parse_error_message(json.dumps({"error": {"message": "x" * 999}}).encode())
+    assert message == "x" * 200
 
 
 @pytest.mark.parametrize(
@@ -601,5 +601,5 @@ def test_no_error_message(body: bytes) -> None:
 
 @given(st.binary() | JSON.map(lambda value: json.dumps({"error": {"message": value}}).encode()))
 def test_error_message_of_anything_is_one_short_line(body: bytes) -> None:
-    told = wire.parse_error_message(body)
-    assert told is None or (len(told) <= 200 and "\n" not in told)
+    message = wire.parse_error_message(body)
+    assert message is None or (len(message) <= 200 and "\n" not in message)

@@ -107,7 +107,7 @@ def keys(listing: KeyList) -> Finding:
     """The finding on the key list."""
     count, malformed = len(listing.keys), listing.malformed_count
     if malformed:
-        left_out = f"{plural(malformed, 'record')} not understood"
+        left_out = f"{plural(malformed, 'record')} not valid"
         step = f"{left_out} and left out: is there a newer release of the exporter?"
         return Finding("keys", "warning", f"{count:,}; {left_out}", count, step)
     return Finding("keys", "ok", f"{count:,}", count)

@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _settings(portals: Sequence[DemoPortal], urls: Sequence[str]) -> Settings:
     return Settings(
+        source="demo",
         portals=tuple(
             PortalSettings(
                 name=portal.name,
@@ -55,7 +56,7 @@ def _settings(portals: Sequence[DemoPortal], urls: Sequence[str]) -> Settings:
                 people_interval=_PEOPLE_INTERVAL,
             )
             for portal, url in zip(portals, urls, strict=True)
-        )
+        ),
     )
 
 

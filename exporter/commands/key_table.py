@@ -24,9 +24,13 @@ class Column:
     value: Callable[[Listed], Text]
     folds: int = 0
 
+    def longest(self, keys: Sequence[Listed]) -> int:
+        """The terminal columns that show it for these keys without folding."""
+        return max(len(self.heading), *(cell_len(self.value(key).plain) for key in keys))
+
     def needs(self, keys: Sequence[Listed]) -> int:
         """The fewest terminal columns that show it for these keys."""
-        longest = max(cell_len(self.value(key).plain) for key in keys)
+        longest = self.longest(keys)
         return max(len(self.heading), min(longest, self.folds or longest))
 
 
@@ -101,7 +105,7 @@ def parts(keys: Sequence[Listed], *, several_portals: bool) -> Iterator[Renderab
         column: column.needs(keys) for column in COLUMNS if several_portals or column is not PORTAL
     }
     fitting = _fitting(needs)
-    yield _table(keys, fitting)
+    yield _table(keys, _widths(keys, fitting))
     gone = [column.heading.lower() for column in needs if column not in fitting]
     note = f"; too narrow for {', '.join(gone)}" if gone else ""
     yield Text(f"{plural(len(keys), 'key')}{note}", "dim")
@@ -117,10 +121,24 @@ def _fitting(needs: Mapping[Column, int]) -> dict[Column, int]:
     return fitting
 
 
+def _widths(keys: Sequence[Listed], needs: Mapping[Column, int]) -> dict[Column, int]:
+    """The width of each column: what it needs, and of the rest of the terminal what saves folds.
+
+    rich would share the width out itself, but then cuts the last column where others fold.
+    """
+    widths = dict(needs)
+    spare = width() - sum(need + GAP for need in needs.values()) + GAP
+    for column, need in needs.items():
+        more = min(max(spare, 0), column.longest(keys) - need)
+        widths[column] += more
+        spare -= more
+    return widths
+
+
 def _table(keys: Sequence[Listed], columns: Mapping[Column, int]) -> Table:
     table = grid()
-    for column, need in columns.items():
-        table.add_column(column.heading, min_width=need, no_wrap=not column.folds, overflow="fold")
+    for column, wide in columns.items():
+        table.add_column(column.heading, width=wide, no_wrap=not column.folds, overflow="fold")
     for key in keys:
         relied_on = key.state.condition in {"active", "orphaned"}
         table.add_row(*(column.value(key) for column in columns), style="" if relied_on else "dim")

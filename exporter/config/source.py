@@ -54,9 +54,9 @@ def _may_be_there(file: Path) -> bool:
 
 
 def _ways_out() -> str:
-    """What to do where neither a file nor the variables are there."""
+    """What to do where there is no file, and the variables are missing or not valid."""
     return (
-        f"there is no {USUAL_FILE} in {Path.cwd()}, so the {BUILT_IN} is used: set DOCSPACE_URL "
-        f"and DOCSPACE_API_KEY in the environment, or write a {USUAL_FILE}, or name a file by "
-        "--config.file"
+        f"there is no {USUAL_FILE} in {Path.cwd()}, so the {BUILT_IN} is used, in which `url` "
+        "is DOCSPACE_URL and `api_key` is DOCSPACE_API_KEY: set both in the environment, or "
+        f"write a {USUAL_FILE}, or name a file by --config.file"
     )

@@ -135,7 +135,7 @@ class PortalApp:
         return self._refuse(request, caller, now) or route(request, caller)
 
     def _refuse(self, request: Request, caller: Caller, now: float) -> Response | None:
-        """Return the refusal of a caller that the portal knows, whatever is asked for."""
+        """Return the error answer to a caller that the portal knows, whatever is asked for."""
         portal = self._portal
         if portal.condition == "ip_blocked" and not caller.person.is_owner:
             return IP_BLOCKED

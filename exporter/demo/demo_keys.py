@@ -18,8 +18,8 @@ class KeySpec:
     A key with a `life` was created that many whole days before it expires, which is `expires_in`
     seconds after it is put in place (negative: it has expired already). A key without a `life`
     never expires and is `age` seconds old. `used` is how many seconds ago it was last used, None
-    for never; with `blank_use` the server stores its minimum date for never. `label` tells keys
-    of one name apart; `postfix` sets the key's last characters.
+    for never; with `blank_use` the server stores its minimum date for never. `label` separates keys
+    of one name; `postfix` sets the key's last characters.
     """
 
     name: str

@@ -238,7 +238,7 @@ def parse_version(body: bytes) -> str:
 
 
 def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | None:
-    """Read ``error.message`` of a refusal, at most 200 characters of one line, or None.
+    """Read ``error.message`` of an error answer, at most 200 characters of one line, or None.
 
     ``mask`` hides secrets in it before it is cut: half a secret would not be found any more.
     The stack beside it is never looked at.

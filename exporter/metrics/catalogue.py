@@ -105,7 +105,7 @@ def _build_info(view: ExporterView) -> Iterator[Sample]:
 PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_up",
-        "Whether this scrape fetched and understood the portal's key list.",
+        "Whether this scrape fetched a valid key list from the portal.",
         seen(lambda it: it.error is None),
     ),
     Row(
@@ -115,12 +115,12 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     ),
     Row(
         "docspace_api_keys_active",
-        "API keys switched on and not past their expiry; the portal refuses those orphaned.",
+        "API keys switched on and not expired, including orphaned ones that the portal refuses.",
         count(lambda it: it.active),
     ),
     Row(
         "docspace_api_keys_expiring",
-        "Active API keys that expire within the window; a wider window includes the narrower.",
+        "Active API keys that expire within the window; a wider window includes the narrower ones.",
         _expiring,
         ("within",),
     ),
@@ -172,7 +172,7 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     ),
     Row(
         "docspace_api_keys_malformed",
-        "Records of the key list that could not be understood and are in no other metric.",
+        "Records of the key list that are not valid and are in no other metric.",
         seen(_malformed),
     ),
     Row(
@@ -196,7 +196,7 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     ),
     Row(
         "docspace_scrape_last_success_timestamp_seconds",
-        "When the key list was last fetched and understood.",
+        "When a valid key list was last fetched.",
         seen(lambda it: it.last_success),
     ),
     Row(
@@ -222,14 +222,14 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
 KEY_ROWS: tuple[Row[KeyView], ...] = (
     Row(
         "docspace_api_key_info",
-        "An API key: last characters, creator and what became of them, access and permissions.",
+        "An API key: its last characters, creator, creator's status, access and permissions.",
         _key_info,
         ("key_postfix", "creator", "creator_status", "access", "permissions"),
         "info",
     ),
     Row(
         "docspace_api_key_active",
-        "Whether the portal has the API key switched on; up to 10 minutes past expiry it may be.",
+        "Whether the portal lists the API key as active; it may for 10 minutes past the expiry.",
         one(lambda view: view.key.is_active),
     ),
     Row(
