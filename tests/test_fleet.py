@@ -120,6 +120,13 @@ def test_observations_come_in_the_order_asked_for(yard: Yard) -> None:
     assert names == ["5", "4", "3", "2", "1", "0"]
 
 
+def test_answers_are_passed_on_while_a_portal_asked_before_them_is_waited_for(yard: Yard) -> None:
+    fleet = yard.fleet(8, yard.hangs, yard.answers, yard.answers)
+    passed_on: list[str] = []
+    fleet.observe(fleet.portals, 0.3, lambda seen: passed_on.append(seen.portal.name))
+    assert (sorted(passed_on[:2]), passed_on[2:]) == (["1", "2"], ["0"])
+
+
 def test_no_more_portals_at_once_than_threads(yard: Yard) -> None:
     up, _ = timed(yard.fleet(3, *[yard.answers] * 20), 5)
     assert (all(up), yard.most) == (True, 3)
