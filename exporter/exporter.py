@@ -161,7 +161,7 @@ class Exporter:
 
     def _begin(self, portals: Iterable[Portal]) -> None:
         for portal in portals:
-            portal.begin()
+            portal.begin(waits=False)
 
     def close(self) -> None:
         """Close the connections to all portals, and end the threads that have nothing to do."""

@@ -145,6 +145,15 @@ def test_healthy_portals_behind_hanging_ones_in_every_thread_answer_on_the_next_
         assert took < 1.5
 
 
+def test_fetches_that_no_scrape_began_keep_no_thread_from_those_behind_them(yard: Yard) -> None:
+    """As at the start, where every portal is asked once; each may hang for its whole timeout."""
+    fleet = yard.fleet(2, yard.hangs, yard.hangs, yard.answers, yard.answers)
+    for portal in fleet.portals:
+        portal.begin(waits=False)
+    timed(fleet, 0.5)
+    assert timed(fleet, 0.5)[0] == [False, False, True, True]
+
+
 def test_portals_that_hang_take_no_turns_at_starving_the_others(yard: Yard) -> None:
     """One that found no thread is not a quick one: it waits like any that is unknown."""
     fleet = yard.fleet(2, *[yard.hangs] * 4, yard.answers, yard.answers)

@@ -100,17 +100,21 @@ class Portal:
                 self.last = replace(self.last, portal=settings)
         self._release(old)
 
-    def begin(self) -> Fetch:
+    def begin(self, *, waits: bool = True) -> Fetch:
         """Start a fetch, or join one, and count as waiting for it until `finish`.
 
-        Without a call of `finish` the fetch goes on to its own end, whichever scrape leaves.
+        Without ``waits`` nobody counts: it goes on to its own end, but where scrapes wait for it
+        and all leave, other portals get its thread.
         """
         with self._lock:
             joined = self._joined()
             if joined is not None:
-                self._shared.coalesced()
+                if waits:
+                    joined.waiting += 1
+                    self._shared.coalesced()
                 return joined
             fetch, lines = self._new()
+            fetch.waiting += waits
         self._write(lines)
         if not fetch.result.done():
             self._submit(fetch)
@@ -134,7 +138,6 @@ class Portal:
     def _joined(self) -> Fetch | None:
         """The fetch of another scrape that serves this one as well, if there is one."""
         if self._fetch is not None:
-            self._fetch.waiting += 1
             return self._fetch
         age = self._clock.monotonic() - self._last_at
         if self.last is None or age >= self.settings.min_interval:
