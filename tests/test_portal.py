@@ -715,7 +715,7 @@ def test_new_settings_count_from_the_next_fetch_on(stage: Stage, demo: DemoServe
 
 
 def test_what_is_withheld_from_now_on_is_withheld_from_the_last_observation(stage: Stage) -> None:
-    """The status page shows that one, and scrapes within min_interval get it again."""
+    """The status page shows that one until the next fetch ends."""
     portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), min_interval=60.0)
     observe(portal)
     new = replace(portal.settings, withhold=frozenset({"creator"}))

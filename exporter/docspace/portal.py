@@ -98,6 +98,7 @@ class Portal:
             self.settings = settings
             if self.last is not None:  # new labels, and what is withheld now, hold at once
                 self.last = replace(self.last, portal=settings)
+            self._last_at = float("-inf")  # that answered other settings: ask at the next call
         self._release(old)
 
     def begin(self, *, waits: bool = True) -> Fetch:
