@@ -735,6 +735,23 @@ def test_a_fetch_under_way_has_the_settings_that_hold_when_it_ends(stage: Stage)
     assert portal.finish(fetch, time.monotonic() + 10).portal is new
 
 
+@pytest.mark.parametrize("ends_first", [True, False])
+def test_an_answer_to_other_settings_serves_no_later_scrape(
+    stage: Stage, *, ends_first: bool
+) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), min_interval=60.0)
+    fetch = portal.begin()
+    if ends_first:
+        going_on.set()
+        fetch.result.result(10)
+    portal.reconfigure(replace(portal.settings, timeout=50.0))
+    going_on.set()
+    fetch.result.result(10)
+    observe(portal)
+    assert stage.coalesced == 0
+
+
 def test_a_fetch_keeps_the_timeout_that_it_began_with(stage: Stage) -> None:
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.3)

@@ -41,6 +41,8 @@ from exporter.docspace.workers import Workers
 
 #: Threads of one portal that may hang at once, given up.
 _MAX_HANGING = 2
+#: When an answer to other settings came: however young it is, the next call asks.
+_NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Portal:
             self.settings = settings
             if self.last is not None:  # new labels, and what is withheld now, hold at once
                 self.last = replace(self.last, portal=settings)
-            self._last_at = float("-inf")  # that answered other settings: ask at the next call
+            self._last_at = _NEVER
         self._release(old)
 
     def begin(self, *, waits: bool = True) -> Fetch:
@@ -216,6 +218,8 @@ class Portal:
             hung = isinstance(observation.error, Timeout)
             self.priority = hung, fetch.started if hung else observation.duration
         recorded, lines = self._record(observation)
+        if fetch.settings is not self.settings:
+            self._last_at = _NEVER
         fetch.result.set_result(recorded)
         return lines
 
