@@ -126,7 +126,8 @@ class Exporter:
 
         A portal that keeps its name and address keeps its counters and its back-off too, and with
         unchanged settings its connections. The portals that are new or have other settings are
-        asked at once, as by `ask_first`. Raises ConfigError; then everything goes on as before.
+        asked at once, as by `ask_first`; where a fetch is under way, the next scrape asks. Raises
+        ConfigError; then everything goes on as before.
         """
         with self._reloading:
             try:
@@ -161,7 +162,7 @@ class Exporter:
 
     def _begin(self, portals: Iterable[Portal]) -> None:
         for portal in portals:
-            portal.begin()
+            portal.begin(waits=False)
 
     def close(self) -> None:
         """Close the connections to all portals, and end the threads that have nothing to do."""

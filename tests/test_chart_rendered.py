@@ -334,6 +334,29 @@ def test_labels_of_the_user_never_change_which_pods_are_chosen() -> None:
     assert found["app.kubernetes.io/part-of"] == "platform"
 
 
+def test_names_that_look_like_numbers_stay_text() -> None:
+    own = ('namespaceOverride="123"', 'existingSecret="456"', 'imagePullSecrets=["789"]')
+    text = chart.render(sets=(f"config={ONE}", *own, "serviceMonitor.enabled=true"))
+    assert {each["metadata"]["namespace"] for each in chart.resources(text)} == {"123"}
+    assert one(text, "ServiceMonitor")["spec"]["namespaceSelector"]["matchNames"] == ["123"]
+    pod = one(text, "Deployment")["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "789"}]
+    assert [each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each] == ["456"]
+
+
+def test_a_name_with_a_dot_makes_one_that_a_service_may_have() -> None:
+    text = chart.render(sets=(*MINIMAL, 'nameOverride="my.keys"'))
+    assert one(text, "Service")["metadata"]["name"] == "docspace-exporter-my-keys"
+
+
+def test_an_annotation_of_the_user_replaces_the_charts_own() -> None:
+    name = "kubectl.kubernetes.io/default-container"
+    text = chart.render(sets=(*MINIMAL, f"podAnnotations={json.dumps({name: 'other'})}"))
+    assert text.count(f"{name}:") == 1
+    annotations = one(text, "Deployment")["spec"]["template"]["metadata"]["annotations"]
+    assert annotations[name] == "other"
+
+
 # Network policy
 
 

@@ -120,6 +120,13 @@ def test_observations_come_in_the_order_asked_for(yard: Yard) -> None:
     assert names == ["5", "4", "3", "2", "1", "0"]
 
 
+def test_answers_are_passed_on_while_a_portal_asked_before_them_is_waited_for(yard: Yard) -> None:
+    fleet = yard.fleet(8, yard.hangs, yard.answers, yard.answers)
+    passed_on: list[str] = []
+    fleet.observe(fleet.portals, 0.3, lambda seen: passed_on.append(seen.portal.name))
+    assert (sorted(passed_on[:2]), passed_on[2:]) == (["1", "2"], ["0"])
+
+
 def test_no_more_portals_at_once_than_threads(yard: Yard) -> None:
     up, _ = timed(yard.fleet(3, *[yard.answers] * 20), 5)
     assert (all(up), yard.most) == (True, 3)
@@ -136,6 +143,15 @@ def test_healthy_portals_behind_hanging_ones_in_every_thread_answer_on_the_next_
         up, took = timed(fleet, 0.5)
         assert up == [False, False, True, True]
         assert took < 1.5
+
+
+def test_fetches_that_no_scrape_began_keep_no_thread_from_those_behind_them(yard: Yard) -> None:
+    """As at the start, where every portal is asked once; each may hang for its whole timeout."""
+    fleet = yard.fleet(2, yard.hangs, yard.hangs, yard.answers, yard.answers)
+    for portal in fleet.portals:
+        portal.begin(waits=False)
+    timed(fleet, 0.5)
+    assert timed(fleet, 0.5)[0] == [False, False, True, True]
 
 
 def test_portals_that_hang_take_no_turns_at_starving_the_others(yard: Yard) -> None:

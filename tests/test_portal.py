@@ -715,7 +715,7 @@ def test_new_settings_count_from_the_next_fetch_on(stage: Stage, demo: DemoServe
 
 
 def test_what_is_withheld_from_now_on_is_withheld_from_the_last_observation(stage: Stage) -> None:
-    """The status page shows that one, and scrapes within min_interval get it again."""
+    """The status page shows that one until the next fetch ends."""
     portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), min_interval=60.0)
     observe(portal)
     new = replace(portal.settings, withhold=frozenset({"creator"}))
@@ -733,6 +733,23 @@ def test_a_fetch_under_way_has_the_settings_that_hold_when_it_ends(stage: Stage)
     portal.reconfigure(new)
     going_on.set()
     assert portal.finish(fetch, time.monotonic() + 10).portal is new
+
+
+@pytest.mark.parametrize("ends_first", [True, False])
+def test_an_answer_to_other_settings_serves_no_later_scrape(
+    stage: Stage, *, ends_first: bool
+) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), min_interval=60.0)
+    fetch = portal.begin()
+    if ends_first:
+        going_on.set()
+        fetch.result.result(10)
+    portal.reconfigure(replace(portal.settings, timeout=50.0))
+    going_on.set()
+    fetch.result.result(10)
+    observe(portal)
+    assert stage.coalesced == 0
 
 
 def test_a_fetch_keeps_the_timeout_that_it_began_with(stage: Stage) -> None:

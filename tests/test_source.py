@@ -198,10 +198,11 @@ def test_a_first_fetch_under_way_is_not_shown_as_a_portal_down(folder: Path) -> 
 
 
 def test_a_reload_asks_a_portal_whose_settings_changed(folder: Path, demo: Demo) -> None:
-    text = demo.config("acme")
+    """However young its last answer is: that was to other settings."""
+    text = "scrape: {min_interval: 1h}\n" + demo.config("acme")
     with ExporterProcess(folder, re.sub("sk-[0-9a-f]+", "sk-0", text)) as exporter:
         exporter.wait_for('msg="portal is down"')
-        (folder / "config.yaml").write_text("scrape: {min_interval: 0s}\n" + text)
+        (folder / "config.yaml").write_text(text)
         exporter.send(signal.SIGHUP)
         exporter.wait_for('msg="portal is back" portal=acme|msg="portal answers" portal=acme')
 

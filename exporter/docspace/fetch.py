@@ -108,7 +108,7 @@ class Fetch:
     fetcher: Fetcher
     began: float = 0.0
     started: float | None = None
-    waiting: int = 1
+    waiting: int = 0
     job: Job | None = None
     early: Observation | None = None
     result: "Future[Observation]" = field(default_factory=Future)

@@ -1,9 +1,13 @@
 """All configured portals, fetched side by side."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from operator import attrgetter
 
 from exporter.clock import Clock
+from exporter.docspace.fetch import Fetch
 from exporter.docspace.observation import Observation
 from exporter.docspace.portal import Portal
 
@@ -33,12 +37,21 @@ class Fleet:
         """Observe portals side by side within so many seconds, in the order given.
 
         Where there are more portals than threads, those that hung last time come last.
-        ``each`` gets every observation, one after the other, while more are waited for.
+        ``each`` gets every observation as soon as it is there, while others are waited for.
         """
         deadline = self._clock.monotonic() + seconds
         fetches = {portal: portal.begin() for portal in sorted(portals, key=attrgetter("priority"))}
         observed: dict[Portal, Observation] = {}
-        for portal, fetch in fetches.items():
-            observed[portal] = portal.finish(fetch, deadline)
+        for portal in _as_they_end(fetches, deadline - self._clock.monotonic()):
+            observed[portal] = portal.finish(fetches[portal], deadline)
             each(observed[portal])
         return [observed[portal] for portal in portals]
+
+
+def _as_they_end(fetches: Mapping[Portal, Fetch], seconds: float) -> Iterator[Portal]:
+    """Each portal when its fetch is over; after so many seconds those whose fetches are not."""
+    waiting = {fetch.result: portal for portal, fetch in fetches.items()}
+    with contextlib.suppress(TimeoutError):
+        for result in as_completed(tuple(waiting), min(seconds, threading.TIMEOUT_MAX)):
+            yield waiting.pop(result)
+    yield from waiting.values()

@@ -41,6 +41,8 @@ from exporter.docspace.workers import Workers
 
 #: Threads of one portal that may hang at once, given up.
 _MAX_HANGING = 2
+#: When an answer to other settings came: however young it is, the next call asks.
+_NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +100,24 @@ class Portal:
             self.settings = settings
             if self.last is not None:  # new labels, and what is withheld now, hold at once
                 self.last = replace(self.last, portal=settings)
+            self._last_at = _NEVER
         self._release(old)
 
-    def begin(self) -> Fetch:
+    def begin(self, *, waits: bool = True) -> Fetch:
         """Start a fetch, or join one, and count as waiting for it until `finish`.
 
-        Without a call of `finish` the fetch goes on to its own end, whichever scrape leaves.
+        Without ``waits`` nobody counts: it goes on to its own end, but where scrapes wait for it
+        and all leave, other portals get its thread.
         """
         with self._lock:
             joined = self._joined()
             if joined is not None:
-                self._shared.coalesced()
+                if waits:
+                    joined.waiting += 1
+                    self._shared.coalesced()
                 return joined
             fetch, lines = self._new()
+            fetch.waiting += waits
         self._write(lines)
         if not fetch.result.done():
             self._submit(fetch)
@@ -134,7 +141,6 @@ class Portal:
     def _joined(self) -> Fetch | None:
         """The fetch of another scrape that serves this one as well, if there is one."""
         if self._fetch is not None:
-            self._fetch.waiting += 1
             return self._fetch
         age = self._clock.monotonic() - self._last_at
         if self.last is None or age >= self.settings.min_interval:
@@ -212,6 +218,8 @@ class Portal:
             hung = isinstance(observation.error, Timeout)
             self.priority = hung, fetch.started if hung else observation.duration
         recorded, lines = self._record(observation)
+        if fetch.settings is not self.settings:
+            self._last_at = _NEVER
         fetch.result.set_result(recorded)
         return lines
 

@@ -56,9 +56,8 @@ class ListenAddress:
 
     def url(self, scheme: str = "http") -> str:
         """Where a browser on this machine finds it."""
-        if self.is_every:
-            return f"{scheme}://localhost:{self.port}"
-        return f"{scheme}://{self}"
+        place = f"localhost:{self.port}" if self.is_every else self
+        return f"{scheme}://{place}"
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

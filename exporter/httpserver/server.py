@@ -222,8 +222,7 @@ class Server:
         now = self._loop.time()
         if now >= self._quiet_until.get(event, now):
             self._quiet_until[event] = now + 60
-            times = self._events.pop(event)
-            self._log.warning(event, times=times, limit=self._clients.limit)
+            self._log.warning(event, times=self._events.pop(event), limit=self._clients.limit)
 
 
 class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageDelegate):
@@ -270,11 +269,9 @@ class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageD
         if connection.stream.closed():  # the client has gone
             return
         self._clients.begin(self._client, "answering", body)
-        if len(body) <= _SMALL:
-            connection.write_headers(line, headers, body)
-        else:
-            # Joined, head and body would be copied.
-            connection.write_headers(line, headers)
+        small = len(body) <= _SMALL
+        connection.write_headers(line, headers, body if small else None)
+        if not small:  # joined, head and body would be copied
             connection.write(body)
         connection.finish()
         if self._clients.bound_unsent():

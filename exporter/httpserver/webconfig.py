@@ -110,9 +110,7 @@ def _tls(section: Section, folder: Path) -> TLSServerSettings | None:
         section.problem("client_ca_file", _CLIENT_CA)
     lowest = section.take("min_version", partial(_one_of, _MIN_VERSION), ssl.TLSVersion.TLSv1_2)
     section.close()
-    if cert is None or key is None:
-        return None
-    return TLSServerSettings(cert, key, client_ca, verify, lowest)
+    return TLSServerSettings(cert, key, client_ca, verify, lowest) if cert and key else None
 
 
 def _users(section: Section) -> Mapping[str, Secret]:
@@ -129,9 +127,7 @@ def _users(section: Section) -> Mapping[str, Secret]:
 
 
 def _bcrypt(value: object) -> Secret | None:
-    if not isinstance(value, str) or not _BCRYPT.fullmatch(value):
-        return None
-    return Secret(value)
+    return Secret(value) if isinstance(value, str) and _BCRYPT.fullmatch(value) else None
 
 
 def _http2(value: object) -> None:

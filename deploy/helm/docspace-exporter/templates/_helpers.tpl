@@ -2,13 +2,16 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The release's name, or release and chart where the first does not hold the second. */}}
+{{/*
+The release's name, or release and chart where the first does not hold the second. A Service's name has no dots, a
+release's may.
+*/}}
 {{- define "docspace-exporter.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
 {{- else -}}
 {{- $name := include "docspace-exporter.name" . -}}
-{{- contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) | trunc 63 | trimSuffix "-" -}}
+{{- contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) | replace "." "-" | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -35,10 +38,11 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 
 {{/*
 Metadata of a resource: dict of root, and where they differ from the defaults suffix, namespace, labels, annotations.
+toYaml quotes names that look like numbers.
 */}}
 {{- define "docspace-exporter.metadata" -}}
-name: {{ include "docspace-exporter.fullname" .root }}{{ .suffix }}
-namespace: {{ default (include "docspace-exporter.namespace" .root) .namespace }}
+name: {{ printf "%s%s" (include "docspace-exporter.fullname" .root) (default "" .suffix) | toYaml }}
+namespace: {{ default (include "docspace-exporter.namespace" .root) .namespace | toYaml }}
 labels:
   {{- $labels := include "docspace-exporter.labels" .root | fromYaml }}
   {{- toYaml (mergeOverwrite $labels (deepCopy (default dict .labels))) | nindent 2 }}
