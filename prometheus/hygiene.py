@@ -59,8 +59,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
                 "key cannot work, because its creator was disabled or removed",
                 "keys cannot work, because their creators were disabled or removed",
             ),
-            f"Not used in the last {settings.tried.last}, so nothing seems to miss them. Whoever"
-            " holds a copy can use it again once its creator is enabled. Delete them; where"
+            f"Not used in the last {settings.tried.last}, so nothing seems to miss them. Anybody"
+            " with a copy can use it again once its creator is enabled. Delete them; where"
             " something needs one now and then, create a key under a service account first.",
             listed("creator gone"),
             comment="Those that something goes on trying alert one by one, as DocSpaceKeyRefused.",
@@ -79,8 +79,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             "never_expiring:count",
             _count("never_expiring"),
             _counted("key never expires", "keys never expire"),
-            "Whoever gets hold of such a key can use it until somebody notices. Replace it by one"
-            " that lives at most 365 days.",
+            "Anybody who gets hold of such a key can use it until somebody notices. Replace it by"
+            " one that lives at most 365 days.",
             listed("active without expiry"),
         ),
         Kind(

@@ -34,7 +34,7 @@ ORPHANED = "portal_key:docspace_api_key_orphaned:known_at"
 USED = "portal_key:docspace_api_key_last_used:near"
 IN_USE = "portal_key:docspace_api_key_expiry:in_use"
 
-#: Keys that alert. Their value is what the message tells of them: last use, or expiry.
+#: Keys that alert. Their value is what the message says of them: last use, or expiry.
 REFUSED = "portal_key:docspace_api_key_last_used:refused"
 EXPIRED = "portal_key:docspace_api_key_expiry:expired"
 EXPIRING_CRITICAL = "portal_key:docspace_api_key_expiry:expiring_critical"
@@ -65,8 +65,8 @@ def _last_read(settings: Settings) -> Record:
         LAST_READ,
         read(settings),
         f"When a portal was last read, through any exporter, within {settings.bridge.one}. Its labels"
-        " are those of the portal, of the configuration (`labels`) too, but none that tells one"
-        " exporter from another.",
+        " are those of the portal, of the configuration (`labels`) too, but none that"
+        " differs between exporters.",
     )
 
 
@@ -120,8 +120,8 @@ def _switched_off(settings: Settings) -> Record:
         f"({before} and on ({ID}) {NEAR} unless on ({ID}) {window})\nor\n"
         f"0 * ({before})",
         "When a key was last seen switched off in the last 3 days before its expiry by the clock of"
-        " the portal; 0 once where it was switched on again or deleted. Past the expiry nothing"
-        " tells a key that a person had switched off from one that ran out. The last 10 minutes do"
+        " the portal; 0 once where it was switched on again or deleted. Past the expiry a key"
+        " that a person had switched off looks like one that ran out. The last 10 minutes do"
         " not count: the clock may have moved since, and the portal switched the key off itself.",
     )
 
@@ -140,7 +140,7 @@ def _orphaned(settings: Settings) -> Record:
         f"({before}) * on (portal) group_left () {UNREAD}",
         "Keys that the portal refuses because of their creator: when that was last known; 0 once"
         " where it is over. An exporter that was just started does not know yet who is disabled, so"
-        " an unknown state changes nothing for a day. docspace_api_key_info tells the same as"
+        " an unknown state changes nothing for a day. docspace_api_key_info says the same as"
         " docspace_api_key_orphaned, and to select by its creator_status reads few series.",
     )
 
