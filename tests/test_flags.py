@@ -1,10 +1,10 @@
 """Flags: where a value comes from, what is refused, and that the documentation has them all."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from support import tools
 from support.process import ExporterProcess, run
 
 from exporter.cli import COMMANDS, main
@@ -16,12 +16,7 @@ BY_NAME = {flag.name: flag for flag in SERVE}
 
 
 def _page() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("flags_page", ROOT / "docs" / "flags.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tools.module(ROOT / "docs" / "flags.py")
 
 
 def test_the_documentation_has_every_flag() -> None:

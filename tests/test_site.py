@@ -1,6 +1,5 @@
 """The documentation: the site builds, its links lead somewhere, and GitHub shows the same."""
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 from mkdocs.exceptions import PluginError
 from pymdownx.slugs import slugify
+from support import tools
 
 ROOT = Path(__file__).resolve().parents[1]
 MARKDOWN = sorted(
@@ -32,12 +32,7 @@ _LOADING_LINKS = {"stylesheet", "icon", "preconnect", "preload", "prefetch", "dn
 
 
 def _hooks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("site_links", ROOT / "docs" / "links.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tools.module(ROOT / "docs" / "links.py")
 
 
 @dataclass

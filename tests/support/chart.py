@@ -4,16 +4,15 @@
 `deploy/kubernetes`.
 """
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 import yaml
 
+from support import tools
 from support.tools import ROOT
 
 CHART: Final = ROOT / "deploy" / "helm" / "docspace-exporter"
@@ -33,12 +32,10 @@ Resource = Mapping[str, Any]
 
 def needs(path: Path) -> Path:
     """A program or folder that `make chart-test` provides; without it a skip or a failure."""
-    if path.exists():
-        return path
-    message = f"{path.relative_to(ROOT)} is missing: run `make chart-test`"
-    if os.environ.get(REQUIRED):
-        pytest.fail(message)
-    pytest.skip(message)
+    if not path.exists():
+        message = f"{path.relative_to(ROOT)} is missing: run `make chart-test`"
+        tools.unavailable(message, REQUIRED)
+    return path
 
 
 def helm(*arguments: str | Path, chart: Path = CHART) -> str:

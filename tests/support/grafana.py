@@ -15,8 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import pytest
-
+from support import tools
 from support.process import Process
 from support.prometheus import eventually
 
@@ -35,12 +34,10 @@ def find() -> tuple[Path, Path]:
     if not folder:
         known = (shutil.which(name) for name in ("grafana", "grafana-server"))
         programs = [Path(path) for path in known if path]
-    for program in programs:
-        if program.exists():
-            return program, home
-    if os.environ.get(REQUIRED):
-        pytest.fail(MISSING)
-    pytest.skip(MISSING)
+    found = next(filter(Path.exists, programs), None)
+    if found is None:
+        tools.unavailable(MISSING, REQUIRED)
+    return found, home
 
 
 class Grafana:

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
+from support import tools
 from support.tools import ROOT
 
 #: Set by `make image-test`, where a program that is missing is a failure.
@@ -36,9 +35,7 @@ def available() -> None:
     if os.geteuid() == 0 and not missing:
         return
     message = "building the image needs root, and " + ", ".join(missing or PROGRAMS)
-    if os.environ.get(REQUIRED):
-        pytest.fail(message)
-    pytest.skip(message)
+    tools.unavailable(message, REQUIRED)
 
 
 class Engine:

@@ -3,10 +3,13 @@
 Unpacking needs neither root nor a free port: no service is registered or started.
 """
 
+import importlib.util
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
 import pytest
 
@@ -19,6 +22,23 @@ def missing(what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is missing, and CI must have it")
     pytest.skip(f"{what} is missing")
+
+
+def unavailable(message: str, required: str) -> NoReturn:
+    """A failure where a target of the Makefile sets the variable, a counted skip elsewhere."""
+    if os.environ.get(required):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def module(path: Path) -> ModuleType:
+    """A Python file outside every package, imported anew."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
 def find(program: str, package: str) -> Path:
