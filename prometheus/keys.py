@@ -10,7 +10,7 @@ from prometheus.messages import (
     date,
     key_links,
 )
-from prometheus.model import Alert, Group
+from prometheus.model import Alert, Group, Severity
 from prometheus.settings import Settings
 
 
@@ -26,10 +26,10 @@ def _alerts(settings: Settings) -> tuple[Alert, ...]:
     return (
         _refused_alert(settings),
         _expired_alert(settings),
-        _expiring_alert(settings, "Critical", near.EXPIRING_CRITICAL),
-        _expiring_alert(settings, "", near.EXPIRING),
-        _own_expiring_alert(settings, "Critical", near.OWN_CRITICAL),
-        _own_expiring_alert(settings, "", near.OWN_EXPIRING),
+        _expiring_alert(settings, "Critical", "critical"),
+        _expiring_alert(settings, "", "warning"),
+        _own_expiring_alert(settings, "Critical", "critical"),
+        _own_expiring_alert(settings, "", "warning"),
     )
 
 
@@ -52,7 +52,7 @@ def _expired_alert(settings: Settings) -> Alert:
     return Alert(
         "DocSpaceKeyExpired",
         "critical",
-        f"floor(time() - ({near.EXPIRED} != 0))",
+        f"floor(time() - {near.level('expired')})",
         summary=f"{KEY_ON_PORTAL} expired {AGO} while in use",
         description=(
             f"It was used in the {settings.in_use.words} before its expiry on {date('-')}. An expired"
@@ -63,11 +63,11 @@ def _expired_alert(settings: Settings) -> Alert:
     )
 
 
-def _expiring_alert(settings: Settings, degree: str, record: str) -> Alert:
+def _expiring_alert(settings: Settings, suffix: str, severity: Severity) -> Alert:
     return Alert(
-        f"DocSpaceKeyExpiring{degree}",
-        "critical" if degree else "warning",
-        _left(record),
+        f"DocSpaceKeyExpiring{suffix}",
+        severity,
+        _left(severity),
         summary=f"{KEY_ON_PORTAL} {TIME_LEFT}",
         description=(
             f"It was used in the last {settings.in_use.last}; its expiry is {date('+')}. Create a"
@@ -77,11 +77,11 @@ def _expiring_alert(settings: Settings, degree: str, record: str) -> Alert:
     )
 
 
-def _own_expiring_alert(settings: Settings, degree: str, record: str) -> Alert:
+def _own_expiring_alert(settings: Settings, suffix: str, severity: Severity) -> Alert:
     return Alert(
-        f"DocSpaceExporterKeyExpiring{degree}",
-        "critical" if degree else "warning",
-        _left(record),
+        f"DocSpaceExporterKeyExpiring{suffix}",
+        severity,
+        _left(f"own_{severity}"),
         summary=f"The exporter's own key{KEY_OF_CREATOR} on {{{{ $labels.portal }}}} {TIME_LEFT}",
         description=(
             f"Its expiry is {date('+')}; after that no key of this portal is watched. Create a"
@@ -91,5 +91,5 @@ def _own_expiring_alert(settings: Settings, degree: str, record: str) -> Alert:
     )
 
 
-def _left(record: str) -> str:
-    return f"floor(({record} != 0) - time())"
+def _left(level: str) -> str:
+    return f"floor({near.level(level)} - time())"

@@ -34,13 +34,9 @@ ORPHANED = "portal_key:docspace_api_key_orphaned:known_at"
 USED = "portal_key:docspace_api_key_last_used:near"
 IN_USE = "portal_key:docspace_api_key_expiry:in_use"
 
-#: Keys that alert. Their value is what the message says of them: last use, or expiry.
+#: Keys that alert. The value is the last use of a refused key, the expiry of the others.
 REFUSED = "portal_key:docspace_api_key_last_used:refused"
-EXPIRED = "portal_key:docspace_api_key_expiry:expired"
-EXPIRING_CRITICAL = "portal_key:docspace_api_key_expiry:expiring_critical"
-EXPIRING = "portal_key:docspace_api_key_expiry:expiring"
-OWN_CRITICAL = "portal_key:docspace_exporter_key_expiry:expiring_critical"
-OWN_EXPIRING = "portal_key:docspace_exporter_key_expiry:expiring"
+ALERTING = "portal_key:docspace_api_key_expiry:alerting"
 
 GONE = f'{INFO}{{creator_status=~"disabled|removed"}}'
 UNKNOWN = f'{INFO}{{creator_status="unknown"}}'
@@ -56,7 +52,7 @@ def records(settings: Settings) -> tuple[Record, ...]:
         _used(settings),
         _refused(settings),
         _in_use(settings),
-        *_alerting(settings),
+        _alerting(settings),
     )
 
 
@@ -190,20 +186,33 @@ def _in_use(settings: Settings) -> Record:
         f"unless on ({ID}) {RATIO} >= {settings.warn_share:g}",
         "Expiry of the keys that alert: in use until now or until their expiry, or the exporter's"
         " own; not switched off by a person, not rotated, not refused already, and late enough in"
-        " their life. Each is in one of the next five.",
+        " their life.",
     )
 
 
-def _alerting(settings: Settings) -> tuple[Record, ...]:
-    critical = f"{IN_USE} > time() < time() + {settings.critical.promql}"
-    younger = f"unless on ({ID}) {RATIO} >= {settings.critical_share:g}"
-    alerting = {
-        EXPIRED: f"{IN_USE} <= time()",
-        EXPIRING_CRITICAL: f"{critical} unless on ({ID}) {OWN}\n{younger}",
-        EXPIRING: f"{IN_USE} > time() unless on ({ID}) {OWN}\n"
-        f"unless on ({ID}) {EXPIRING_CRITICAL} != 0",
-        OWN_CRITICAL: f"{critical} and on ({ID}) {OWN}\n{younger}",
-        OWN_EXPIRING: f"{IN_USE} > time() and on ({ID}) {OWN}\n"
-        f"unless on ({ID}) {OWN_CRITICAL} != 0",
+def _alerting(settings: Settings) -> Record:
+    soon = (
+        f"{IN_USE} < time() + {settings.critical.promql}"
+        f" unless on ({ID}) {RATIO} >= {settings.critical_share:g}"
+    )
+    levels = {
+        "expired": f"{IN_USE} <= time()",
+        "own_critical": f"{soon} and on ({ID}) {OWN}",
+        "critical": soon,
+        "own_warning": f"{IN_USE} and on ({ID}) {OWN}",
+        "warning": IN_USE,
     }
-    return tuple(Record(name, held(name, now)) for name, now in alerting.items())
+    strongest = f"\nor on ({ID})\n".join(
+        f'label_replace({keys}, "alert_level", "{level}", "", "")' for level, keys in levels.items()
+    )
+    return Record(
+        ALERTING,
+        held(ALERTING, strongest),
+        "The same keys with the strongest alert of each as label `alert_level`. `own` stands for the"
+        " exporter's own key.",
+    )
+
+
+def level(name: str) -> str:
+    """PromQL for the expiry of the keys with this `alert_level`, without that label."""
+    return f'max without (alert_level) ({ALERTING}{{alert_level="{name}"}} != 0)'
