@@ -239,7 +239,7 @@ def test_other_thresholds_are_in_rules_and_texts(promtool: Path, tmp_path: Path)
     run(promtool, "check", "rules", *(tmp_path / "rules").glob("*.yml"))
     text = found["rules/docspace.yml"]
     assert "< time() + 30 * 86400 > time() - 7 * 86400" in text
-    assert "It was used in the last 36 hours" in text
+    assert "The key was used in the last 36 hours" in text
     assert "https://wiki/DocSpaceKeyExpiring.md" in text
     assert "http://g/d/docspace-api-key/" in text
 
