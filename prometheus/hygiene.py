@@ -59,9 +59,9 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
                 "key cannot work, because its creator was disabled or removed",
                 "keys cannot work, because their creators were disabled or removed",
             ),
-            f"They were not used in the last {settings.tried.last}, so most likely nothing needs"
-            " them. If the creator is enabled again, a key works again. Delete them; if an"
-            " integration needs one, first create a new key under a service account.",
+            f"No such key was used in the last {settings.tried.last}, so most likely none is needed."
+            " If the creator is enabled again, the key works again. Delete it; if an integration"
+            " needs it, first create a new key under a service account.",
             listed("creator gone"),
             comment="Without the keys that are still tried: DocSpaceKeyRefused has them.",
         ),
@@ -88,8 +88,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             "never_used:count",
             _count("never_used"),
             _counted("key was never used", "keys were never used"),
-            "The portal has had such keys for at least a day. If nobody plans to use them, delete"
-            " them.",
+            "The portal has had such keys for at least a day. If nobody plans to use a key,"
+            " delete it.",
             listed("active but never used"),
             wait="1d",
         ),
@@ -101,8 +101,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
                 f"key was not used in {settings.stale.words}",
                 f"keys were not used in {settings.stale.words}",
             ),
-            "Nobody notices when a forgotten key is stolen. Switch the keys off. If nothing breaks,"
-            " delete them.",
+            "Nobody notices when a forgotten key is stolen. Switch the key off. If nothing breaks,"
+            " delete it.",
             unused(settings.stale),
         ),
         Kind(
@@ -122,8 +122,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
                 f"unused key expires within {settings.warn.words}",
                 f"unused keys expire within {settings.warn.words}",
             ),
-            f"They were not used in the last {settings.in_use.last}, so most likely nothing breaks."
-            " If nobody needs them, delete them now.",
+            f"No such key was used in the last {settings.in_use.last}, so most likely nothing breaks."
+            " If nobody needs the key, delete it now.",
             listed("active"),
         ),
         Kind(
