@@ -125,9 +125,9 @@ class Exporter:
         """Load the configuration again: all of it, or nothing.
 
         A portal that keeps its name and address keeps its counters and its back-off too, and with
-        unchanged settings its connections. The portals that are new or have other settings are
-        asked at once, as by `ask_first`; where a fetch is under way, the next scrape asks. Raises
-        ConfigError; then everything goes on as before.
+        unchanged settings its connections. A fetch of each portal that is new or has other
+        settings starts at once, also while one with the old settings is under way. Raises
+        ConfigError; then the old configuration stays in force.
         """
         with self._reloading:
             try:

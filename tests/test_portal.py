@@ -34,9 +34,10 @@ from exporter.docspace.errors import (
     PortalError,
     RateLimited,
     Timeout,
+    Unauthorized,
 )
 from exporter.docspace.facts import PROFILE
-from exporter.docspace.fetch import KEYS, Fetcher
+from exporter.docspace.fetch import KEYS, Fetch, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.tls import TLSContexts
@@ -52,6 +53,9 @@ EMPTY = Observation(
     KeyList((), ()),
     facts=PortalFacts("all"),
 )
+
+
+REFUSED = replace(EMPTY, listing=None, error=Unauthorized("HTTP 401", 401))
 
 
 def capacity(workers: Workers, expected: int) -> int:
@@ -184,10 +188,17 @@ def observe_and_log(portal: Portal) -> Observation:
     return seen
 
 
+def started(portal: Portal) -> None:
+    """Wait until the fetch under way has its thread."""
+    deadline = time.monotonic() + 60
+    while (portal._fetch is None or portal._fetch.started is None) and time.monotonic() < deadline:
+        time.sleep(0.002)
+
+
 def landed(portal: Portal) -> None:
     """Wait for the fetch under way to end."""
     deadline = time.monotonic() + 5
-    while (portal._fetch or portal._hanging) and time.monotonic() < deadline:
+    while (portal._fetch or portal._detached) and time.monotonic() < deadline:
         time.sleep(0.005)
 
 
@@ -464,8 +475,7 @@ def test_a_fetch_that_no_scrape_waits_for_any_more_does_not_begin(stage: Stage) 
     second = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(observe, first)
-        while first._fetch is None or first._fetch.started is None:
-            time.sleep(0.005)
+        started(first)
         crowded = observe(second, 0.05)
         assert isinstance(crowded.error, Crowded)
         assert crowded.errors["timeout"] == 0
@@ -511,8 +521,7 @@ def test_who_joins_while_the_last_waiting_scrape_leaves_is_not_turned_away(stage
     second = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
     with ThreadPoolExecutor(2) as pool:
         waiting = pool.submit(observe, first, 10.0)
-        while first._fetch is None or first._fetch.started is None:
-            time.sleep(0.005)
+        started(first)
         assert isinstance(observe(second, 0.05).error, Crowded)
         going_on.set()
         assert joined[0].result(10).error is None
@@ -574,7 +583,7 @@ def test_any_mix_of_scrapes_reloads_and_faults_leaves_everything_usable(
     for portal in portals:
         landed(portal)
         assert portal._fetch is None
-        assert portal._hanging == set()
+        assert portal._detached == set()
     assert all((each.error is None) != (each.listing is None) for each in seen if each)
     for portal in portals:
         portal.reconfigure(replace(portal.settings, timeout=10.0))
@@ -735,6 +744,99 @@ def test_a_fetch_under_way_has_the_settings_that_hold_when_it_ends(stage: Stage)
     assert portal.finish(fetch, time.monotonic() + 10).portal is new
 
 
+def reloaded_while_fetching(portal: Portal) -> tuple[Fetch, FakeFetcher]:
+    """A fetch with the settings of before a reload, and the fetcher of those after it."""
+    fetch = portal.begin()
+    started(portal)
+    new = FakeFetcher(lambda _: EMPTY)
+    portal._make_fetcher = lambda _: new
+    portal.reconfigure(replace(portal.settings, timeout=50.0))
+    return fetch, new
+
+
+def test_a_scrape_after_a_reload_does_not_join_a_fetch_with_the_settings_before(
+    stage: Stage,
+) -> None:
+    fetcher, going_on = slow(REFUSED)
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    fetch, _ = reloaded_while_fetching(portal)
+    assert observe(portal, 60.0).error is None
+    assert not fetch.result.done()
+    going_on.set()
+    landed(portal)
+
+
+def test_a_fetch_with_the_settings_before_a_reload_answers_those_who_waited_for_it(
+    stage: Stage,
+) -> None:
+    fetcher, going_on = slow(REFUSED)
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    fetch, _ = reloaded_while_fetching(portal)
+    going_on.set()
+    assert isinstance(portal.finish(fetch, time.monotonic() + 60).error, Unauthorized)
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_a_failure_with_the_settings_before_a_reload_is_neither_counted_nor_logged(
+    stage: Stage, *, hangs: bool
+) -> None:
+    fetcher, going_on = slow(REFUSED)
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.3 if hangs else 60.0)
+    fetch, _ = reloaded_while_fetching(portal)
+    if not hangs:
+        going_on.set()
+    assert fetch.result.result(60).error is not None
+    seen = observe(portal, 60.0)
+    assert sum(seen.errors.values()) == 0
+    assert portal.priority[0] is False
+    assert [line for line in stage.log.lines if "level=warn" in line] == []
+    going_on.set()
+    landed(portal)
+
+
+def test_a_fetcher_of_the_settings_before_a_reload_is_closed_when_its_fetch_ends(
+    stage: Stage,
+) -> None:
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    fetch, new = reloaded_while_fetching(portal)
+    assert fetcher.closed == 0
+    going_on.set()
+    fetch.result.result(60)
+    assert capacity(stage.workers, 4) == 4  # so its thread is at its end
+    assert (fetcher.closed, new.closed) == (1, 0)
+
+
+def test_a_429_to_the_settings_before_a_reload_is_obeyed(stage: Stage) -> None:
+    limited = replace(EMPTY, listing=None, error=RateLimited("HTTP 429", 429, 30.0))
+    fetcher, going_on = slow(limited)
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    fetch, _ = reloaded_while_fetching(portal)
+    going_on.set()
+    fetch.result.result(60)
+    assert "left alone" in str(observe(portal).error)
+
+
+def test_a_fetch_that_waits_for_a_thread_takes_the_settings_of_a_reload(stage: Stage) -> None:
+    """So it serves the scrapes of before and after the reload, with one request."""
+    hog, going_on = slow()
+    stage.workers = Workers(1)
+    first = stage.portal(fetcher=hog, clock=Clock())
+    old, new = FakeFetcher(lambda _: REFUSED), FakeFetcher(lambda _: EMPTY)
+    portal = stage.portal(fetcher=old, clock=Clock())
+    hogging = first.begin()
+    started(first)
+    waiting = portal.begin()
+    portal._make_fetcher = lambda _: new
+    portal.reconfigure(replace(portal.settings, timeout=50.0))
+    joined = portal.begin()
+    going_on.set()
+    first.finish(hogging, time.monotonic() + 60)
+    assert joined is waiting
+    assert portal.finish(joined, time.monotonic() + 60).error is None
+    assert (old.closed, new.closed) == (1, 0)
+
+
 @pytest.mark.parametrize("ends_first", [True, False])
 def test_an_answer_to_other_settings_serves_no_later_scrape(
     stage: Stage, *, ends_first: bool
@@ -745,6 +847,8 @@ def test_an_answer_to_other_settings_serves_no_later_scrape(
     if ends_first:
         going_on.set()
         fetch.result.result(10)
+    else:
+        started(portal)
     portal.reconfigure(replace(portal.settings, timeout=50.0))
     going_on.set()
     fetch.result.result(10)

@@ -100,23 +100,24 @@ class Fetcher:
 class Fetch:
     """A fetch that waits for a thread, is under way, or is done.
 
-    ``settings`` are the portal's when it began. ``waiting`` counts scrapes. ``early`` is a success
-    without what is asked after the key list.
+    ``began`` and ``started`` are monotonic seconds: the second is when it got a thread, and with it
+    ``fetcher`` and the ``settings`` of that moment. ``waiting`` counts scrapes. ``early`` is a
+    success without the facts that are asked after the key list.
     """
 
     settings: PortalSettings
-    fetcher: Fetcher
     began: float = 0.0
     started: float | None = None
+    fetcher: Fetcher | None = None
     waiting: int = 0
     job: Job | None = None
     early: Observation | None = None
     result: "Future[Observation]" = field(default_factory=Future)
 
     @classmethod
-    def done(cls, observation: Observation, fetcher: Fetcher) -> "Fetch":
-        """One whose result is there already."""
-        fetch = cls(observation.portal, fetcher)
+    def done(cls, observation: Observation) -> "Fetch":
+        """A fetch with this result."""
+        fetch = cls(observation.portal)
         fetch.result.set_result(observation)
         return fetch
 
