@@ -101,12 +101,12 @@ class Crowded(Timeout):
 
 
 class CutShort(Timeout):
-    """The scrape ended while the fetch was under way. That says nothing of the portal."""
+    """The scrape ended before the fetch, or before all keys were rendered."""
 
     hint = "raise the scrape_timeout of Prometheus, or lower the portal's `timeout`"
 
-    def __init__(self) -> None:
-        super().__init__("the scrape ended before the portal answered")
+    def __init__(self, message: str = "the scrape ended before the portal answered") -> None:
+        super().__init__(message)
 
 
 class InternalError(PortalError):
