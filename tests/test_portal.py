@@ -64,11 +64,11 @@ def capacity(workers: Workers, expected: int) -> int:
 
     def job() -> None:
         running.release()
-        going_on.wait(10)
+        going_on.wait(60)
 
     jobs = [workers.submit((), job) for _ in range(expected + 3)]
     for _ in range(expected):
-        assert running.acquire(timeout=10)
+        assert running.acquire(timeout=60)
     more = running.acquire(timeout=0.1)
     for each in jobs:
         workers.withdraw(each)
@@ -128,7 +128,7 @@ class Stage:
         self.workers.close()
 
 
-def observe(portal: Portal, seconds: float = 5.0) -> Observation:
+def observe(portal: Portal, seconds: float = 30.0) -> Observation:
     deadline = portal._clock.monotonic() + seconds
     return portal.finish(portal.begin(), deadline)
 
@@ -172,7 +172,7 @@ def slow(answer: Observation = EMPTY) -> tuple[FakeFetcher, threading.Event]:
     going_on = threading.Event()
 
     def fetch(_: float) -> Observation:
-        assert going_on.wait(10)
+        assert going_on.wait(60)
         return answer
 
     return FakeFetcher(fetch), going_on
@@ -182,7 +182,7 @@ def observe_and_log(portal: Portal) -> Observation:
     """Observe, and wait for the lines in the log, which no caller waits for."""
     seen = observe(portal)
     workers = portal._shared.workers
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while workers._idle < workers._threads and time.monotonic() < deadline:
         time.sleep(0.002)
     return seen
@@ -195,9 +195,16 @@ def started(portal: Portal) -> None:
         time.sleep(0.002)
 
 
+def cut_short(portal: Portal) -> Observation:
+    """What a scrape gets whose time is over as soon as the fetch has its thread."""
+    fetch = portal.begin()
+    started(portal)
+    return portal.finish(fetch, portal._clock.monotonic())
+
+
 def landed(portal: Portal) -> None:
     """Wait for the fetch under way to end."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (portal._fetch or portal._detached) and time.monotonic() < deadline:
         time.sleep(0.005)
 
@@ -211,7 +218,7 @@ def test_scrapes_that_overlap_share_one_request(stage: Stage, demo: DemoServer) 
     together = threading.Barrier(8)
 
     def scrape(_: int) -> Observation:
-        together.wait(5)
+        together.wait(60)
         return observe(portal)
 
     with ThreadPoolExecutor(8) as pool:
@@ -256,7 +263,7 @@ def test_min_interval_does_not_count_from_a_fetch_that_never_began(stage: Stage)
     fetch = hanging.begin()
     assert isinstance(observe(portal, 0.05).error, Crowded)
     going_on.set()
-    hanging.finish(fetch, time.monotonic() + 10)
+    hanging.finish(fetch, time.monotonic() + 60)
     assert observe(portal).error is None
 
 
@@ -332,7 +339,7 @@ def test_clock_skew_is_the_portals_date_minus_our_clock(
 def test_scrape_leaves_a_fetch_that_hangs_at_its_own_deadline(stage: Stage) -> None:
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
-    assert isinstance(observe(portal, 0.1).error, CutShort)
+    assert isinstance(cut_short(portal).error, CutShort)
     going_on.set()
     landed(portal)
 
@@ -342,9 +349,9 @@ def test_a_scrape_that_leaves_early_is_not_counted_and_warned_of_once(stage: Sta
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
     for _ in range(3):
-        assert sum(observe(portal, 0.05).errors.values()) == 0
+        assert sum(cut_short(portal).errors.values()) == 0
     assert portal.last is None
-    assert stage.log.count("portal is down") == 0
+    assert stage.log.count("cannot read the keys of the portal") == 0
     assert stage.log.count("the scrape ended before the portal answered") == 1
     going_on.set()
     landed(portal)
@@ -368,12 +375,12 @@ def test_a_patient_scrape_gets_what_an_impatient_one_began(stage: Stage) -> None
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock())
     with ThreadPoolExecutor(2) as pool:
-        impatient = pool.submit(observe, portal, 0.05)
-        patient = pool.submit(observe, portal, 9.0)
-        assert isinstance(impatient.result(5).error, CutShort)
+        impatient = pool.submit(cut_short, portal)
+        patient = pool.submit(observe, portal, 60.0)
+        assert isinstance(impatient.result(60).error, CutShort)
         assert not patient.done()
         going_on.set()
-        assert patient.result(5).error is None
+        assert patient.result(60).error is None
     assert portal.last is patient.result()
 
 
@@ -386,7 +393,7 @@ def test_a_fetch_past_its_timeout_is_given_up_and_counted_once(stage: Stage) -> 
     landed(portal)
     assert portal.last is seen
     assert seen.errors["timeout"] == 1
-    assert stage.log.count("portal is down") == 1
+    assert stage.log.count("cannot read the keys of the portal") == 1
 
 
 def test_fetches_that_never_end_are_replaced_and_two_at_most_hang(stage: Stage) -> None:
@@ -395,7 +402,7 @@ def test_fetches_that_never_end_are_replaced_and_two_at_most_hang(stage: Stage) 
 
     def fetch(seconds: float) -> Observation:
         begun.append(seconds)
-        assert going_on.wait(10)
+        assert going_on.wait(60)
         return EMPTY
 
     portal = stage.portal(fetcher=FakeFetcher(fetch), clock=Clock(), timeout=0.05)
@@ -417,7 +424,7 @@ def test_stuck_name_resolution_costs_its_portal_alone(
 
     def getaddrinfo(host: str, *arguments: object, **options: object) -> object:
         if host == "stuck.invalid":
-            stuck.wait(10)
+            stuck.wait(60)
         return resolve(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -440,7 +447,7 @@ def test_a_key_file_that_hangs_is_given_up_and_read_again(
 
     def reading(settings: PortalSettings) -> Credential:
         if hangs:
-            stuck.wait(10)
+            stuck.wait(60)
         return read(settings)
 
     monkeypatch.setattr(credential, "read", reading)
@@ -461,7 +468,7 @@ def test_a_scrape_that_leaves_frees_the_thread_for_other_portals(stage: Stage) -
     stage.workers = Workers(1)
     hanging = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
     healthy = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
-    assert isinstance(observe(hanging, 0.05).error, CutShort)
+    assert isinstance(cut_short(hanging).error, CutShort)
     assert observe(healthy).error is None
     going_on.set()
     landed(hanging)
@@ -482,7 +489,7 @@ def test_a_fetch_that_no_scrape_waits_for_any_more_does_not_begin(stage: Stage) 
         assert second.last is not None
         assert second.last.errors["timeout"] == 1
         going_on.set()
-        assert waiting.result(5).error is None
+        assert waiting.result(60).error is None
     assert observe(second).error is None
 
 
@@ -524,8 +531,8 @@ def test_who_joins_while_the_last_waiting_scrape_leaves_is_not_turned_away(stage
         started(first)
         assert isinstance(observe(second, 0.05).error, Crowded)
         going_on.set()
-        assert joined[0].result(10).error is None
-        assert waiting.result(10).error is None
+        assert joined[0].result(60).error is None
+        assert waiting.result(60).error is None
 
 
 def test_a_fetch_given_up_before_its_job_is_known_frees_its_thread(stage: Stage) -> None:
@@ -560,7 +567,7 @@ def test_any_mix_of_scrapes_reloads_and_faults_leaves_everything_usable(
     def fetch(_: float) -> Observation:
         fate = chance.random()
         if fate < 0.05:
-            going_on.wait(10)
+            going_on.wait(60)
         if fate < 0.1:
             raise chance.choice([LookupError, MemoryError, SystemExit])
         time.sleep(chance.random() / 100)
@@ -682,7 +689,7 @@ def test_everyone_who_waits_shares_an_internal_error(stage: Stage) -> None:
         while stage.coalesced == 0:
             time.sleep(0.005)
         going_on.set()
-        assert {type(each.result(5).error) for each in waiting} == {InternalError}
+        assert {type(each.result(60).error) for each in waiting} == {InternalError}
     assert stage.faults == 1
 
 
@@ -699,7 +706,7 @@ def test_no_line_is_written_while_others_wait_for_a_lock(stage: Stage) -> None:
     stage.log.log = make_log(Stuck(), "debug", "logfmt")
     portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), clock=Clock())
     first = observe(portal)
-    assert writing.wait(5)
+    assert writing.wait(60)
     assert observe(portal).error is first.error is None
     blocked.set()
 
@@ -741,7 +748,7 @@ def test_a_fetch_under_way_has_the_settings_that_hold_when_it_ends(stage: Stage)
     new = replace(portal.settings, withhold=frozenset({"creator"}))
     portal.reconfigure(new)
     going_on.set()
-    assert portal.finish(fetch, time.monotonic() + 10).portal is new
+    assert portal.finish(fetch, time.monotonic() + 60).portal is new
 
 
 def reloaded_while_fetching(portal: Portal) -> tuple[Fetch, FakeFetcher]:
@@ -846,12 +853,12 @@ def test_an_answer_to_other_settings_serves_no_later_scrape(
     fetch = portal.begin()
     if ends_first:
         going_on.set()
-        fetch.result.result(10)
+        fetch.result.result(60)
     else:
         started(portal)
     portal.reconfigure(replace(portal.settings, timeout=50.0))
     going_on.set()
-    fetch.result.result(10)
+    fetch.result.result(60)
     observe(portal)
     assert stage.coalesced == 0
 
@@ -860,8 +867,9 @@ def test_a_fetch_keeps_the_timeout_that_it_began_with(stage: Stage) -> None:
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.3)
     fetch = portal.begin()
+    started(portal)
     portal.reconfigure(replace(portal.settings, timeout=50.0))
-    seen = portal.finish(fetch, time.monotonic() + 10)
+    seen = portal.finish(fetch, time.monotonic() + 60)
     assert (str(seen.error), seen.duration) == ("no complete answer within 0.3 s", 0.3)
     going_on.set()
     landed(portal)
@@ -898,10 +906,11 @@ def test_closing_waits_for_the_fetch_under_way(stage: Stage) -> None:
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock())
     fetch = portal.begin()
+    started(portal)
     portal.close()
     assert fetcher.closed == 0
     going_on.set()
-    assert portal.finish(fetch, time.monotonic() + 5).error is None
+    assert portal.finish(fetch, time.monotonic() + 60).error is None
     assert capacity(stage.workers, 4) == 4  # so its thread is at its end
     assert fetcher.closed == 1
 
@@ -980,7 +989,7 @@ def test_a_list_that_is_here_serves_who_cannot_wait_for_more(stage: Stage) -> No
         def fetch(self, seconds: float, early: object) -> Observation:
             assert callable(early)
             early(EMPTY)
-            assert going_on.wait(10)
+            assert going_on.wait(60)
             return EMPTY
 
     portal = stage.portal(fetcher=Slow(lambda _: EMPTY), clock=Clock(), timeout=0.3)
@@ -1075,8 +1084,8 @@ def test_outage_is_logged_when_it_begins_and_when_it_ends(stage: Stage, demo: De
         observe_and_log(portal)
         stage.standing.time += 15
     logged = [line.split("msg=")[1].split(" portal=")[0] for line in stage.log.lines]
-    down, back = '"portal is down"', '"portal is back"'
-    still = '"portal is still down"'
+    down, back = '"cannot read the keys of the portal"', '"can read the keys of the portal again"'
+    still = '"still cannot read the keys of the portal"'
     assert logged == ['"portal answers"', down, still, still, back, down, back]
     assert "reason=server_error" in stage.log.lines[1]
     assert "down_seconds=45" in stage.log.lines[4]
@@ -1088,7 +1097,7 @@ def test_reason_is_logged_once_an_outage(stage: Stage, demo: DemoServer) -> None
     for condition in ("broken", "unpaid", "broken", "unpaid", "broken"):
         demo.portal.condition = condition
         observe_and_log(portal)
-    assert [line.count("down") for line in stage.log.lines] == [1, 1]
+    assert [line.count("cannot read") for line in stage.log.lines] == [1, 1]
 
 
 def test_a_flood_of_bad_records_is_ten_lines_and_a_count(stage: Stage) -> None:
@@ -1103,19 +1112,6 @@ def test_a_flood_of_bad_records_is_ten_lines_and_a_count(stage: Stage) -> None:
         observe_and_log(stage.portal(server.url))
     assert stage.log.count("not a valid key") == 10
     assert stage.log.count("count=490") == 1
-
-
-def test_who_joins_a_scrape_in_a_hurry_is_not_cut_short_with_it(stage: Stage) -> None:
-    """One with 0.2 s began the fetch; the other has time, and the portal answers in 0.6 s."""
-    portal = DemoPortal(clock=time.time)
-    key = portal.add_key(permissions=["*:read"])
-    portal.delay = 0.6
-    with DemoServer(portal) as server, ThreadPoolExecutor(1) as pool:
-        ours = stage.portal(server.url, api_key=Secret(key.secret), clock=Clock())
-        cut_short = pool.submit(observe, ours, 0.2)
-        time.sleep(0.1)
-        assert observe(ours, 5.0).error is None
-        assert isinstance(cut_short.result().error, Timeout)
 
 
 def test_record_that_is_not_valid_is_logged_once(stage: Stage) -> None:

@@ -1,6 +1,6 @@
-"""The log of one portal: a line when it goes down, one when it is back.
+"""The log of one portal: a line when its keys cannot be read, and one when they can again.
 
-In between there is a line only where the reason is one that this outage did not have yet.
+Between the two, each further reason is logged once.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class OutageLog:
 
     def _failure(self, observation: Observation, error: PortalError) -> Iterator[Line]:
         if error.reason not in self._reasons:
-            message = "portal is still down" if self._reasons else "portal is down"
+            message = ("still " if self._reasons else "") + "cannot read the keys of the portal"
             fields = {"reason": error.reason, "error": str(error), "hint": error.hint}
             yield partial(self._log.warning, message, **fields)
         self._reasons.add(error.reason)
@@ -50,7 +50,8 @@ class OutageLog:
             yield partial(self._log.info, "portal answers", keys=keys)
         elif self._down_since is not None:
             seconds = round(observation.time - self._down_since)
-            yield partial(self._log.info, "portal is back", keys=keys, down_seconds=seconds)
+            message = "can read the keys of the portal again"
+            yield partial(self._log.info, message, keys=keys, down_seconds=seconds)
         self._down_since = None
         self._reasons.clear()
         yield from self._malformed_records(listing)
