@@ -1,11 +1,11 @@
-"""One portal over time: fetches its key list when asked and remembers what outlives a fetch.
+"""One portal over time: it shares fetches between scrapes, and keeps counters and back-off.
 
 ::
 
-    begin() ──┬─ a fetch is under way ──────────────► its result
-              ├─ younger than min_interval ─────────► the last observation again
-              ├─ to be left alone (429) ────────────► RateLimited, without a request
-              └─ otherwise ─────────────────────────► a fetch, in a thread of the workers
+    begin() ──┬─ a fetch is under way ────────────────► its result
+              ├─ last one younger than min_interval ──► the last observation again
+              ├─ back-off after a 429 ────────────────► RateLimited, without a request
+              └─ otherwise ───────────────────────────► a new fetch, in a thread of the workers
 
 A fetch belongs to the portal and has its timeout, whichever scrape began it. A scrape waits for it
 until its own deadline; then only the answer to this scrape has ``docspace_up 0``.
@@ -49,10 +49,10 @@ _NEVER = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the portals of an exporter share.
+    """What all portals of an exporter use.
 
-    ``coalesced`` is called for each scrape that needed no request of its own because another's
-    serves it, ``fault`` for each internal error.
+    ``coalesced`` is called for each scrape that gets the result of another scrape's fetch,
+    ``fault`` for each internal error.
     """
 
     clock: Clock
@@ -64,10 +64,10 @@ class Shared:
 
 
 class Portal:
-    """One configured portal. Any number of threads may observe it at once.
+    """One configured portal. Any number of threads may use it at once.
 
-    ``last`` is the newest observation, for those that must not ask the portal. ``priority`` sorts
-    portals for threads: the quickest first, last those that hung, which take turns.
+    ``last`` is the newest observation. ``priority`` is the order in which portals get threads: the
+    quickest first; those that hung last, the one that was tried longest ago before the others.
     """
 
     def __init__(
@@ -112,10 +112,10 @@ class Portal:
         self._release(old)
 
     def begin(self, *, waits: bool = True) -> Fetch:
-        """Start a fetch, or join one, and count as waiting for it until `finish`.
+        """Start a fetch, or join the one under way. A scrape calls `finish` on it afterwards.
 
-        Without ``waits`` nobody counts: it goes on to its own end, but where scrapes wait for it
-        and all leave, other portals get its thread.
+        When the last scrape stops waiting for a fetch, other portals may use its thread. Without
+        ``waits`` the caller is not counted as a scrape that waits.
         """
         with self._lock:
             joined = self._joined()
@@ -126,13 +126,13 @@ class Portal:
                 return joined
             fetch, lines = self._new()
             fetch.waiting += waits
-        self._write(lines)
+        _write(lines)
         if not fetch.result.done():
             self._submit(fetch)
         return fetch
 
     def finish(self, fetch: Fetch, deadline: float) -> Observation:
-        """Wait for a fetch until the deadline, in seconds of the monotonic clock."""
+        """The result of a fetch by ``deadline`` (monotonic seconds); else a failure."""
         patience = min(max(deadline - self._clock.monotonic(), 0.0), threading.TIMEOUT_MAX)
         try:
             return fetch.result.result(patience)
@@ -140,14 +140,14 @@ class Portal:
             return self._leave(fetch)
 
     def close(self) -> None:
-        """Close the connections: now, or when the fetch under way ends."""
+        """Close the connections, at the latest when the fetch under way ends."""
         with self._lock:
             self._closing = True
             fetcher = self._fetcher
         self._release(fetcher)
 
     def _joined(self) -> Fetch | None:
-        """The fetch of another scrape that serves this one as well, if there is one."""
+        """A fetch of another scrape, under way or younger than min_interval."""
         if self._fetch is not None:
             return self._fetch
         age = self._clock.monotonic() - self._last_at
@@ -156,7 +156,7 @@ class Portal:
         return Fetch.done(self.last)
 
     def _new(self) -> tuple[Fetch, Sequence[Line]]:
-        """A fetch, done already where the portal must not be asked; and what to log."""
+        """A new fetch, and what to log. It has a result at once if no request is allowed now."""
         now = self._clock.monotonic()
         error: PortalError | None = None
         if self._resume_at > now:
@@ -176,11 +176,11 @@ class Portal:
         except (RuntimeError, MemoryError) as exc:  # no thread can start
             self._fault(fetch, exc)
             return
-        if fetch in self._detached:  # before its job was known here
+        if fetch in self._detached:  # since before its job was set
             self._shared.workers.abandon(fetch.job)
 
     def _run(self, fetch: Fetch) -> None:
-        """Fetch, in a thread of the workers. Whatever goes wrong costs this portal alone."""
+        """Fetch, in a thread of the workers. An error here affects this portal alone."""
         try:
             fetcher = self._start(fetch)
             timeout = fetch.settings.timeout
@@ -199,7 +199,7 @@ class Portal:
             self._release(fetch.fetcher)
 
     def _start(self, fetch: Fetch) -> Fetcher:
-        """Give a fetch the settings that hold now, and a fetcher that no other fetch uses."""
+        """Give a fetch the current settings, and a fetcher that no other fetch uses."""
         with self._lock:
             if any(other.fetcher is self._fetcher for other in self._detached):
                 self._fetcher = self._make_fetcher(self.settings)
@@ -223,7 +223,7 @@ class Portal:
             if hangs:
                 self._detached.add(fetch)
             lines = self._end(fetch, observation)
-        self._write(lines)
+        _write(lines)
         return True
 
     def _end(self, fetch: Fetch, observation: Observation) -> Sequence[Line]:
@@ -242,7 +242,7 @@ class Portal:
         return lines
 
     def _leave(self, fetch: Fetch) -> Observation:
-        """Answer a scrape whose time is over. The fetch goes on, if it has begun."""
+        """The answer to a scrape at its deadline. A fetch that has a thread continues."""
         with self._lock:
             if fetch.result.done():  # just now
                 return fetch.result.result()
@@ -263,18 +263,18 @@ class Portal:
             if unwanted is not None and self._shared.workers.withdraw(unwanted):
                 lines += self._end(fetch, answer)
                 unwanted = None
-        self._write(lines)
-        if unwanted is not None:  # under way: it must not keep other portals from being fetched
+        _write(lines)
+        if unwanted is not None:  # under way: another portal may have its thread
             self._shared.workers.abandon(unwanted)
         return answer
 
     def _failure(self, error: PortalError) -> Observation:
-        """A failure without an answer of the portal."""
+        """A failure for which the portal sent no answer."""
         facts = self.last.facts if self.last else PortalFacts()
         return Observation(self.settings, self._clock.now(), 0.0, error=error, facts=facts)
 
     def _fault(self, fetch: Fetch, exc: BaseException) -> None:
-        """Count and log an internal error, and make it the result of the fetch in any case."""
+        """Count and log an internal error, and give it to the fetch even if that fails."""
         error = InternalError(exc)
         try:
             self._shared.fault()
@@ -283,7 +283,7 @@ class Portal:
             self._settle(fetch, self._failure(error))
 
     def _release(self, fetcher: Fetcher) -> None:
-        """Close a fetcher that no fetch has or will have; one that hangs has it as well."""
+        """Close a fetcher unless a fetch uses it or may use it later."""
         with self._lock:
             surplus = fetcher is not self._fetcher or self._closing
             under_way = {fetch.fetcher for fetch in (*self._detached, self._fetch) if fetch}
@@ -291,19 +291,19 @@ class Portal:
             fetcher.close()
 
     def _record(self, observation: Observation) -> tuple[Observation, Sequence[Line]]:
-        """Remember what outlives an observation; the observation complete, and what to log."""
+        """Count and keep a result; return it completed, and what to log."""
         error, last = observation.error, self.last
         if error is None:
             self._last_success = observation.time
         elif error.reason in self._errors:
             self._errors[error.reason] += 1
         self.last = self._kept(observation)
-        if not isinstance(error, Crowded):  # the portal was not asked, so it may be at once
+        if not isinstance(error, Crowded):  # then the portal was not asked: min_interval is over
             self._last_at = self._clock.monotonic()
         return self.last, self._outages.lines(self.last, last)
 
     def _kept(self, observation: Observation) -> Observation:
-        """The observation with what the portal remembers, and the settings that hold now."""
+        """The observation with the portal's counters, last success and current settings."""
         return replace(
             observation,
             portal=self.settings,
@@ -311,6 +311,7 @@ class Portal:
             errors=dict(self._errors),
         )
 
-    def _write(self, lines: Sequence[Line]) -> None:
-        for line in lines:
-            line()
+
+def _write(lines: Sequence[Line]) -> None:
+    for line in lines:
+        line()
