@@ -7,6 +7,7 @@ outlives a configuration: its own counters, and the portals that a reload did no
 import platform
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from structlog.typing import FilteringBoundLogger
@@ -14,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.clock import Clock
 from exporter.config import ConfigError, PortalSettings, Settings
 from exporter.docspace.deadline import Alarm
-from exporter.docspace.errors import InternalError
+from exporter.docspace.errors import CutShort, InternalError, detached
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.observation import Observation
@@ -27,6 +28,9 @@ from exporter.metrics.blocks import PortalLines
 from exporter.metrics.catalogue import ExporterView
 from exporter.metrics.exposition import Format, Renderer, process_metrics
 from exporter.version import VERSION, revision
+
+#: Seconds that rendering one portal may take at least, also past the deadline of the scrape.
+_RENDERING = 0.02
 
 
 class Tally:
@@ -100,34 +104,57 @@ class Exporter:
         own: bool,
         compressed: bool = False,
     ) -> bytes:
-        """Observe portals side by side within so many seconds, and render what they answered.
+        """Fetch from portals side by side within ``seconds``, and render the result.
 
-        With ``own`` the exporter's own metrics are added. A portal that fails is part of the
-        answer. Scrapes at once with the same observations have the same bytes. Raises only
-        internal errors.
+        With ``own`` the exporter's own metrics are added. A portal that fails, or whose keys cannot
+        be rendered in time, is part of the answer. Scrapes with the same observations at the same
+        time share the bytes. Raises only internal errors.
         """
-        lines: dict[int, PortalLines] = {}
+        deadline = self._clock.monotonic() + seconds
+        rendered: dict[int, tuple[Observation, PortalLines]] = {}
 
         def render(observation: Observation) -> None:
-            snapshot = Snapshot.at(observation, self._clock.now())
-            lines[id(observation)] = self._renderer.lines(snapshot, compressed=compressed)
+            rendered[id(observation)] = self._rendered(observation, deadline, compressed=compressed)
 
-        observations = self.fleet.observe(portals, seconds, render)
-        shared = self._shared_body(observations, (form, own, compressed))
+        observed = self.fleet.observe(portals, seconds, render)
+        shown = [rendered[id(observation)] for observation in observed]
+        shared = self._shared_body([each for each, _ in shown], (form, own, compressed))
         with shared.lock:
             if shared.body is None:
-                portal_lines = [lines[id(observation)] for observation in observations]
+                lines = [each for _, each in shown]
                 view = self._view() if own else None
-                shared.body = self._renderer.joined(portal_lines, view, form, compressed=compressed)
+                shared.body = self._renderer.joined(lines, view, form, compressed=compressed)
             return shared.body
+
+    def _rendered(
+        self, observation: Observation, deadline: float, *, compressed: bool
+    ) -> tuple[Observation, PortalLines]:
+        """The observation with its lines; without its keys if these are not ready in time.
+
+        The lines rendered by the deadline are kept, so that the next scrape renders the rest.
+        """
+        latest = max(deadline, self._clock.monotonic() + _RENDERING)
+
+        def check() -> None:
+            if self._clock.monotonic() > latest:
+                raise CutShort("the scrape ended before all keys of the portal were rendered")
+
+        now = self._clock.now()
+        try:
+            snapshot = Snapshot.at(observation, now)
+            return observation, self._renderer.lines(snapshot, check, compressed=compressed)
+        except CutShort as exc:
+            self._log.warning(str(exc), portal=observation.portal.name, hint=exc.hint)
+            cut = replace(observation, listing=None, own_key=None, error=detached(exc))
+        return cut, self._renderer.lines(Snapshot.at(cut, now), compressed=compressed)
 
     def reload(self) -> None:
         """Load the configuration again: all of it, or nothing.
 
         A portal that keeps its name and address keeps its counters and its back-off too, and with
-        unchanged settings its connections. The portals that are new or have other settings are
-        asked at once, as by `ask_first`; where a fetch is under way, the next scrape asks. Raises
-        ConfigError; then everything goes on as before.
+        unchanged settings its connections. A fetch of each portal that is new or has other
+        settings starts at once, also while one with the old settings is under way. Raises
+        ConfigError; then the old configuration stays in force.
         """
         with self._reloading:
             try:

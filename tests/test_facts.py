@@ -14,7 +14,7 @@ from exporter.demo.model import Portal as DemoPortal
 from exporter.demo.person import OWNER, Person
 from exporter.demo.server import DemoServer
 from exporter.docspace.deadline import Alarm
-from exporter.docspace.facts import PROFILE, VERSION
+from exporter.docspace.facts import PROFILE, VERSION, FactFinder
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.outage_log import OutageLog
@@ -151,8 +151,18 @@ def test_people_that_never_come_cost_the_key_list_nothing(scene: Scene) -> None:
     scene.portal.faults[PEOPLE] = Fault(delay=30.0)
     fetched = scene.fetch(4.0)
     assert fetched.listing is not None
-    assert fetched.duration < 2  # as long as people are waited for
     assert (fetched.facts.visibility, fetched.facts.disabled) == ("all", None)
+
+
+def test_the_time_for_the_facts_is_not_in_the_duration(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def learn(*_: object) -> PortalFacts:
+        scene.standing.time += 100
+        return PortalFacts()
+
+    monkeypatch.setattr(FactFinder, "learn", learn)
+    assert scene.fetch(1000.0).duration == 0
 
 
 def test_a_page_of_people_is_bounded(scene: Scene) -> None:

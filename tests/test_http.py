@@ -362,7 +362,7 @@ def test_a_loop_of_probes_asks_the_portal_once_a_second(portals: Demo, tmp_path:
     acme = portals.portals["acme"].portal
     acme.condition = "broken"
     with ExporterProcess(tmp_path, portals.config("acme")) as exporter:
-        exporter.wait_for('msg="portal is down"')
+        exporter.wait_for('msg="cannot read the keys of the portal"')
         before = acme.requests["/api/2.0/keys"]
         started = time.monotonic()
         for path in ("/probe?target=acme", "/metrics") * 20:

@@ -10,7 +10,7 @@ from support.demo import Demo
 from support.process import ExporterProcess
 from support.prometheus import eventually
 
-DOWN = 'msg="portal is down" portal=acme'
+DOWN = 'msg="cannot read the keys of the portal" portal=acme'
 LIFECYCLE = "--web.enable-lifecycle"
 
 

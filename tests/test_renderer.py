@@ -1,5 +1,6 @@
 """What is kept between scrapes never shows: each exposition is the one made without a shortcut."""
 
+import contextlib
 import gc
 import gzip
 import random
@@ -9,7 +10,8 @@ import threading
 import uuid
 import weakref
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -318,6 +320,85 @@ def test_scrapes_at_once_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(set(bodies)) == 1
     assert len(lines) == len(LISTED)
     assert len(deflated) == len({id(text) for text in deflated})
+
+
+# Work that is cut short
+
+
+class CutError(Exception):
+    """What ends the work in these tests."""
+
+
+def cut_after(calls: int) -> Callable[[], None]:
+    """A function that raises at the call after so many."""
+    left = iter(range(calls))
+
+    def check() -> None:
+        if next(left, None) is None:
+            raise CutError
+
+    return check
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_what_was_rendered_before_the_end_of_a_scrape_is_not_rendered_again(
+    monkeypatch: pytest.MonkeyPatch, *, compressed: bool
+) -> None:
+    lines = counted(monkeypatch, blocks.PortalBlocks, "_lines")
+    deflated = counted(monkeypatch, blocks, "deflate")
+    renderer = Renderer()
+    (snapshot,) = shots(up(LISTED))
+    cuts = 0
+    while True:
+        try:
+            renderer.lines(snapshot, cut_after(5), compressed=compressed)
+            break
+        except CutError:
+            cuts += 1
+    assert cuts > 1
+    assert len(lines) == len(LISTED)
+    assert len(deflated) == len({id(text) for text in deflated})
+    check(renderer, [snapshot])
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32))
+def test_any_history_that_is_cut_short_anywhere(seed: int) -> None:
+    world = World(seed)
+    renderer = Renderer()
+    for _ in range(6):
+        for snapshot in world.snapshots():
+            for compressed in (True, False):
+                with contextlib.suppress(CutError):
+                    steps = world.random.choice([0, 1, 3, 10])
+                    renderer.lines(snapshot, cut_after(steps), compressed=compressed)
+        for _ in range(world.random.choice([1, 1, 3])):
+            world.change()
+    check(renderer, world.snapshots())
+
+
+def test_lines_that_are_there_already_are_never_cut_short(warm: Renderer) -> None:
+    (snapshot,) = shots(up(LISTED))
+    assert warm.lines(snapshot, cut_after(0), compressed=True).families
+
+
+def test_a_scrape_does_not_wait_past_its_end_for_one_that_renders_the_same_portal() -> None:
+    renderer = Renderer()
+    (snapshot,) = shots(up(LISTED))
+    rendering, going_on = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        rendering.set()
+        assert going_on.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(renderer.lines, snapshot, pause, compressed=False)
+        assert rendering.wait(60)
+        with pytest.raises(CutError):
+            renderer.lines(snapshot, cut_after(0), compressed=False)
+        assert not slow.done()
+        going_on.set()
+        assert slow.result(60).families
 
 
 # Nothing grows

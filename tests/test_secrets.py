@@ -438,7 +438,7 @@ portals:
             reloaded = exporter.get("/metrics")
             assert exporter.stop() == 0
     assert reloaded.count("docspace_up{") == 5
-    assert exporter.stderr.count("portal is down") == 5
+    assert exporter.stderr.count('msg="cannot read the keys of the portal"') == 5
     assert_clean(exporter.stderr, exporter.out, reloaded, *pages)
 
 

@@ -344,7 +344,7 @@ def test_each_line_of_the_log_is_json(tmp_path: Path) -> None:
         exporter.get()
         assert exporter.stop() == 0
     events = [json.loads(line) for line in exporter.lines]
-    (down,) = (event for event in events if event["msg"] == "portal is down")
+    (down,) = (event for event in events if event["msg"] == "cannot read the keys of the portal")
     assert (down["portal"], down["reason"], down["level"]) == ("acme", "connection", "warn")
     assert all({"ts", "level", "msg"} <= event.keys() for event in events)
 

@@ -20,7 +20,7 @@ class Sleeper:
     def __call__(self) -> None:
         """Wait."""
         self.running.set()
-        assert self.going_on.wait(10)
+        assert self.going_on.wait(60)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def is_done(workers: Workers) -> bool:
     """Whether a job that is submitted now comes to be done."""
     done = threading.Event()
     workers.submit((), done.set)
-    return done.wait(5)
+    return done.wait(60)
 
 
 def no_thread(_: threading.Thread) -> None:
@@ -95,12 +95,12 @@ def test_a_job_waits_for_the_threads_there_are_where_no_more_can_start(
 ) -> None:
     workers, sleeper, done = Workers(2), Sleeper(), threading.Event()
     workers.submit((), sleeper)
-    assert sleeper.running.wait(10)
+    assert sleeper.running.wait(60)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
         workers.submit((), done.set)
     sleeper.going_on.set()
-    assert done.wait(10)
+    assert done.wait(60)
     workers.close()
 
 
@@ -109,21 +109,21 @@ def test_jobs_left_by_an_abandoned_thread_that_cannot_be_replaced_come_with_the_
 ) -> None:
     sleeper, done = Sleeper(), threading.Event()
     hanging = workers.submit((), sleeper)
-    assert sleeper.running.wait(10)
+    assert sleeper.running.wait(60)
     workers.submit((), done.set)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
         workers.abandon(hanging)
     assert not done.is_set()
     assert is_done(workers)
-    assert done.wait(10)
+    assert done.wait(60)
     sleeper.going_on.set()
 
 
 def test_a_job_taken_back_is_not_done(workers: Workers) -> None:
     sleeper = Sleeper()
     workers.submit((), sleeper)
-    assert sleeper.running.wait(10)
+    assert sleeper.running.wait(60)
     done: list[int] = []
     job = workers.submit((), lambda: done.append(1))
     assert workers.withdraw(job)
@@ -136,11 +136,11 @@ def test_a_job_taken_back_is_not_done(workers: Workers) -> None:
 def test_the_most_urgent_job_comes_first(workers: Workers) -> None:
     sleeper, done = Sleeper(), threading.Event()
     workers.submit((), sleeper)
-    assert sleeper.running.wait(10)
+    assert sleeper.running.wait(60)
     order: list[int] = []
     for number in (3, 1, 2):
         workers.submit((number,), lambda number=number: order.append(number))
     workers.submit((4,), done.set)
     sleeper.going_on.set()
-    assert done.wait(10)
+    assert done.wait(60)
     assert order == [1, 2, 3]

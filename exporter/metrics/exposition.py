@@ -67,9 +67,11 @@ class Renderer:
         portals = [self.lines(snapshot, compressed=compressed) for snapshot in snapshots]
         return self.joined(portals, own, form, compressed=compressed)
 
-    def lines(self, snapshot: Snapshot, *, compressed: bool) -> PortalLines:
-        """What an exposition has of one portal."""
-        return self._blocks_of(snapshot).lines(snapshot, compressed=compressed)
+    def lines(
+        self, snapshot: Snapshot, check: Callable[[], None] = lambda: None, *, compressed: bool
+    ) -> PortalLines:
+        """The lines of one portal. ``check`` is called often, and raises to end the rendering."""
+        return self._blocks_of(snapshot).lines(snapshot, check, compressed=compressed)
 
     def joined(
         self,
