@@ -166,3 +166,35 @@ def test_output_that_cannot_be_written_ends_it(tmp_path: Path, output: str, prob
     )
     message = f"docspace-exporter: cannot write to standard output: {problem}\n"
     assert (done.returncode, done.stderr) == (1, message)
+
+
+ASKED = """
+import sys, time
+from exporter.commands import demo
+from exporter.demo.model import Portal
+
+asked = []
+Portal.count = lambda _, path: asked.append(path)
+
+def refused(_):
+    time.sleep(0.5)  # in which a fetch that had begun would arrive
+    sys.exit(f"asked {len(asked)}")
+
+demo.emit = refused
+from exporter.cli import main
+sys.exit(main(["demo", "--web.listen-address=127.0.0.1:0"]))
+"""
+
+
+def test_no_portal_is_asked_before_the_guide_is_written(tmp_path: Path) -> None:
+    """Else the portals would end in the middle of a fetch, and the log have them down."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASKED],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr.splitlines()[-1] == "asked 0"
+    assert "level=warn" not in done.stderr
