@@ -215,6 +215,6 @@ def test_a_reload_leaves_alone_a_portal_whose_settings_are_the_same(
     with ExporterProcess(folder, config, "--web.enable-lifecycle") as exporter:
         exporter.wait_for('msg="portal answers"')
         request = urllib.request.Request(exporter.url + "/-/reload", method="POST")
-        urllib.request.urlopen(request, timeout=30).close()
+        urllib.request.urlopen(request, timeout=60).close()
         exporter.get()
         assert portal.requests["/api/2.0/keys"] == 2

@@ -64,7 +64,7 @@ class Site:
 
     def request(self, method: str = "GET") -> HTTPResponse:
         """The answer to a request of the page."""
-        return urllib.request.urlopen(urllib.request.Request(self.url, method=method), timeout=10)
+        return urllib.request.urlopen(urllib.request.Request(self.url, method=method), timeout=60)
 
     def html(self) -> str:
         """The page."""
