@@ -57,7 +57,7 @@ def _print(keys: Sequence[Listed], observations: Sequence[Observation], form: st
     elif keys:
         emit(_table(keys, several_portals=len(observations) > 1))
     elif sys.stderr.isatty():
-        complain("no such key")
+        complain("no key matches")
 
 
 def _table(keys: Sequence[Listed], *, several_portals: bool) -> str:
