@@ -9,7 +9,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +29,8 @@ COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
 
 #: How flags are spelled; what is spelled otherwise is not repeated, since it may be a secret.
 _FLAG = re.compile(r"--?[a-z][a-z.-]{0,30}")
+#: Likeness of two spellings, from 0 to 1, from which on one may be a slip of the other.
+_ALIKE = 0.6
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,14 +106,42 @@ def _surplus(text: str, command: str) -> str:
     given = text.partition("=")[0]
     name = "--" + given.lstrip("-")
     names = {other: [flag.name for flag in table] for other, (table, _) in COMMANDS.items()}
-    own = names.pop(command)
-    close = difflib.get_close_matches(name, [*own, "--help", "--version"], n=1)
-    if close:
-        return f"no flag {given}; did you mean {close[0]}?"
+    near, alike = _nearest(name, [*names.pop(command), "--help", "--version"])
     owners = [other for other in names if name in names[other]]
-    if owners:
-        return f"{name} is a flag of {', '.join(owners)}, not of {command}"
-    return f"no flag {given}" if _FLAG.fullmatch(given) else "no such flag"
+    if owners and near != name:
+        problem = f"{name} is a flag of {', '.join(owners)}, not of {command}"
+    elif alike or _FLAG.fullmatch(given):
+        problem = f"no flag {given}"
+    else:
+        problem = "no such flag"
+    return f"{problem}; did you mean {near}?" if near else problem
+
+
+def _nearest(name: str, known: Iterable[str]) -> tuple[str, bool]:
+    """The known flag that a name most likely means, or "", and whether their spellings are alike.
+
+    A flag is near if its spelling is alike, or if half of the name's words begin words of the flag.
+    A single letter must begin the flag's first word.
+    """
+    words = _words(name)
+
+    def common(flag: str) -> int:
+        own = _words(flag)[: 1 if len(name) == len("--c") else None]
+        return sum(any(each.startswith(word) for each in own) for word in words)
+
+    def likeness(flag: str) -> float:
+        return difflib.SequenceMatcher(None, flag[2:], name[2:]).ratio()
+
+    near = max(known, key=lambda flag: (common(flag), likeness(flag)))
+    alike = likeness(near) >= _ALIKE
+    is_near = alike or 2 * common(near) >= len(words) > 0
+    return near if is_near else "", alike
+
+
+def _words(flag: str) -> list[str]:
+    """The words of a flag's name; the port is a part of an address here."""
+    words = re.findall(r"[^-_.]+", flag.lower())
+    return ["address" if word == "port" else word for word in words]
 
 
 def _with_command(arguments: list[str]) -> list[str]:

@@ -127,7 +127,7 @@ def _prom_file(text: str) -> Path:
 #: No default: without it there may be a config.yaml, or else the built-in configuration is used.
 CONFIG_FILE = Flag(
     "--config.file",
-    "the configuration file; without it config.yaml is read, and where there is none "
+    "the configuration file; without it config.yaml is read, and without that file "
     "DOCSPACE_URL and DOCSPACE_API_KEY are enough",
     "",
     Path,
@@ -136,12 +136,12 @@ CONFIG_FILE = Flag(
 LOGS = (
     Flag(
         "--log.level",
-        "least severe level that is logged",
+        "lowest level that is logged",
         "info",
         str,
         choices=("debug", "info", "warn", "error"),
     ),
-    Flag("--log.format", "form of a log line", "logfmt", str, choices=("logfmt", "json")),
+    Flag("--log.format", "format of a log line", "logfmt", str, choices=("logfmt", "json")),
 )
 
 WEB = (
@@ -157,12 +157,17 @@ WEB = (
         "--web.config.file", "file with TLS and users, in the exporter-toolkit's format", "", Path
     ),
     Flag("--web.telemetry-path", "path of the metrics", "/metrics", _path),
-    Flag("--web.external-url", "address under which others reach the exporter", "", portal_url),
+    Flag(
+        "--web.external-url",
+        "address at which Prometheus and browsers reach the exporter",
+        "",
+        portal_url,
+    ),
     Flag("--web.enable-lifecycle", "allow reloading by POST /-/reload"),
     Flag("--web.disable-status-page", "serve a plain landing page at /"),
     Flag(
         "--web.max-requests",
-        "scrapes at once; more of the same client are answered with 503",
+        "scrapes at the same time; beyond that, a client that already waits for one gets 503",
         "40",
         _count,
     ),
@@ -186,7 +191,7 @@ CHECK = (
     CONFIG_FILE,
     PORTAL,
     Flag(
-        "--format", "form of the output", "table", str, choices=("table", "json"), command="check"
+        "--format", "format of the output", "table", str, choices=("table", "json"), command="check"
     ),
     *QUIET_LOGS,
 )
@@ -210,14 +215,14 @@ KEYS = (
     ),
     Flag(
         "--sort",
-        "what the keys are sorted by",
+        "order of the keys",
         "expiry",
         str,
         choices=("expiry", "name", "portal", "created", "last-used"),
     ),
     Flag(
         "--format",
-        "form of the output",
+        "format of the output",
         "table",
         str,
         choices=("table", "json", "csv"),
@@ -234,7 +239,7 @@ TEXTFILE = (
     ),
     Flag(
         "--interval",
-        "write again after this time, such as 1m; without it, write once",
+        "write the file again at this interval, such as 1m; without it, write once",
         "",
         positive_duration,
     ),

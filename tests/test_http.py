@@ -54,7 +54,7 @@ class Answered:
 def ask(url: str, path: str, method: str = "GET", **headers: str) -> Answered:
     """One request with these headers (an underscore stands for a hyphen) and no others."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     try:
         connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -70,7 +70,7 @@ def ask(url: str, path: str, method: str = "GET", **headers: str) -> Answered:
 def raw(url: str, content: bytes) -> bytes:
     """What comes back first for these bytes; nothing where the server closes without a word."""
     parts = urlsplit(url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=15) as sock:
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as sock:
         sock.sendall(content)
         return sock.recv(65536)
 
@@ -353,7 +353,7 @@ def test_more_scrapes_than_allowed_are_refused(portals: Demo, narrow: str) -> No
     assert ask(narrow, "/probe?target=acme").status == 503
     assert ask(narrow, "/-/healthy").status == 200
     acme.delay = 0.0
-    first.join(10)
+    first.join(60)
     assert ask(narrow, "/metrics").status == 200
 
 
@@ -487,7 +487,7 @@ def test_slow_clients_do_not_keep_others_out(url: str) -> None:
 
 def test_connection_serves_several_requests(url: str) -> None:
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     connection.connect()
     first = connection.sock
     for path in ("/-/healthy", "/metrics?collect[]=exporter", "/no", "/-/ready"):

@@ -401,7 +401,7 @@ def test_text_that_runs_from_the_right_ends_before_the_next_column(
 
 def test_an_empty_list_says_so_on_a_terminal(demo: Demo, tmp_path: Path) -> None:
     screen = look(tmp_path, demo.config("initech"), 80, "--expiring-within=1m")
-    assert (screen.lines, screen.code) == (["no such key"], 0)
+    assert (screen.lines, screen.code) == (["no key matches"], 0)
 
 
 # Words.

@@ -335,7 +335,7 @@ def test_internal_error_that_holds_the_key_takes_its_portal_down_without_it(
     url = ListenAddress.of(listening).url()
     serving.start()
     try:
-        answer = requests.get(f"{url}/metrics", timeout=10)
+        answer = requests.get(f"{url}/metrics", timeout=60)
     finally:
         serving.stop()
         exporter.close()

@@ -73,7 +73,7 @@ class Running:
 
     def ask(self, method: str = "GET", path: str = "/", **headers: str) -> Answered:
         """The answer to one request; an underscore in a header's name stands for a hyphen."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(method, path, headers=named)
@@ -259,11 +259,11 @@ def test_requests_beyond_the_threads_are_refused_but_not_of_another_address(star
         busy = [running.connect(ADDRESS) for _ in range(3)]
         for sock in busy:
             sock.sendall(GET)
-        eventually(lambda: running.server._threads._held.total(), lambda held: held == 3, 10)
+        eventually(lambda: running.server._threads._held.total(), lambda held: held == 3, 60)
         assert running.status(ADDRESS) == 503
         with running.connect() as other:
             other.sendall(GET)
-            eventually(lambda: running.server._threads._held.total(), lambda held: held == 4, 10)
+            eventually(lambda: running.server._threads._held.total(), lambda held: held == 4, 60)
             gate.set()
             assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
     finally:
@@ -319,7 +319,7 @@ def test_client_that_never_ends_its_request_is_closed(start: Start, first: bytes
         if first == GET:
             sock.recv(65536)
         drop = b"" if first in {b"", GET} else b"x"
-        eventually(lambda: drip(sock, drop), bool, 10)
+        eventually(lambda: drip(sock, drop), bool, 60)
 
 
 @pytest.mark.usefixtures("short_deadlines")
@@ -327,7 +327,7 @@ def test_client_that_drips_a_body_is_closed(start: Start) -> None:
     running = start()
     with running.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n\r\n")
-        eventually(lambda: drip(sock), bool, 10)
+        eventually(lambda: drip(sock), bool, 60)
 
 
 @pytest.mark.usefixtures("short_deadlines")
@@ -339,7 +339,7 @@ def test_client_that_never_ends_its_handshake_is_closed(
     running = start(tls=TLSServerSettings(own.cert_file, own.key_file))
     with running.connect() as sock:
         sock.sendall(first)
-        eventually(lambda: is_closed(sock), bool, 10)
+        eventually(lambda: is_closed(sock), bool, 60)
 
 
 @pytest.mark.usefixtures("short_deadlines")
@@ -356,7 +356,7 @@ def test_client_that_does_not_take_its_answer_is_closed(
         sock = careless().wrap_socket(sock)
     with sock:
         sock.sendall(GET)
-        eventually(lambda: len(running.server._clients), lambda count: count == 0, 20)
+        eventually(lambda: len(running.server._clients), lambda count: count == 0, 60)
         assert running.server._threads._held.total() == 0
 
 
@@ -370,7 +370,7 @@ def test_clock_that_jumps_back_a_day_keeps_no_idle_client(
         sock.recv(65536)
         day_before = time.time() - 86400
         monkeypatch.setattr(time, "time", lambda: day_before)
-        eventually(lambda: is_closed(sock), bool, 10)
+        eventually(lambda: is_closed(sock), bool, 60)
 
 
 # How many
@@ -390,7 +390,7 @@ def test_crowd_pushes_out_its_own_oldest(start: Start) -> None:
         mine.sendall(GET)
         mine.recv(65536)
         crowd = [running.connect(ADDRESS) for _ in range(60)]
-        eventually(lambda: sum(map(is_closed, crowd)), lambda closed: closed == 41, 10)
+        eventually(lambda: sum(map(is_closed, crowd)), lambda closed: closed == 41, 60)
         assert all(map(is_closed, crowd[:41]))
         assert not any(map(is_closed, crowd[41:]))
         mine.settimeout(10)

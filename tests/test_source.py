@@ -74,9 +74,9 @@ def test_without_file_and_variables_both_ways_out_are_named(folder: Path) -> Non
         f"{place}.api_key: the environment variable DOCSPACE_API_KEY is not set",
     ]
     assert ways_out == (
-        f"there is no config.yaml in {folder}, so the built-in configuration is used, in which "
-        "`url` is DOCSPACE_URL and `api_key` is DOCSPACE_API_KEY: set both in the environment, or "
-        "write a config.yaml, or name a file by --config.file"
+        f"the built-in configuration is used because {folder} has no config.yaml: set "
+        "DOCSPACE_URL to the portal's address and DOCSPACE_API_KEY to a key of it, or name a "
+        "configuration file with --config.file"
     )
 
 
@@ -106,7 +106,7 @@ def test_every_command_names_both_ways_out(command: str, folder: Path) -> None:
     flags = ["--output=x.prom"] if command == "textfile" else []
     ended = run(command, *flags, cwd=folder)
     assert ended.returncode == 2
-    assert "`url` is DOCSPACE_URL and `api_key` is DOCSPACE_API_KEY: set both" in ended.stderr
+    assert "set DOCSPACE_URL to the portal's address and DOCSPACE_API_KEY to a key" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,6 @@ def test_a_reload_leaves_alone_a_portal_whose_settings_are_the_same(
     with ExporterProcess(folder, config, "--web.enable-lifecycle") as exporter:
         exporter.wait_for('msg="portal answers"')
         request = urllib.request.Request(exporter.url + "/-/reload", method="POST")
-        urllib.request.urlopen(request, timeout=30).close()
+        urllib.request.urlopen(request, timeout=60).close()
         exporter.get()
         assert portal.requests["/api/2.0/keys"] == 2

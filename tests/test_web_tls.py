@@ -55,13 +55,13 @@ def trusting(authority: Issued) -> ssl.SSLContext:
 
 
 def handshake(web: Web, context: ssl.SSLContext) -> ssl.SSLSocket:
-    plain = socket.create_connection(("127.0.0.1", web.port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", web.port), timeout=60)
     return context.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
 def serial(web: Web) -> int:
     """Of the certificate that the server shows now."""
-    pem = ssl.get_server_certificate(("127.0.0.1", web.port), timeout=10)
+    pem = ssl.get_server_certificate(("127.0.0.1", web.port), timeout=60)
     return x509.load_pem_x509_certificate(pem.encode()).serial_number
 
 

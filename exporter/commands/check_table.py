@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.check.diagnosis import CHECKS, Check, Diagnosis, Finding, Status
-from exporter.commands.tables import GAP, cell, grid, is_terminal, width
+from exporter.commands.tables import cell, grid, width
+from exporter.commands.terminal import GAP, is_terminal
 
 _MARKS: Mapping[Status, tuple[str, str]] = {
     "ok": ("✓", "green"),

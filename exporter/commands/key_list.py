@@ -58,7 +58,8 @@ def wanted(
 
 def ordered(keys: Iterable[Listed], by: str) -> list[Listed]:
     """The keys in one of the `ORDERS`, and within it by expiry, soonest first, and name."""
-    return sorted(sorted(keys, key=_by_expiry), key=ORDERS[by])
+    by_expiry = sorted(keys, key=_by_expiry)
+    return by_expiry if by == "expiry" else sorted(by_expiry, key=ORDERS[by])
 
 
 def _by_expiry(key: Listed) -> tuple[float, str, str]:

@@ -67,7 +67,8 @@ def serve(
 ) -> int:
     """Serve until a signal ends it; SIGHUP reloads. 1 where it cannot start, or fails.
 
-    ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
+    ``ready`` is called with the exporter's own URL once it answers, and before any portal is asked.
+    Raises what `run` and ``ready`` raise.
     """
     use_one_arena(os.environ)
     # Threads that compute must not delay those that read and write.
@@ -81,7 +82,9 @@ def serve(
         signals.wake()
 
     # Not in this thread: a name that does not resolve would keep signals waiting.
-    starting = in_thread(partial(_start, configuration, options, log, served_no_more), "start")
+    starting = in_thread(
+        partial(_start, configuration, options, log, served_no_more, ready), "start"
+    )
     if signals.ended_before(starting):
         return 0
     try:
@@ -91,8 +94,7 @@ def serve(
         return 1
     if started is None:
         return 1
-    exporter, server, url = started
-    ready(url)
+    exporter, server = started
     number = 0
     while not failed.is_set() and not signals.ends(number):
         number = signals.wait()
@@ -163,11 +165,12 @@ def _start(
     options: argparse.Namespace,
     log: FilteringBoundLogger,
     ended: Callable[[], None],
-) -> tuple[Exporter, Server, str] | None:
-    """The exporter, the server that serves it, and the URL of its first address.
+    ready: Callable[[str], None],
+) -> tuple[Exporter, Server] | None:
+    """Start to serve; None if it cannot listen.
 
-    None where it cannot listen. Raises what `run` raises, and OSError or RuntimeError where the
-    system lacks something.
+    Raises what `run` and ``ready`` raise, and OSError or RuntimeError if the system lacks
+    something.
     """
     exporter = Exporter(configuration, Clock(), log)
     sockets = _sockets(options, log)
@@ -195,8 +198,9 @@ def _start(
     for each in sockets:
         log.info("listening", address=str(ListenAddress.of(each)), tls=tls)
     log.info("docspace-exporter is ready", version=VERSION, revision=revision(), portals=portals)
+    ready(ListenAddress.of(sockets[0]).url("https" if tls else "http"))
     exporter.ask_first()
-    return exporter, server, ListenAddress.of(sockets[0]).url("https" if tls else "http")
+    return exporter, server
 
 
 def _too_few_descriptors(needed: int, log: FilteringBoundLogger) -> bool:

@@ -54,9 +54,9 @@ def _may_be_there(file: Path) -> bool:
 
 
 def _ways_out() -> str:
-    """What to do where there is no file, and the variables are missing or not valid."""
+    """What to do if there is no file, and the variables are missing or not valid."""
     return (
-        f"there is no {USUAL_FILE} in {Path.cwd()}, so the {BUILT_IN} is used, in which `url` "
-        "is DOCSPACE_URL and `api_key` is DOCSPACE_API_KEY: set both in the environment, or "
-        f"write a {USUAL_FILE}, or name a file by --config.file"
+        f"the {BUILT_IN} is used because {Path.cwd()} has no {USUAL_FILE}: set DOCSPACE_URL to the "
+        "portal's address and DOCSPACE_API_KEY to a key of it, or name a configuration file with "
+        "--config.file"
     )

@@ -24,8 +24,8 @@ _CLIENT_AUTH = {
 }
 _MIN_VERSION = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
-_INLINE = "expected a path in the field that ends in _file: no PEM text stands in this file"
-_CHOICE = "expected no such field: OpenSSL's choice counts, which min_version: TLS13 narrows"
+_INLINE = "expected a path in the field of this name with _file at its end, not PEM text"
+_CHOICE = "expected no such field: OpenSSL chooses, from fewer with min_version: TLS13"
 #: Fields of the toolkit's ``tls_server_config`` that have no use here.
 _NO_TLS_FIELDS = {
     "cert": _INLINE,
@@ -34,14 +34,16 @@ _NO_TLS_FIELDS = {
     "cipher_suites": _CHOICE,
     "prefer_server_cipher_suites": _CHOICE,
     "curve_preferences": _CHOICE,
-    "max_version": "expected no such field: the highest version counts that both sides speak",
+    "max_version": "expected no such field: both sides use the highest version that they know",
     "client_allowed_sans": (
-        "expected no such field: client_ca_file may hold the very certificates to let in"
+        "expected no such field: client_ca_file may hold the accepted client certificates"
     ),
 }
-_CLIENT_CA = "expected with VerifyClientCertIfGiven and RequireAndVerifyClientCert, and only there"
+_CLIENT_CA = (
+    "expected with VerifyClientCertIfGiven or RequireAndVerifyClientCert, and only with these"
+)
 _NO_HEADERS = "expected no such section: a reverse proxy may add headers to the exporter's own"
-_NO_RATE_LIMIT = "expected no such section: the server shares itself out by client address"
+_NO_RATE_LIMIT = "expected no such section: the server limits the requests of each client address"
 _USER = re.compile(r"[^:\x00-\x1f\x7f]+")
 #: Names that an error may repeat: no hash looks like this.
 _HARMLESS = re.compile(r"[\w.@-]{1,60}")

@@ -61,7 +61,9 @@ class WebConfigFile:
             except TooManyChecks:
                 return Reply.text("too many passwords to check, try again", 503, Retry_After="1")
             if not known:
-                return Reply.text("user and password, please", 401, WWW_Authenticate="Basic")
+                return Reply.text(
+                    "a user name and a password are required", 401, WWW_Authenticate="Basic"
+                )
             return handler(request)
 
         return answer
@@ -109,7 +111,7 @@ class WebConfigFile:
         stamps = {self._path: stamp(self._path)}
         config, old, problem, context = load(self._path), self._current, "", None
         if self._stamps and (config.tls is None) != (old.context is None):
-            expected = "expected a restart: TLS goes on or off"
+            expected = "expected a restart of the exporter to turn TLS on or off"
             raise ConfigError([f"{self._path}: tls_server_config: {expected}"])
         if tls := config.tls:
             files = (tls.cert, tls.key, tls.client_ca)

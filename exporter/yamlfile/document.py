@@ -111,7 +111,7 @@ def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
     if id(node) in sizes:
         known = sizes[id(node)]
         if known == 0:
-            raise _refusal("expected an anchor that does not hold itself", node)
+            raise _refusal("expected an anchor that does not contain itself", node)
         return known
     sizes[id(node)] = 0
     children = node.value if isinstance(node, yaml.CollectionNode) else []
@@ -136,7 +136,7 @@ def _name_fields(node: yaml.MappingNode) -> None:
             raise _refusal("expected a field name before the colon", key)
         if key.value in names:
             shown = f"the field `{key.value}`" if _FIELD.fullmatch(key.value) else "this field"
-            raise _refusal(f"{shown} stands here twice", key)
+            raise _refusal(f"{shown} occurs twice here", key)
         names.add(key.value)
         if key.tag != _MERGE:
             key.tag = _STRING

@@ -30,4 +30,6 @@ def path_in(folder: Path, value: object) -> Path:
     try:
         return folder / Path(text(value)).expanduser()
     except RuntimeError as exc:
-        raise ValueError("expected a path; nobody has the home directory it starts with") from exc
+        raise ValueError(
+            "expected a path; there is no user whose home directory it starts with"
+        ) from exc

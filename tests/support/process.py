@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_SECONDS = 20.0
+#: Seconds after which what has not come counts as hanging; a busy machine may take some.
+PATIENCE = 60.0
 
 
 class Process:
@@ -72,9 +73,7 @@ class Process:
         """The process' number."""
         return self._process.pid
 
-    def wait_for(
-        self, pattern: str, seconds: float = START_SECONDS, after: int = 0
-    ) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE, after: int = 0) -> re.Match[str]:
         """The first match of a pattern in the lines of stderr, from line ``after`` on."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -91,12 +90,12 @@ class Process:
         """Send a signal."""
         self._process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 10.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = PATIENCE) -> int:
         """Send a signal and wait for the end; the exit code."""
         self._process.send_signal(number)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 10.0) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for the end; the exit code."""
         try:
             code = self._process.wait(seconds)
@@ -105,7 +104,7 @@ class Process:
             self._process.wait()
             raise
         for reader in self._readers:
-            reader.join(5.0)
+            reader.join(PATIENCE)
         return code
 
     def _read_errors(self) -> None:

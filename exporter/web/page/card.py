@@ -260,11 +260,11 @@ def _counts(summary: Summary) -> Iterable[tuple[int, str]]:
 def _notes(observation: Observation) -> Iterable[str]:
     """What limits the picture of a portal that is up."""
     if observation.facts.visibility == "own":
-        yield "Shows the keys of one person only; the key of an admin shows all of them."
+        yield "This key sees the keys of one person only; a key of an admin sees all keys."
     if observation.facts.visibility == "unknown":
-        yield "It is not known whether these are all keys or those of one person."
+        yield "It is not known whether these are all keys of the portal or those of one person."
     if observation.facts.people_error is not None:
-        yield "It is not known who is disabled: keys refused for that are not marked."
+        yield "It is not known who is disabled, so refused keys of disabled people are not marked."
     if observation.own_key is None:
         yield "It is not known which of these keys the exporter uses."
     malformed = observation.listing.malformed_count if observation.listing else 0
@@ -272,9 +272,10 @@ def _notes(observation: Observation) -> Iterable[str]:
         yield f"{plural(malformed, 'record')} could not be read and were left out."
     skew = observation.clock_skew or 0.0
     if abs(skew) > _SKEW:
-        yield f"Its clock is {span(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours."
+        direction = "ahead of" if skew > 0 else "behind"
+        yield f"The portal's clock is {span(abs(skew))} {direction} the exporter's."
 
 
 def _last_success(observation: Observation, now: float) -> str:
     success = observation.last_success
-    return "not once since the exporter started" if success is None else ago(now - success)
+    return "none since the exporter started" if success is None else ago(now - success)

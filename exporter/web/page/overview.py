@@ -141,8 +141,8 @@ def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> 
     if up:
         if totals[ORPHANED]:
             count = totals[ORPHANED]
-            gone = "is dead: its creator is" if count == 1 else "are dead: their creators are"
-            yield f"{plural(count, 'key')} {gone} gone."
+            gone = "is refused: its creator is" if count == 1 else "are refused: their creators are"
+            yield f"{plural(count, 'key')} {gone} removed or disabled."
         yield _expiring(totals)
     elif not down:
         yield "Waiting for the first answer."
