@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from prometheus import near
 from prometheus.messages import AGO, NAMES_OF_NEW_KEYS, listed, plural, portal_links, unused
 from prometheus.model import Alert, Group, Record
-from prometheus.promql import ID, LAST_READ, OWN, UNREAD_NOW, held, one_per_portal
+from prometheus.promql import ID, LAST_READ, OWN, held, one_per_portal
 from prometheus.settings import Settings
 
 
@@ -34,7 +34,7 @@ def hygiene(settings: Settings) -> Group:
     for kind in kinds(settings):
         record = f"portal:docspace_api_keys_{kind.record}"
         rules += [
-            Record(record, held(record, kind.count, UNREAD_NOW), kind.comment),
+            Record(record, held(record, kind.count), kind.comment),
             Alert(
                 kind.name,
                 "info",
@@ -144,16 +144,14 @@ def _counted(one: str, many: str) -> str:
 
 def _count(kind: str, selector: str = "", dropped: str = "") -> str:
     """A count of the exporter."""
-    return f"{one_per_portal(f'docspace_api_keys_{kind}{selector}', dropped)} > 0"
+    return one_per_portal(f"docspace_api_keys_{kind}{selector} > 0", dropped)
 
 
 def _orphaned_unused() -> str:
     """Without the keys that have an alert of their own."""
-    every = one_per_portal("docspace_api_keys_orphaned")
+    every = one_per_portal("docspace_api_keys_orphaned > 0")
     refused = f"count by (portal) ({near.REFUSED} != 0)"
-    return (
-        f"({every} > 0)\n- on (portal) group_left ()\n({refused} or on (portal) 0 * {every})\n> 0"
-    )
+    return f"({every} - on (portal) group_left () {refused} or {every}) > 0"
 
 
 def _expiring_unused(settings: Settings) -> str:
@@ -170,8 +168,11 @@ def _expiring_unused(settings: Settings) -> str:
 
 
 def _last_created(settings: Settings) -> str:
-    newest = one_per_portal("docspace_api_keys_last_created_timestamp_seconds")
     before = settings.created
+    longest = settings.bridge + before
+    newest = one_per_portal(
+        f"docspace_api_keys_last_created_timestamp_seconds > time() - {longest.promql}"
+    )
     return (
         f"{newest}\n> on (portal) group_left () (\n"
         f"  max by (portal) ({LAST_READ} offset {before.range})\n"

@@ -14,7 +14,7 @@ from prometheus.promql import (
     LAST_READ,
     LAST_USED,
     OWN,
-    UNREAD,
+    WHILE_UNREAD,
     held,
     indent,
     one_per_key,
@@ -107,17 +107,15 @@ def _switched_off(settings: Settings) -> Record:
     before = (
         f"last_over_time({SWITCHED_OFF}[{settings.bridge.range}]) > 0 > time() - {memory.promql}"
     )
-    left = (
-        f"{NEAR} - time()\n- on (portal) group_left () (\n"
-        "  max by (portal) (clamp_min(docspace_clock_skew_seconds, 0))"
-        " or 0 * max by (portal) (docspace_up)\n)"
-    )
-    window = f"(\n{indent(left)}\n) > 600 < {REMEMBERED.promql}"
+    off = f"({NEAR} and on ({ID}) {OFF})"
+    ahead = "max by (portal) (docspace_clock_skew_seconds > 0)"
     return Record(
         SWITCHED_OFF,
-        f"time() * ({OFF} and on ({ID}) {window})\nor\n"
-        f"({before} unless on (portal) {UNREAD} == 0)\nor\n"
-        f"({before} and on ({ID}) {NEAR} unless on ({ID}) {window})\nor\n"
+        f"time() * group by ({ID}) (\n"
+        f"  ({off} - on (portal) group_left () {ahead} or {off}) - time()\n"
+        f"  > 600 < {REMEMBERED.promql}\n)\nor\n"
+        f"{before} and on ({ID}) {OFF}\nor\n"
+        f"{before} {WHILE_UNREAD}\nor\n"
         f"0 * ({before})",
         "When a key was last seen switched off in the last 3 days before its expiry by the clock of"
         " the portal; 0 once where it was switched on again or deleted. Past the expiry a key"
@@ -136,8 +134,9 @@ def _orphaned(settings: Settings) -> Record:
     return Record(
         ORPHANED,
         f"time() * {now}\nor\n"
-        f"({before} and on ({ID}) ({UNKNOWN} unless on ({ID}) {GONE}))\nor\n"
-        f"({before}) * on (portal) group_left () {UNREAD}",
+        f"{before} and on ({ID}) ({UNKNOWN} unless on ({ID}) {GONE})\nor\n"
+        f"{before} {WHILE_UNREAD}\nor\n"
+        f"0 * ({before})",
         "Keys that the portal refuses because of their creator: when that was last known; 0 once"
         " where it is over. An exporter that was just started does not know yet who is disabled, so"
         " an unknown state changes nothing for a day. docspace_api_key_info says the same as"
@@ -149,8 +148,8 @@ def _used(settings: Settings) -> Record:
     longest = max(settings.expired + settings.in_use, settings.tried)
     return Record(
         USED,
-        f"max by ({ID}) (\n  {LAST_USED} > time() - {longest.promql}\n"
-        f"  and on ({ID}) ({NEAR} or on ({ID}) {ORPHANED} > 0)\n)",
+        f"max by ({ID}) (\n  {LAST_USED}\n"
+        f"  and on ({ID}) ({NEAR} or on ({ID}) {ORPHANED} > 0)\n) > time() - {longest.promql}",
         f"When a key near an alert was last used, in the last {longest.last}. A refused call counts"
         " as a use, too.",
     )

@@ -14,14 +14,10 @@ INFO = "docspace_api_key_info"
 OWN = "docspace_exporter_key_info"
 
 LAST_READ = "portal:docspace_up:last_read"
-#: 1 for a portal that cannot be read now, and was within the bridge; 0 for one that is read.
-UNREAD = f"({LAST_READ} < bool time())"
+#: Takes away the series of portals that are read now.
+WHILE_UNREAD = "unless on (portal) docspace_up == 1"
 
-#: The same without a record, for groups that are evaluated at another moment than its own: at the
-#: beginning of an outage the record lags behind, and what is held would be taken for ended.
-UNREAD_NOW = f"(0 * max by (portal) (docspace_up == 1) or on (portal) 0 * {LAST_READ} + 1)"
-
-#: For how long after Prometheus was away a record goes on from what it was before.
+#: How long Prometheus may be away until records lose their last value.
 AWAY = "1h"
 
 
@@ -45,15 +41,17 @@ def read(settings: Settings) -> str:
     return f"topk by (portal) (1, time() * {now} or {before})"
 
 
-def held(record: str, now: str, unread: str = UNREAD) -> str:
-    """What a record has to be: ``now``, or while its portal cannot be read what it was before.
+def held(record: str, now: str) -> str:
+    """The value of ``now``; while the portal cannot be read, the last value of the record.
 
-    ``unread`` is 1 where a portal cannot be read, 0 where it is read, so that a series which ended
-    while it is read is written as 0 once, and does not come back in the next outage. Values of 0
-    stand for the end: an alert takes those that are not 0.
+    A series that ends while its portal is read gets the value 0 once, so that the next outage does
+    not bring it back. Alerts take the values that are not 0.
     """
+    before = f"last_over_time({record}[{AWAY}]) != 0"
     return (
-        f"{now}\nor\n(last_over_time({record}[{AWAY}]) != 0) * on (portal) group_left () {unread}"
+        f"{now}\nor\n"
+        f"{before} and on (portal) {LAST_READ} {WHILE_UNREAD}\nor\n"
+        f"0 * ({before})"
     )
 
 

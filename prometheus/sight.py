@@ -2,7 +2,7 @@
 
 from prometheus.messages import OWN_KEY, portal_links
 from prometheus.model import Alert, Group, Record
-from prometheus.promql import LAST_READ, UNREAD_NOW, held, one_per_portal
+from prometheus.promql import LAST_READ, held, one_per_portal
 from prometheus.settings import Settings
 
 OWN_ONLY = "portal:docspace_portal_info:own"
@@ -24,7 +24,6 @@ def _own(settings: Settings) -> tuple[Record | Alert, ...]:
                 f"0 * {LAST_READ} + 1\n"
                 'and on (portal) docspace_portal_info{visibility="own"}\n'
                 'unless on (portal) docspace_portal_info{visibility="all"}',
-                UNREAD_NOW,
             ),
             "Portals of which no exporter sees the keys of all people.",
         ),
@@ -53,7 +52,6 @@ def _vanished(settings: Settings) -> tuple[Record | Alert, ...]:
                 VANISHED,
                 f"{most} - on (portal) group_left () {KEYS}\n"
                 f"> on (portal) group_left () {KEYS} >= 3",
-                UNREAD_NOW,
             ),
             f"How many keys fewer a portal has than at some time in the last {settings.bridge.last},"
             " where that is more than half of them.",
