@@ -16,12 +16,10 @@ T = TypeVar("T")
 class Prometheus(Process):
     """Prometheus with the test's configuration, its data below ``folder``."""
 
-    def __init__(
-        self, program: Path, folder: Path, config: str, flags: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, program: Path, folder: Path, config: str, flags: Sequence[str] = ()) -> None:
         file = folder / "prometheus.yml"
         file.write_text(config, encoding="utf-8")
-        command = [
+        command: list[str | Path] = [
             program,
             f"--config.file={file}",
             f"--storage.tsdb.path={folder / 'data'}",
