@@ -19,7 +19,7 @@ from rich.cells import cell_len
 from support.certificates import Issued, issue
 from support.demo import Demo
 from support.faults import FaultServer, Peer, answer, says
-from support.process import Process, run
+from support.process import Process, call, run
 from support.terminal import Screen, on_terminal
 
 from exporter.check import findings
@@ -42,7 +42,7 @@ def check(folder: Path, config: str, *flags: str) -> "CompletedProcess[str]":
     """Run it on a configuration."""
     file = folder / "config.yaml"
     file.write_text(config, encoding="utf-8")
-    return run("check", f"--config.file={file}", *flags, cwd=folder)
+    return call("check", f"--config.file={file}", *flags, cwd=folder)
 
 
 def diagnosed(folder: Path, config: str) -> Diagnosis:
@@ -405,7 +405,8 @@ def test_a_name_without_an_address_is_a_problem_of_the_name(tmp_path: Path) -> N
 
 def test_a_portal_that_hangs_is_a_problem_of_its_own(demo: Demo, tmp_path: Path) -> None:
     demo.portals["acme"].portal.delay = 30.0
-    result = check(tmp_path, "scrape: {timeout: 1s}\n" + demo.config(), "--format=json")
+    (tmp_path / "config.yaml").write_text("scrape: {timeout: 1s}\n" + demo.config())
+    result = run("check", "--format=json", cwd=tmp_path)
     portals = {portal["portal"]: portal for portal in json.loads(result.stdout)["portals"]}
     assert portals["acme"]["verdict"] == "problem"
     assert {portals["globex"]["verdict"], portals["initech"]["verdict"]} == {"warning"}

@@ -1,4 +1,4 @@
-"""`docspace-exporter keys`, as a process: the list, its order, its forms."""
+"""`docspace-exporter keys`: the list, its order, its forms."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from support.demo import Demo
-from support.process import run
+from support.process import call
 from support.terminal import Screen, on_terminal
 
 from exporter.demo.key import DemoKey
@@ -33,7 +33,7 @@ def keys(folder: Path, config: str, *flags: str) -> "CompletedProcess[str]":
     """Run it on a configuration."""
     file = folder / "config.yaml"
     file.write_text(config, encoding="utf-8")
-    return run("keys", f"--config.file={file}", *flags, cwd=folder)
+    return call("keys", f"--config.file={file}", *flags, cwd=folder)
 
 
 def records(folder: Path, config: str, *flags: str) -> list[dict[str, Any]]:
