@@ -1,6 +1,6 @@
-"""Flags to a command. The only place that reads the command line and decides exit codes.
+"""From the command line to a command, and to the exit code.
 
-Exit codes: 0 done, 1 it ran and failed, 2 the command line or the configuration cannot be used.
+Exit codes: 0 success, 1 failure, 2 the command line or the configuration cannot be used.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from exporter.commands.terminal import complain
 from exporter.config import ConfigError
 from exporter.version import VERSION, revision
 
-#: Command, its flags, and what it does. The module of the same name in ``commands`` has its run().
+#: Each command with its flags and a description. Its ``run`` is in ``commands``, in its module.
 COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
     "serve": (flags.SERVE, "serve metrics over HTTP (the default)"),
     "check": (flags.CHECK, "examine every portal and say what to do"),
@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
     "demo": (flags.DEMO, "run three embedded DocSpace portals and an exporter on them"),
 }
 
-#: How flags are spelled; what is spelled otherwise is not repeated, since it may be a secret.
+#: The form of flags. Other text is not repeated, because it may be a secret.
 _FLAG = re.compile(r"--?[a-z][a-z.-]{0,30}")
 #: Likeness of two spellings, from 0 to 1, from which on one may be a slip of the other.
 _ALIKE = 0.6
@@ -35,14 +35,14 @@ _ALIKE = 0.6
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    if sys.stderr is None:  # closed by the caller, who wants to read nothing
+    if sys.stderr is None:  # the caller has closed it
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115, open to the end
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _parse(arguments)
     try:
         flags.complete(options, COMMANDS[options.command][0], os.environ)
         _import_structlog()
-        # Imported here, so that one command does not pay for the libraries of the others.
+        # Imported here, so that a command does not import the libraries of others.
         command = importlib.import_module(f"exporter.commands.{options.command}")
         code: int = command.run(options)
     except flags.FlagError as exc:
@@ -56,10 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _import_structlog() -> None:
-    """Import structlog as if rich were not there.
+    """Import structlog without rich.
 
-    It would import rich to draw tracebacks for developers, which takes longer than all else that
-    it imports. For the commands that use rich themselves it is there again.
+    structlog imports rich, if it is installed, for tracebacks in colour, which takes longer than
+    all its other imports. Commands that use rich can import it afterwards.
     """
     hidden = "rich" not in sys.modules
     if hidden:
@@ -72,7 +72,7 @@ def _import_structlog() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a mistake in one line, with where to look, instead of the whole usage."""
+    """Reports a mistake in one line that names the help, instead of the whole usage."""
 
     def error(self, message: str) -> NoReturn:
         complain(f"{self.prog}: {message} (see `{self.prog} --help`)")
@@ -80,7 +80,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    """The command and its flags, still as text; ends the process on what is wrong."""
+    """The command and its flags, still as text. A mistake ends the process."""
     parser = _parser()
     arguments = _with_command(arguments)
     if not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
@@ -93,12 +93,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _unknown_command(text: str) -> str:
     close = difflib.get_close_matches(text, COMMANDS, n=1)
-    # What resembles no command is not repeated: it may be a key in the wrong place.
+    # Other text is not repeated: it may be a key in the wrong place.
     return f"no command {text}; did you mean {close[0]}?" if close else "no such command"
 
 
 def _surplus(text: str, command: str) -> str:
-    """What is wrong with an argument that a command does not take."""
+    """The problem with an argument that a command does not have."""
     if text in COMMANDS:
         return f"put the command first: docspace-exporter {text} …"
     if not text.startswith("-"):
@@ -145,7 +145,7 @@ def _words(flag: str) -> list[str]:
 
 
 def _with_command(arguments: list[str]) -> list[str]:
-    """Put ``serve`` first where no command is named."""
+    """The arguments with ``serve`` in front if they name no command."""
     first = arguments[0] if arguments else ""
     if first in {"-h", "--help", "--version"} or (first and not first.startswith("-")):
         return arguments
@@ -153,7 +153,7 @@ def _with_command(arguments: list[str]) -> list[str]:
 
 
 def _command_parser(name: str) -> _Parser:
-    """The parser of one command alone, for its messages."""
+    """A parser for the messages of one command."""
     return _Parser(prog=f"docspace-exporter {name}")
 
 
@@ -181,7 +181,7 @@ def _parser() -> _Parser:
         command.add_argument("--version", action="version", version=version)
         for flag in table:
             flag.add_to(command)
-    # For the help alone: a command stands in front of every flag by now.
+    # For the help only: _with_command puts a command in front of all flags.
     default = parser.add_argument_group("flags of serve, the default command")
     for flag in flags.SERVE:
         flag.add_to(default)

@@ -257,8 +257,8 @@ def test_a_folder_that_must_not_be_written_says_who_must_be_allowed_to(
     output.parent.chmod(0o755)
     assert ended.returncode == 1
     user = pwd.getpwuid(os.geteuid()).pw_name
-    advice = f"the user {user} must be allowed to write in the folder {output.parent}"
-    assert f'error="Permission denied" hint="{advice}, ' in ended.stderr
+    advice = f"allow the user {user} to write into the folder {output.parent}"
+    assert f'error="Permission denied" hint="{advice}; ' in ended.stderr
 
 
 def test_a_read_only_file_system_has_a_hint() -> None:

@@ -18,12 +18,12 @@ from exporter.exporter import Exporter
 from exporter.formatting import DAY, plural
 from exporter.logs import make_log
 
-#: The window of --exit-code where --expiring-within gives none.
+#: The window of --exit-code without --expiring-within.
 EXIT_CODE_WINDOW = 30 * DAY
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the keys. 1 where a portal failed, or with --exit-code where a key is listed.
+    """List the keys. 1 if a portal failed, or with --exit-code if a key is listed.
 
     Raises ConfigError and FlagError.
     """
@@ -78,7 +78,7 @@ def _waiting(names: Sequence[str]) -> contextlib.AbstractContextManager[object]:
 
 
 def _portal(observation: Observation) -> dict[str, Any]:
-    """A portal's fields, as docs/commands.md promises them."""
+    """A portal's fields, as docs/commands.md describes them."""
     listing, error = observation.listing, observation.error
     return {
         "portal": observation.portal.name,
@@ -93,7 +93,7 @@ def _portal(observation: Observation) -> dict[str, Any]:
 
 
 def _complain(observations: Sequence[Observation]) -> bool:
-    """Report what is missing from the list; whether a whole portal is."""
+    """Report what is missing from the list; return whether a portal failed."""
     for observation in observations:
         name, error, listing = observation.portal.name, observation.error, observation.listing
         if error is not None:

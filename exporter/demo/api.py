@@ -1,7 +1,7 @@
 """A portal's HTTP responses.
 
-The order of checks is the server's: the portal as a whole, the caller, the portal's state as far as
-it depends on the caller, the rate limit, the scope, and only then what was asked for.
+The order of the checks is that of the server: the portal as a whole, the caller, the states of the
+portal that depend on the caller, the rate limit, the scope, and last the requested path.
 """
 
 import gzip
@@ -24,7 +24,7 @@ KEYS = f"{API}/keys"
 OWN_KEY = f"{KEYS}/@self"
 PEOPLE = f"{API}/people/filter"
 GZIP_FROM = 1000
-"""Bytes of a body from which on the proxy compresses."""
+"""Least bytes of a body that the proxy compresses."""
 
 OUTAGES: Mapping[Condition, Response] = {
     "suspended": failure(404, "Portal not found"),
@@ -47,7 +47,7 @@ ONLY_GET = Response(405, headers=(("Allow", "GET"),))
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What of a request decides its response."""
+    """The parts of a request that its response depends on."""
 
     method: str
     path: str
@@ -58,7 +58,7 @@ class Request:
 
     @classmethod
     def of(cls, received: message.Request) -> "Request":
-        """Read it from what the server received."""
+        """The parts of a received request."""
         return cls(
             method=received.method,
             path=received.path.rstrip("/"),
@@ -70,12 +70,12 @@ class Request:
 
     @property
     def url(self) -> str:
-        """The address that was asked for, without its query."""
+        """The requested URL, without its query."""
         return f"{self.scheme}://{self.host}{self.path}"
 
 
 class PortalApp:
-    """Answers for one portal; `closing`, once set, ends every wait that a `delay` began."""
+    """Answers for one portal; `closing`, once set, ends the wait of each delayed answer."""
 
     def __init__(self, portal: Portal, closing: threading.Event) -> None:
         self._portal = portal
@@ -91,7 +91,7 @@ class PortalApp:
         }
 
     def __call__(self, received: message.Request) -> message.Reply:
-        """Answer one request; by the portal's clock, after its delay, in gzip where accepted."""
+        """Answer one request by the portal's clock, after its delay, in gzip if accepted."""
         request = Request.of(received)
         self._portal.count(request.path)
         response = self._answer(request)
@@ -135,7 +135,7 @@ class PortalApp:
         return self._refuse(request, caller, now) or route(request, caller)
 
     def _refuse(self, request: Request, caller: Caller, now: float) -> Response | None:
-        """Return the error answer to a caller that the portal knows, whatever is asked for."""
+        """The error answer if the portal refuses a known caller for its state or its rate limit."""
         portal = self._portal
         if portal.condition == "ip_blocked" and not caller.person.is_owner:
             return IP_BLOCKED

@@ -1,4 +1,4 @@
-"""What happens in the demo's portals, as data: a moment, and what is done to the portal then."""
+"""The events in the demo's portals: when they happen, and what they do to the portal."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ def vanish(key_id: str) -> Action:
 
 
 def switch(key_id: str, *, on: bool) -> Action:
-    """Someone switches a key on or off; an expired one stays as it is."""
+    """A person switches a key on or off; an expired key does not change."""
 
     def act(portal: Portal, now: float) -> None:
         key = portal.key(key_id)
@@ -43,7 +43,7 @@ def switch(key_id: str, *, on: bool) -> Action:
 
 
 def use(key_ids: Sequence[str]) -> Action:
-    """Calls are made with keys; one refused for its creator counts as a use too."""
+    """Calls are made with keys; a call that is refused for the creator counts as a use too."""
 
     def act(portal: Portal, now: float) -> None:
         for key_id in key_ids:
@@ -53,7 +53,7 @@ def use(key_ids: Sequence[str]) -> Action:
 
 
 def disable(person_id: str) -> Action:
-    """A person is disabled; what uses that person's keys goes on calling."""
+    """A person is disabled. Programs continue to use that person's keys."""
 
     def act(portal: Portal, _now: float) -> None:
         portal.disable(person_id)
@@ -62,28 +62,28 @@ def disable(person_id: str) -> Action:
 
 
 def at(start: float, plan: Sequence[tuple[float, Action]]) -> Iterator[Event]:
-    """Place a plan, in seconds from `start` and in order, on the clock."""
+    """The events of a plan, which has seconds from `start`, in order."""
     for offset, action in plan:
         yield Event(start + offset, action)
 
 
 def busy(start: float, key_ids: Sequence[str]) -> Iterator[Event]:
-    """Use the keys every `USE_SECONDS`, for ever."""
+    """The keys are used every `USE_SECONDS`, without end."""
     for number in count(1):
         yield Event(start + number * USE_SECONDS, use(key_ids))
 
 
 def toggled(start: float, key_id: str, *, on_first: bool) -> Iterator[Event]:
-    """Switch a key the other way once a cycle, for ever."""
+    """A key is switched off or on once a cycle, without end."""
     for number in count():
         on = on_first == (number % 2 == 0)
         yield Event(start + number * CYCLE_SECONDS, switch(key_id, on=on))
 
 
 def rotated(start: float, spec: KeySpec, portal_name: str) -> Iterator[Event]:
-    """Create a key anew each cycle; 60 s later switch its predecessor off, 120 s later delete it.
+    """Each cycle creates a new key; 60 s later its predecessor is switched off, and later deleted.
 
-    There are never more than two of them.
+    That is after 120 s, so there are two of them at most.
     """
     predecessor: str | None = None
     for number in count():

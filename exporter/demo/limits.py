@@ -13,7 +13,7 @@ class SlidingWindow:
         self._lock = threading.Lock()
 
     def accept(self, person_id: str, now: float, limit: int) -> bool:
-        """Whether one more request is within the limit; one that is not does not count."""
+        """Whether one more request is within the limit; if not, it is not counted."""
         with self._lock:
             accepted = self._accepted.setdefault(person_id, deque())
             while accepted and accepted[0] <= now - self._seconds:

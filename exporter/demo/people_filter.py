@@ -10,10 +10,10 @@ MAX_COUNT = 100
 
 
 def people_page(portal: Portal, query: Mapping[str, list[str]], url: str) -> Response:
-    """Return one page: `employeeStatus` is 1 (active), 2 (disabled) or a sum; 3 without it.
+    """One page: `count` people from `startIndex` on; a `count` above 100 is a 400.
 
-    `count` people from `startIndex` on, `total` in all; a `count` above 100 is a 400. `fields`
-    names the fields to send of each person, comma-separated.
+    `employeeStatus` is 1 (active), 2 (disabled) or 3 for both, its default. `fields` has the names
+    of the fields to send, comma-separated. `total` in the answer is the number of all people found.
     """
     sent = {name: values[-1] for name, values in query.items()}
     try:

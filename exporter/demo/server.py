@@ -1,4 +1,4 @@
-"""A portal on a port."""
+"""Serves a portal on a port."""
 
 import ssl
 import sys
@@ -20,12 +20,11 @@ THREADS = 200
 
 
 class DemoServer:
-    """Serves one portal over HTTP/1.1 while its `with` block lasts, or from start() to stop().
+    """Serves one portal over HTTP/1.1 during its `with` block, or from start() to stop().
 
-    `url` is known from the first start on and stays the same: a stopped server starts again on
-    the port it had. `certificate` (files of a certificate and its key) makes it HTTPS, and
-    `client_ca` then turns away every client without a certificate that this CA signed.
-    `threads` bounds how many requests are worked on at once.
+    `url` is known after the first start and stays the same: a stopped server starts again on the
+    same port. `certificate` (files of a certificate and its key) makes it HTTPS. `client_ca` then
+    refuses every client without a certificate that this CA signed.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class DemoServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on; 0 before the first start if none was asked for."""
+        """The port; before the first start that of the constructor, which may be 0."""
         return self._port
 
     @property
@@ -70,10 +69,7 @@ class DemoServer:
         return f"{'https' if self._context else 'http'}://{host}:{self._port}"
 
     def start(self) -> None:
-        """Listen; connections are accepted once this returns. Nothing happens if it does already.
-
-        Raises OSError when the port cannot be had.
-        """
+        """Accept connections, unless it does so already. Raises OSError if it cannot listen."""
         if self._server is not None:
             return
         listening = ListenAddress(self._host, self._port).bind()
@@ -107,7 +103,7 @@ def _context(
 
 
 def _log() -> FilteringBoundLogger:
-    """Errors of the demo's own, on standard error."""
+    """Writes the demo's internal errors to standard error."""
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
         processors=[structlog.processors.LogfmtRenderer(key_order=["event"])],
