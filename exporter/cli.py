@@ -87,7 +87,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         parser.error(_unknown_command(arguments[0]))
     options, surplus = parser.parse_known_args(arguments)
     if surplus:
-        _command_parser(options.command).error(_surplus(surplus[0], options.command))
+        command = _Parser(prog=f"docspace-exporter {options.command}")
+        command.error(_surplus(surplus[0], options.command))
     return options
 
 
@@ -150,11 +151,6 @@ def _with_command(arguments: list[str]) -> list[str]:
     if first in {"-h", "--help", "--version"} or (first and not first.startswith("-")):
         return arguments
     return ["serve", *arguments]
-
-
-def _command_parser(name: str) -> _Parser:
-    """A parser for the messages of one command."""
-    return _Parser(prog=f"docspace-exporter {name}")
 
 
 def _parser() -> _Parser:

@@ -6,6 +6,7 @@ portal that depend on the caller, the rate limit, the scope, and last the reques
 
 import gzip
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -13,9 +14,7 @@ from email.utils import formatdate
 from exporter.demo import wire
 from exporter.demo.access import READS_KEYS, READS_PEOPLE, READS_SELF, Caller, authenticate
 from exporter.demo.key import PERMISSIONS
-from exporter.demo.limits import SlidingWindow
 from exporter.demo.model import Condition, Fault, Portal
-from exporter.demo.people_filter import people_page
 from exporter.demo.wire import Response, failure
 from exporter.httpserver import message
 
@@ -25,6 +24,8 @@ OWN_KEY = f"{KEYS}/@self"
 PEOPLE = f"{API}/people/filter"
 GZIP_FROM = 1000
 """Least bytes of a body that the proxy compresses."""
+MAX_COUNT = 100
+"""Most people in one answer."""
 
 OUTAGES: Mapping[Condition, Response] = {
     "suspended": failure(404, "Portal not found"),
@@ -72,6 +73,26 @@ class Request:
     def url(self) -> str:
         """The requested URL, without its query."""
         return f"{self.scheme}://{self.host}{self.path}"
+
+
+class SlidingWindow:
+    """Accepts a limited number of requests of each person in any `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._accepted: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
+
+    def accept(self, person_id: str, now: float, limit: int) -> bool:
+        """Whether one more request is within the limit; if not, it is not counted."""
+        with self._lock:
+            accepted = self._accepted.setdefault(person_id, deque())
+            while accepted and accepted[0] <= now - self._seconds:
+                accepted.popleft()
+            within = len(accepted) < limit
+            if within:
+                accepted.append(now)
+            return within
 
 
 class PortalApp:
@@ -180,7 +201,36 @@ class PortalApp:
             return SCOPE_TOO_NARROW
         if not caller.person.sees_all_keys:
             return NO_ADMIN
-        return people_page(self._portal, request.query, request.url)
+        return _people_page(self._portal, request.query, request.url)
 
     def _version(self, request: Request, _: Caller) -> Response:
         return wire.envelope({"docSpace": self._portal.version}, request.url)
+
+
+def _people_page(portal: Portal, query: Mapping[str, list[str]], url: str) -> Response:
+    """One page: `count` people from `startIndex` on; a `count` above 100 is a 400.
+
+    `employeeStatus` is 1 (active), 2 (disabled) or 3 for both, its default. `fields` has the names
+    of the fields to send, comma-separated. `total` in the answer is the number of all people found.
+    """
+    sent = {name: values[-1] for name, values in query.items()}
+    try:
+        count = int(sent.get("count", MAX_COUNT))
+        start = int(sent.get("startIndex", 0))
+        wanted = int(sent.get("employeeStatus", 3))
+    except ValueError:
+        count = start = wanted = -1
+    if not 1 <= count <= MAX_COUNT or start < 0:
+        return failure(400, f"count: expected 1 to {MAX_COUNT}", kind="System.ArgumentException")
+    with portal.lock:
+        people = [each for each in portal.people.values() if wire.status(each) & wanted]
+    fields = set(sent["fields"].split(",")) if "fields" in sent else None
+    page = [
+        {
+            name: value
+            for name, value in wire.profile(person).items()
+            if not fields or name in fields
+        }
+        for person in people[start : start + count]
+    ]
+    return wire.envelope(page, url, total=len(people))

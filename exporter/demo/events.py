@@ -7,7 +7,7 @@ from itertools import count
 from exporter.demo.demo_keys import KeySpec
 from exporter.demo.model import Event, Portal
 
-Action = Callable[[Portal, float], None]
+Action = Callable[[Portal, float], object]
 
 USE_SECONDS = 20.0
 CYCLE_SECONDS = 300.0
@@ -15,20 +15,12 @@ CYCLE_SECONDS = 300.0
 
 def appear(spec: KeySpec, portal_name: str) -> Action:
     """A key is created."""
-
-    def act(portal: Portal, now: float) -> None:
-        spec.add_to(portal, portal_name, now)
-
-    return act
+    return lambda portal, now: spec.add_to(portal, portal_name, now)
 
 
 def vanish(key_id: str) -> Action:
     """A key is deleted."""
-
-    def act(portal: Portal, _now: float) -> None:
-        portal.remove_key(key_id)
-
-    return act
+    return lambda portal, _: portal.remove_key(key_id)
 
 
 def switch(key_id: str, *, on: bool) -> Action:
@@ -44,21 +36,12 @@ def switch(key_id: str, *, on: bool) -> Action:
 
 def use(key_ids: Sequence[str]) -> Action:
     """Calls are made with keys; a call that is refused for the creator counts as a use too."""
-
-    def act(portal: Portal, now: float) -> None:
-        for key_id in key_ids:
-            portal.use(key_id, now)
-
-    return act
+    return lambda portal, now: [portal.use(key_id, now) for key_id in key_ids]
 
 
 def disable(person_id: str) -> Action:
     """A person is disabled. Programs continue to use that person's keys."""
-
-    def act(portal: Portal, _now: float) -> None:
-        portal.disable(person_id)
-
-    return act
+    return lambda portal, _: portal.disable(person_id)
 
 
 def at(start: float, plan: Sequence[tuple[float, Action]]) -> Iterator[Event]:

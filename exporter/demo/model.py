@@ -40,7 +40,7 @@ class Event:
     """
 
     at: float
-    action: "Callable[[Portal, float], None]"
+    action: "Callable[[Portal, float], object]"
 
 
 @dataclass(frozen=True, slots=True)

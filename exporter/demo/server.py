@@ -16,7 +16,9 @@ from exporter.httpserver.server import Server
 from exporter.httpserver.tls import build
 from exporter.httpserver.webconfig import TLSServerSettings
 
-THREADS = 200
+_HOST = "127.0.0.1"
+#: Requests that are handled at the same time.
+_THREADS = 200
 
 
 class DemoServer:
@@ -30,25 +32,21 @@ class DemoServer:
     def __init__(
         self,
         portal: Portal,
-        host: str = "127.0.0.1",
         port: int = 0,
         *,
         certificate: tuple[Path | str, Path | str] | None = None,
         client_ca: Path | str | None = None,
-        threads: int = THREADS,
     ) -> None:
         if client_ca is not None and certificate is None:
             raise ValueError("client_ca: expected a certificate to go with it")
         self.portal = portal
-        self._host = host
         self._port = port
         self._context = _context(certificate, client_ca) if certificate else None
-        self._threads = threads
         self._closing = threading.Event()
         self._server: Server | None = None
 
     def __repr__(self) -> str:
-        return f"<DemoServer {self._host}:{self._port}>"
+        return f"<DemoServer {self.url}>"
 
     def __enter__(self) -> Self:
         self.start()
@@ -65,14 +63,13 @@ class DemoServer:
     @property
     def url(self) -> str:
         """The portal's address, without a slash at the end."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._context else 'http'}://{host}:{self._port}"
+        return f"{'https' if self._context else 'http'}://{_HOST}:{self._port}"
 
     def start(self) -> None:
         """Accept connections, unless it does so already. Raises OSError if it cannot listen."""
         if self._server is not None:
             return
-        listening = ListenAddress(self._host, self._port).bind()
+        listening = ListenAddress(_HOST, self._port).bind()
         self._port = ListenAddress.of(listening).port
         self._closing = threading.Event()
         context = self._context
@@ -80,7 +77,7 @@ class DemoServer:
             [listening],
             PortalApp(self.portal, self._closing),
             _log(),
-            threads=self._threads,
+            threads=_THREADS,
             tls=None if context is None else lambda: context,
         )
         self._server.start()
