@@ -53,7 +53,7 @@ class BackgroundStream:
     """Writes to a stream in its own thread, so that no scrape waits for a stream that blocks.
 
     At most ``limit`` texts wait. Further ones are dropped and counted, and the count is written
-    after those that wait.
+    after the last of them.
     """
 
     def __init__(self, stream: TextIO, limit: int = 10_000) -> None:
@@ -66,7 +66,7 @@ class BackgroundStream:
         self._thread: threading.Thread | None = None
 
     def write(self, text: str) -> None:
-        """Add a text to those that wait."""
+        """Add a text to the queue."""
         with self._changed:
             if len(self._waiting) >= self._limit:
                 self._dropped += 1

@@ -81,7 +81,7 @@ COLUMNS = (
 
 
 def columns(*, several_portals: bool) -> tuple[Column, ...]:
-    """The columns of a list; that of the portal only where there are several."""
+    """The columns of a list; without that of the portal if there is only one."""
     return COLUMNS if several_portals else COLUMNS[1:]
 
 

@@ -49,7 +49,8 @@ def parts(keys: Sequence[Listed], *, several_portals: bool) -> Iterator[Renderab
 def _widths(longest: Mapping[Column, int]) -> dict[Column, int]:
     """The columns that fit the terminal, with their widths.
 
-    rich would share the width out itself, but then cuts the last column where others fold.
+    rich could choose the widths itself, but would then cut the last column instead of folding
+    others.
     """
     widths = {
         column: max(len(column.heading), min(most, column.folds or most))

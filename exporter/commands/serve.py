@@ -71,7 +71,7 @@ def serve(
     Raises what `run` and ``ready`` raise.
     """
     use_one_arena(os.environ)
-    # A thread that computes must soon give way to those that read and write.
+    # Threads that read and write must not wait long for one that computes.
     sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)
@@ -136,7 +136,7 @@ def _check_files(settings: Settings) -> None:
 
 
 def _sockets(options: argparse.Namespace, log: FilteringBoundLogger) -> list[socket.socket]:
-    """Sockets on the addresses of the flags, or those that systemd passes.
+    """Sockets on the addresses of the flags, or the sockets that systemd passes.
 
     Empty if an address cannot be listened on, which is logged. Raises FlagError.
     """

@@ -19,7 +19,7 @@ class Signals:
     itself.
 
     The interpreter writes the signals into a pipe. With an event or a queue instead, a handler may
-    interrupt the wait for it, and would then wait for its lock for ever.
+    interrupt the wait for it, and would then wait for its lock without end.
     """
 
     def __init__(self, exit_codes: dict[int, int]) -> None:

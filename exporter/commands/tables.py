@@ -72,7 +72,7 @@ def waiting(names: Sequence[str]) -> contextlib.AbstractContextManager[object]:
 def progress(names: Sequence[str]) -> Iterator[Callable[[Sequence[str]], None]]:
     """A bar on standard error while the body runs; nothing if that is no terminal.
 
-    ``names`` are the portals to wait for. The body calls what it gets with those that are left.
+    ``names`` are the portals to wait for. The body gets a function, to call with the names left.
     """
     with Progress(
         SpinnerColumn(),

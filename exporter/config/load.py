@@ -14,10 +14,10 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def load(path: Path, environ: Mapping[str, str], name: str = "") -> Settings:
-    """Read the configuration file, which errors call ``name``, or else by its path.
+    """Read the configuration file. ``name`` stands for its path in errors.
 
-    ``environ`` is what ``${VAR}`` and ``${VAR:-default}`` expand from. Relative paths in the file
-    start at the file's own folder. Raises ConfigError with a line for each problem.
+    ``environ`` has the values for ``${VAR}`` and ``${VAR:-default}``. Relative paths in the file
+    are relative to its folder. Raises ConfigError with a line for each problem.
     """
     source = name or str(path)
     context = Context(source, partial(_expand, environ))
@@ -27,7 +27,7 @@ def load(path: Path, environ: Mapping[str, str], name: str = "") -> Settings:
 
 
 def _expand(environ: Mapping[str, str], value: object) -> object:
-    """Fill variables into a string; an empty one counts as unset where there is a default."""
+    """The value with variables in its strings expanded; a default also replaces an empty one."""
 
     def fill(match: re.Match[str]) -> str:
         name, default = match.groups()

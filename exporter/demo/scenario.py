@@ -20,15 +20,15 @@ Changes in `acme`:
 | 75 | `crm-sync` is rotated: a newer key of the same name and creator outlives it |
 | 105 | Jane Doe is disabled; `payroll-sync`, a key of hers, is still used and refused |
 | 120 | `temp-share` is deleted |
-| 150 | `chat-bridge` is switched off; from 480 on it goes on and off every 300 |
+| 150 | `chat-bridge` is switched off; from 480 on it is switched every 300 |
 | 540 | `ci-artifacts` expires |
-| 300, 600, ... | `nightly-run` is created anew; from 600 on its predecessor is switched off 60 s \
+| 300, 600, ... | a new `nightly-run` is created; from 600 on its predecessor is switched off 60 s \
 later and deleted 120 s later |
 | 600, 1200, ... | the server's job switches expired keys off |
 
-In `globex`, `handover` appears at 100 by the portal's clock and `kiosk` goes on and off every
-300 from 200 on; in `initech`, `spare` goes off and on every 300 from 120 on. In each, busy keys
-are used every 20 s.
+In `globex`, `handover` appears at 100 by the portal's clock, and `kiosk` is switched on or off
+every 300 from 200 on; in `initech`, `spare` is switched off or on every 300 from 120 on. In each,
+some keys are used every 20 s.
 """
 
 from collections.abc import Callable, Iterable

@@ -25,7 +25,7 @@ STACK = (
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response before compression; `headers` are those that not every response has."""
+    """A response before compression. `headers` lists the additional ones."""
 
     status: int
     body: bytes = b""

@@ -49,7 +49,7 @@ class Client:
 class Clients:
     """All connections of a server, ``limit`` at most.
 
-    At the limit, the host that has most connections loses the one that has waited longest. So a
+    At the limit, the host with most connections loses its connection that has waited longest. So a
     host that opens many connections loses its own.
     """
 

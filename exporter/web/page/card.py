@@ -247,7 +247,7 @@ def _took(seconds: float) -> str:
 
 
 def _counts(summary: Summary) -> Iterable[tuple[int, str]]:
-    """The counts of a portal: keys, active ones, and of the others those that are not 0."""
+    """The counts of a portal: keys, active keys, and the other counts unless they are 0."""
     yield summary.keys, "key" if summary.keys == 1 else "keys"
     yield summary.active, "active"
     rest = (
