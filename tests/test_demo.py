@@ -38,7 +38,7 @@ ERROR_CONDITIONS = {"unpaid": 402, "suspended": 404, "no_such_portal": 500, "bro
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that changes only when a test sets it."""
 
     def __init__(self):
         self.time = START
@@ -356,7 +356,7 @@ DISABLED = f"{PEOPLE}?employeeStatus=2&count=100&startIndex=0"
 
 
 def crowd(portal, count):
-    """Add so many disabled people."""
+    """Add ``count`` disabled people."""
     for number in range(count):
         portal.people[f"p{number}"] = Person(f"p{number}", f"Person {number}", is_disabled=True)
 
@@ -827,7 +827,7 @@ def demos(clock):
 
 
 def listed(demo, path=KEYS):
-    """Return what the exporter's key is shown, over HTTP; nothing where that is refused."""
+    """The answer to the exporter's key over HTTP; empty if it is refused."""
     headers = {"Authorization": f"Bearer {demo.exporter_key}"}
     with DemoServer(demo.portal) as running:
         answer = requests.get(running.url + path, headers=headers, timeout=60)

@@ -1,4 +1,4 @@
-"""``docspace-exporter demo``: what it shows is true, and nothing of it stays."""
+"""``docspace-exporter demo``: its guide is right, and nothing is left after its end."""
 
 import json
 import re
@@ -43,7 +43,7 @@ class Shown:
 
     @property
     def guide(self) -> str:
-        """What it printed so far."""
+        """The text that it has printed so far."""
         return self.guide_file.read_text()
 
     def end(self) -> tuple[int, str]:
@@ -53,7 +53,7 @@ class Shown:
         return self.process.returncode, logged
 
     def kill(self) -> None:
-        """Leave nothing, whatever the test did."""
+        """End the process, if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.communicate()
@@ -186,7 +186,7 @@ sys.exit(main(["demo", "--web.listen-address=127.0.0.1:0"]))
 
 
 def test_no_portal_is_asked_before_the_guide_is_written(tmp_path: Path) -> None:
-    """Else the portals would end in the middle of a fetch, and the log have them down."""
+    """Otherwise the portals may end during a fetch, which is then logged as a failure."""
     done = subprocess.run(
         [sys.executable, "-c", ASKED],
         cwd=tmp_path,

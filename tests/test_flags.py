@@ -1,4 +1,4 @@
-"""Flags: where a value comes from, what is refused, and that the documentation has them all."""
+"""Flags: the sources of their values, mistakes, and the documentation of all of them."""
 
 from pathlib import Path
 from types import ModuleType
@@ -202,7 +202,7 @@ def test_the_help_without_a_command_has_the_flags_of_serve(
 
 
 def test_the_exporter_runs_by_environment_alone(tmp_path: Path) -> None:
-    """Every lever of a serving process works as a variable."""
+    """Every flag of serve works as a variable."""
     env = {
         "DOCSPACE_EXPORTER_WEB_TELEMETRY_PATH": "/m",
         "DOCSPACE_EXPORTER_LOG_FORMAT": "json",

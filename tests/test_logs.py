@@ -1,4 +1,4 @@
-"""Logs: one line an event, logfmt or JSON, nothing global."""
+"""Logs: one line for each event, logfmt or JSON, nothing global."""
 
 import io
 import json

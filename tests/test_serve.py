@@ -1,4 +1,4 @@
-"""``docspace-exporter`` as a process: how it starts, what it says, how it ends."""
+"""``docspace-exporter`` as a process: its start, its output, its end."""
 
 import contextlib
 import errno
@@ -39,7 +39,7 @@ def config(url: str) -> str:
 
 
 def connects(address: tuple[str, int]) -> bool:
-    """Whether something listens there."""
+    """Whether a process listens on the address."""
     with contextlib.suppress(ConnectionRefusedError):
         socket.create_connection(address, timeout=60).close()
         return True
@@ -65,7 +65,7 @@ assert noted.wait() == signal.SIGTERM
 
 
 def test_the_exit_code_is_right_though_the_interpreter_takes_long_to_end(tmp_path: Path) -> None:
-    """The timer that ends a process which is stuck must not kill one that is ending."""
+    """The timer that ends a hanging process must not kill one that is ending."""
     assert (
         subprocess.run([sys.executable, "-c", SLOW_END], cwd=tmp_path, timeout=60).returncode == 0
     )
@@ -273,7 +273,7 @@ def test_bad_flag_is_reported_and_ends_it(tmp_path: Path, flags: tuple[str, ...]
 
 
 def environment(**variables: str) -> Mapping[str, str]:
-    """The machine's, without what concerns DocSpace, and with these."""
+    """The environment of this process without the exporter's variables, and with these."""
     rest = {name: value for name, value in os.environ.items() if not name.startswith("DOCSPACE")}
     return {**rest, **variables}
 
@@ -316,7 +316,7 @@ LOGFMT = re.compile(r'(?:[a-z_]+=(?:"(?:[^"\\]|\\.)*"|[^\s"=]*)(?: |$))+')
 
 @pytest.mark.parametrize("level", ["debug", "info"])
 def test_each_line_of_the_log_is_logfmt(tmp_path: Path, level: str) -> None:
-    """Also where a portal is down with words of its own."""
+    """Also if the error has text of the portal."""
     with (
         FaultServer(never_answers) as portal,
         ExporterProcess(tmp_path, config(portal.url), f"--log.level={level}") as exporter,
@@ -410,7 +410,7 @@ def test_config_check_opens_the_files(tmp_path: Path, fields: str, problem: str)
 def test_config_check_makes_one_tls_context_for_portals_that_trust_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One holds all certificates of the system, and takes its time to read them."""
+    """A context has all certificates of the system, and reading them takes long."""
     made = []
     build = tls._build
     monkeypatch.setattr(tls, "_build", lambda settings: made.append(settings) or build(settings))
@@ -459,7 +459,7 @@ def test_what_a_finalizer_meets_is_a_line_of_the_log(tmp_path: Path) -> None:
 
 
 def started_by(script: str, folder: Path, *arguments: str) -> Process:
-    """The command line after a script that changes something first."""
+    """The command line, started after a script that changes something."""
     (folder / "config.yaml").write_text(config("http://127.0.0.1:1"))
     code = f"import sys\n{script}\nfrom exporter.cli import main\nsys.exit(main(sys.argv[1:]))\n"
     return Process([sys.executable, "-c", code, *arguments], folder, "")
@@ -467,7 +467,7 @@ def started_by(script: str, folder: Path, *arguments: str) -> Process:
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64, "name.invalid"])
 def test_host_that_is_none_ends_the_start(tmp_path: Path, host: str) -> None:
-    """A name that no resolver takes used to leave a process that waited for ever."""
+    """With a name that no resolver accepts, the process used to wait without end."""
     (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
     ended = run(f"--web.listen-address={host}:10180", cwd=tmp_path)
     (line,) = ended.stderr.splitlines()
@@ -485,7 +485,7 @@ def refuse(*_, **__): raise RuntimeError("can't start new thread")
     "refused", ["threading._start_new_thread = refuse", "threading.Thread.start = refuse"]
 )
 def test_threads_that_cannot_start_end_the_start(tmp_path: Path, refused: str) -> None:
-    """As where TasksMax or the memory is too small."""
+    """As with a TasksMax that is too low, or too little memory."""
     flag = "--web.listen-address=127.0.0.1:0"
     process = started_by(NO_THREADS + refused, tmp_path, flag)
     assert process.wait(20) == 1
@@ -513,7 +513,7 @@ def test_signal_ends_a_start_that_is_stuck(tmp_path: Path, number: signal.Signal
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_signal_ends_it_whatever_the_end_waits_for(tmp_path: Path, number: signal.Signals) -> None:
-    """Here the exporter never finishes to close its connections."""
+    """Here the exporter takes ten minutes to close its connections."""
     script = (
         "import time, exporter.commands.serve as serve\n"
         "serve.Exporter.close = lambda _: time.sleep(600)\n"
@@ -524,7 +524,7 @@ def test_signal_ends_it_whatever_the_end_waits_for(tmp_path: Path, number: signa
 
 
 def test_server_that_fails_ends_the_process(tmp_path: Path) -> None:
-    """A process that looks alive would answer nobody. Its thread may take long to end."""
+    """Otherwise the process would live and not answer. Its thread may take long to end."""
     script = (
         "import asyncio, time, exporter.httpserver.server as server\n"
         "run = server.Server._run\n"

@@ -1,4 +1,4 @@
-"""Where the configuration comes from, and that the built-in one is the shipped file."""
+"""The sources of the configuration; the built-in one is the shipped file."""
 
 import re
 import signal
@@ -155,7 +155,7 @@ portals:
 
 
 def test_a_portal_that_cannot_be_fetched_is_logged_at_the_start(folder: Path, demo: Demo) -> None:
-    """Nobody has scraped: each has one line with what to do, and the exporter goes on."""
+    """Without any scrape, each has a line with what to do, and the exporter continues."""
     with ExporterProcess(folder, BROKEN.replace("URL", demo.servers["acme"].url)) as exporter:
         for name, reason in (
             ("address", "connection"),
@@ -200,7 +200,7 @@ def test_a_first_fetch_under_way_is_not_shown_as_a_portal_down(folder: Path) -> 
 
 
 def test_a_reload_asks_a_portal_whose_settings_changed(folder: Path, demo: Demo) -> None:
-    """However young its last answer is: that was to other settings."""
+    """Also if its last answer is new: that was for other settings."""
     text = "scrape: {min_interval: 1h}\n" + demo.config("acme")
     with ExporterProcess(folder, re.sub("sk-[0-9a-f]+", "sk-0", text)) as exporter:
         exporter.wait_for('msg="cannot read the keys of the portal"')

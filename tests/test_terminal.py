@@ -1,4 +1,4 @@
-"""Text for a terminal or a pipe: the short way gives what the long one does."""
+"""Text for a terminal or a pipe: the fast functions give the same as the slow ones."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from exporter.commands.terminal import GAP, is_right_to_left, json_text, shown
 
 
 def test_printable_text_has_nothing_to_escape() -> None:
-    """Of all characters that there are."""
+    """For every Unicode character."""
     unsafe = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     for char in map(chr, range(sys.maxunicode + 1)):
         safe = unicodedata.category(char) not in unsafe or char in "\u200c\u200d"

@@ -1,4 +1,4 @@
-"""`docspace-exporter textfile`, as a process: what is in the file, and how it gets there."""
+"""`docspace-exporter textfile`, as a process: the content of the file, and how it is written."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def until(seen: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until it is so."""
+    """Wait until the function returns true."""
     deadline = time.monotonic() + seconds
     while not seen():
         assert time.monotonic() < deadline, f"not so within {seconds} s"
@@ -60,7 +60,7 @@ def test_it_holds_every_portal_and_promtool_has_no_complaint(
 
 
 def test_it_holds_only_metrics_of_the_portals(demo: Demo, tmp_path: Path, output: Path) -> None:
-    """node_exporter has process metrics of its own, and refuses a family it knows already."""
+    """node_exporter has process metrics itself, and refuses a family that it has already."""
     textfile(tmp_path, demo.config(), output)
     samples = [line for line in output.read_text().splitlines() if not line.startswith("#")]
     assert all(line.startswith("docspace_") and "{" in line for line in samples)
@@ -95,7 +95,7 @@ def test_no_key_is_in_the_file_or_the_log(demo: Demo, tmp_path: Path, output: Pa
 
 
 def test_a_new_file_can_be_read_by_everybody(demo: Demo, tmp_path: Path, output: Path) -> None:
-    """Whatever the umask: node_exporter runs as another user."""
+    """With any umask, because node_exporter runs as another user."""
     before = os.umask(0o077)
     try:
         textfile(tmp_path, demo.config("initech"), output)
