@@ -28,8 +28,8 @@ COMMANDS: dict[str, tuple[tuple[flags.Flag, ...], str]] = {
 }
 
 #: The form of flags. Other text is not repeated, because it may be a secret.
-_FLAG = re.compile(r"--?[a-z][a-z.-]{0,30}")
-#: Likeness of two spellings, from 0 to 1, from which on one may be a slip of the other.
+_FLAG = re.compile(r"--?[a-z][a-z._-]{0,30}")
+#: Least likeness of two spellings, from 0 to 1, of which one may be a typing error for the other.
 _ALIKE = 0.6
 
 
@@ -107,22 +107,20 @@ def _surplus(text: str, command: str) -> str:
     given = text.partition("=")[0]
     name = "--" + given.lstrip("-")
     names = {other: [flag.name for flag in table] for other, (table, _) in COMMANDS.items()}
-    near, alike = _nearest(name, [*names.pop(command), "--help", "--version"])
+    near = _nearest(name, [*names.pop(command), "--help", "--version"])
     owners = [other for other in names if name in names[other]]
     if owners and near != name:
         problem = f"{name} is a flag of {', '.join(owners)}, not of {command}"
-    elif alike or _FLAG.fullmatch(given):
-        problem = f"no flag {given}"
     else:
-        problem = "no such flag"
+        problem = f"no flag {given}" if _FLAG.fullmatch(given) else "no such flag"
     return f"{problem}; did you mean {near}?" if near else problem
 
 
-def _nearest(name: str, known: Iterable[str]) -> tuple[str, bool]:
-    """The known flag that a name most likely means, or "", and whether their spellings are alike.
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The known flag that a name most likely means, else "".
 
-    A flag is near if its spelling is alike, or if half of the name's words begin words of the flag.
-    A single letter must begin the flag's first word.
+    Half of the name's words must begin words of the flag, or the two must be spelled alike. A
+    single letter must begin the flag's first word.
     """
     words = _words(name)
 
@@ -134,9 +132,7 @@ def _nearest(name: str, known: Iterable[str]) -> tuple[str, bool]:
         return difflib.SequenceMatcher(None, flag[2:], name[2:]).ratio()
 
     near = max(known, key=lambda flag: (common(flag), likeness(flag)))
-    alike = likeness(near) >= _ALIKE
-    is_near = alike or 2 * common(near) >= len(words) > 0
-    return near if is_near else "", alike
+    return near if 2 * common(near) >= len(words) > 0 or likeness(near) >= _ALIKE else ""
 
 
 def _words(flag: str) -> list[str]:
