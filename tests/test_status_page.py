@@ -218,7 +218,7 @@ def test_portal_that_is_down_comes_first(site: Site) -> None:
 
 def test_headline_says_what_is_down_and_what_expires(site: Site) -> None:
     html = site.html()
-    assert "\u2068initech\u2069 is down." in html
+    assert "The keys of \u2068initech\u2069 cannot be read." in html
     assert re.search(r"<span>\d keys expire within 7 days.</span>", html)
 
 

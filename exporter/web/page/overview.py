@@ -133,12 +133,13 @@ def _mark(judged: JudgedPortal, state: KeyState, portals: int) -> Mark:
 
 
 def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> Iterable[str]:
-    """One to three sentences that say the most important."""
+    """The most important facts, in one to three sentences."""
     down = [each.name for each in judged if each.condition == "down"]
     up = any(each.condition == "up" for each in judged)
     if down:
-        several = f"{len(down):,} of {plural(len(judged), 'portal')} are down."
-        yield f"{_isolated(down[0])} is down." if len(down) == 1 else several
+        several = f"{len(down):,} of {plural(len(judged), 'portal')}"
+        which = _isolated(down[0]) if len(down) == 1 else several
+        yield f"The keys of {which} cannot be read."
     if up:
         if totals[ORPHANED]:
             count = totals[ORPHANED]
