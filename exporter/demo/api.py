@@ -8,7 +8,7 @@ import gzip
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from email.utils import formatdate
 
 from exporter.demo import wire
@@ -16,7 +16,7 @@ from exporter.demo.access import READS_KEYS, READS_PEOPLE, READS_SELF, Caller, a
 from exporter.demo.key import PERMISSIONS
 from exporter.demo.model import Condition, Fault, Portal
 from exporter.demo.wire import Response, failure
-from exporter.httpserver import message
+from exporter.httpserver.message import Reply, Request
 
 API = "/api/2.0"
 KEYS = f"{API}/keys"
@@ -44,35 +44,6 @@ SCOPE_TOO_NARROW = Response(403)
 NO_ADMIN = failure(403, "Access denied", kind="System.Security.SecurityException")
 NOT_FOUND = failure(404, "The requested resource was not found")
 ONLY_GET = Response(405, headers=(("Allow", "GET"),))
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The parts of a request that its response depends on."""
-
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    host: str
-    scheme: str
-    authorization: str
-
-    @classmethod
-    def of(cls, received: message.Request) -> "Request":
-        """The parts of a received request."""
-        return cls(
-            method=received.method,
-            path=received.path.rstrip("/"),
-            query=received.query,
-            host=received.header("Host") or "localhost",
-            scheme=received.scheme,
-            authorization=received.header("Authorization"),
-        )
-
-    @property
-    def url(self) -> str:
-        """The requested URL, without its query."""
-        return f"{self.scheme}://{self.host}{self.path}"
 
 
 class SlidingWindow:
@@ -111,9 +82,9 @@ class PortalApp:
             f"{API}/settings/version/build": self._version,
         }
 
-    def __call__(self, received: message.Request) -> message.Reply:
+    def __call__(self, request: Request) -> Reply:
         """Answer one request by the portal's clock, after its delay, in gzip if accepted."""
-        request = Request.of(received)
+        request = replace(request, path=request.path.rstrip("/"))
         self._portal.count(request.path)
         response = self._answer(request)
         delay = self._portal.delay + self._fault(request).delay
@@ -125,12 +96,12 @@ class PortalApp:
             **dict(response.headers),
         }
         body, encoding = response.body, "identity"
-        accepts_gzip = "gzip" in received.header("Accept-Encoding")
+        accepts_gzip = "gzip" in request.header("Accept-Encoding")
         if self._portal.gzip and accepts_gzip and len(body) >= GZIP_FROM:
             body, encoding = gzip.compress(body, mtime=0), "gzip"
             headers["Vary"] = "Accept-Encoding"
         kind = response.content_type if body else ""
-        return message.Reply(body, kind, response.status, headers, encoding)
+        return Reply(body, kind, response.status, headers, encoding)
 
     def _fault(self, request: Request) -> Fault:
         return self._portal.faults.get(request.path, Fault())
@@ -141,11 +112,11 @@ class PortalApp:
         if fault.status is not None:
             return Response(fault.status, fault.body)
         if condition == "redirect":
-            where = ("Location", f"https://{request.host}{request.path}")
+            where = ("Location", _url(request, "https"))
             return Response(301, headers=(where,))
         if condition in OUTAGES:
             return OUTAGES[condition]
-        caller = authenticate(self._portal, request.authorization)
+        caller = authenticate(self._portal, request.header("Authorization"))
         if caller is None:
             return Response(401)
         route = self._routes.get(request.path)
@@ -177,34 +148,40 @@ class PortalApp:
         if caller.person.is_guest and not release.lists_for_guests:
             return NO_ADMIN
         found = [wire.key(self._portal, key) for key in self._portal.visible_to(caller.person)]
-        return wire.envelope(found, request.url)
+        return wire.envelope(found, _url(request))
 
     def _own_key(self, request: Request, caller: Caller) -> Response:
         if not self._portal.release.has_own_key:
             return NOT_FOUND
         if caller.key is None:
             return Response(401)
-        return wire.envelope(wire.key(self._portal, caller.key), request.url)
+        return wire.envelope(wire.key(self._portal, caller.key), _url(request))
 
     def _permissions(self, request: Request, caller: Caller) -> Response:
         if not caller.may(READS_KEYS):
             return SCOPE_TOO_NARROW
-        return wire.envelope(list(PERMISSIONS), request.url)
+        return wire.envelope(list(PERMISSIONS), _url(request))
 
     def _profile(self, request: Request, caller: Caller) -> Response:
         if not caller.may(READS_SELF):
             return SCOPE_TOO_NARROW
-        return wire.envelope(wire.profile(caller.person), request.url)
+        return wire.envelope(wire.profile(caller.person), _url(request))
 
     def _people(self, request: Request, caller: Caller) -> Response:
         if not caller.may(READS_PEOPLE):
             return SCOPE_TOO_NARROW
         if not caller.person.sees_all_keys:
             return NO_ADMIN
-        return _people_page(self._portal, request.query, request.url)
+        return _people_page(self._portal, request.query, _url(request))
 
     def _version(self, request: Request, _: Caller) -> Response:
-        return wire.envelope({"docSpace": self._portal.version}, request.url)
+        return wire.envelope({"docSpace": self._portal.version}, _url(request))
+
+
+def _url(request: Request, scheme: str = "") -> str:
+    """The requested URL without its query, and with another scheme if one is given."""
+    host = request.header("Host") or "localhost"
+    return f"{scheme or request.scheme}://{host}{request.path}"
 
 
 def _people_page(portal: Portal, query: Mapping[str, list[str]], url: str) -> Response:
