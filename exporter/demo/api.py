@@ -15,7 +15,7 @@ from exporter.demo import wire
 from exporter.demo.access import READS_KEYS, READS_PEOPLE, READS_SELF, Caller, authenticate
 from exporter.demo.key import PERMISSIONS
 from exporter.demo.model import Condition, Fault, Portal
-from exporter.demo.wire import Response, failure
+from exporter.demo.wire import failure
 from exporter.httpserver.message import Reply, Request
 
 API = "/api/2.0"
@@ -27,7 +27,7 @@ GZIP_FROM = 1000
 MAX_COUNT = 100
 """Most people in one answer."""
 
-OUTAGES: Mapping[Condition, Response] = {
+OUTAGES: Mapping[Condition, Reply] = {
     "suspended": failure(404, "Portal not found"),
     "no_such_portal": failure(500, "Could not resolve current tenant :-(."),
     "broken": failure(500, "Object reference not set", kind="System.NullReferenceException"),
@@ -39,11 +39,12 @@ OUTAGES: Mapping[Condition, Response] = {
 
 UNPAID = failure(402, "The portal's tariff is not paid", kind="BillingException")
 RESTORING = wire.problem(403, "The portal is being restored")
-IP_BLOCKED = Response(403, b"Your IP address is not allowed", wire.TEXT_TYPE)
-SCOPE_TOO_NARROW = Response(403)
+IP_BLOCKED = Reply(b"Your IP address is not allowed", status=403)
+UNAUTHORIZED = Reply(b"", status=401)
+SCOPE_TOO_NARROW = Reply(b"", status=403)
 NO_ADMIN = failure(403, "Access denied", kind="System.Security.SecurityException")
 NOT_FOUND = failure(404, "The requested resource was not found")
-ONLY_GET = Response(405, headers=(("Allow", "GET"),))
+ONLY_GET = Reply(b"", status=405, headers={"Allow": "GET"})
 
 
 class SlidingWindow:
@@ -73,7 +74,7 @@ class PortalApp:
         self._portal = portal
         self._closing = closing
         self._window = SlidingWindow(60.0)
-        self._routes: Mapping[str, Callable[[Request, Caller], Response]] = {
+        self._routes: Mapping[str, Callable[[Request, Caller], Reply]] = {
             KEYS: self._keys,
             OWN_KEY: self._own_key,
             f"{KEYS}/permissions": self._permissions,
@@ -93,7 +94,7 @@ class PortalApp:
         headers = {
             "Date": formatdate(self._portal.now(), usegmt=True),
             "Server": "openresty",
-            **dict(response.headers),
+            **response.headers,
         }
         body, encoding = response.body, "identity"
         accepts_gzip = "gzip" in request.header("Accept-Encoding")
@@ -106,19 +107,18 @@ class PortalApp:
     def _fault(self, request: Request) -> Fault:
         return self._portal.faults.get(request.path, Fault())
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Request) -> Reply:
         now = self._portal.advance()
         fault, condition = self._fault(request), self._portal.condition
         if fault.status is not None:
-            return Response(fault.status, fault.body)
+            return Reply(fault.body, wire.JSON_TYPE, fault.status)
         if condition == "redirect":
-            where = ("Location", _url(request, "https"))
-            return Response(301, headers=(where,))
+            return Reply(b"", status=301, headers={"Location": _url(request, "https")})
         if condition in OUTAGES:
             return OUTAGES[condition]
         caller = authenticate(self._portal, request.header("Authorization"))
         if caller is None:
-            return Response(401)
+            return UNAUTHORIZED
         route = self._routes.get(request.path)
         if route is None:
             return NOT_FOUND
@@ -126,7 +126,7 @@ class PortalApp:
             return ONLY_GET
         return self._refuse(request, caller, now) or route(request, caller)
 
-    def _refuse(self, request: Request, caller: Caller, now: float) -> Response | None:
+    def _refuse(self, request: Request, caller: Caller, now: float) -> Reply | None:
         """The error answer if the portal refuses a known caller for its state or its rate limit."""
         portal = self._portal
         if portal.condition == "ip_blocked" and not caller.person.is_owner:
@@ -138,10 +138,10 @@ class PortalApp:
         limit = portal.rate_limit
         if limit is None or self._window.accept(caller.person.id, now, limit):
             return None
-        headers = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", "0"))
-        return Response(429, headers=headers)
+        headers = {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": "0"}
+        return Reply(b"", status=429, headers=headers)
 
-    def _keys(self, request: Request, caller: Caller) -> Response:
+    def _keys(self, request: Request, caller: Caller) -> Reply:
         release = self._portal.release
         if not release.lists_for_any_scope and not caller.may(READS_KEYS):
             return SCOPE_TOO_NARROW
@@ -150,31 +150,31 @@ class PortalApp:
         found = [wire.key(self._portal, key) for key in self._portal.visible_to(caller.person)]
         return wire.envelope(found, _url(request))
 
-    def _own_key(self, request: Request, caller: Caller) -> Response:
+    def _own_key(self, request: Request, caller: Caller) -> Reply:
         if not self._portal.release.has_own_key:
             return NOT_FOUND
         if caller.key is None:
-            return Response(401)
+            return UNAUTHORIZED
         return wire.envelope(wire.key(self._portal, caller.key), _url(request))
 
-    def _permissions(self, request: Request, caller: Caller) -> Response:
+    def _permissions(self, request: Request, caller: Caller) -> Reply:
         if not caller.may(READS_KEYS):
             return SCOPE_TOO_NARROW
         return wire.envelope(list(PERMISSIONS), _url(request))
 
-    def _profile(self, request: Request, caller: Caller) -> Response:
+    def _profile(self, request: Request, caller: Caller) -> Reply:
         if not caller.may(READS_SELF):
             return SCOPE_TOO_NARROW
         return wire.envelope(wire.profile(caller.person), _url(request))
 
-    def _people(self, request: Request, caller: Caller) -> Response:
+    def _people(self, request: Request, caller: Caller) -> Reply:
         if not caller.may(READS_PEOPLE):
             return SCOPE_TOO_NARROW
         if not caller.person.sees_all_keys:
             return NO_ADMIN
         return _people_page(self._portal, request.query, _url(request))
 
-    def _version(self, request: Request, _: Caller) -> Response:
+    def _version(self, request: Request, _: Caller) -> Reply:
         return wire.envelope({"docSpace": self._portal.version}, _url(request))
 
 
@@ -184,7 +184,7 @@ def _url(request: Request, scheme: str = "") -> str:
     return f"{scheme or request.scheme}://{host}{request.path}"
 
 
-def _people_page(portal: Portal, query: Mapping[str, list[str]], url: str) -> Response:
+def _people_page(portal: Portal, query: Mapping[str, list[str]], url: str) -> Reply:
     """One page: `count` people from `startIndex` on; a `count` above 100 is a 400.
 
     `employeeStatus` is 1 (active), 2 (disabled) or 3 for both, its default. `fields` has the names

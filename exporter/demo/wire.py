@@ -2,7 +2,6 @@
 
 import html
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 from exporter.demo.key import NO_DATE, DemoKey
 from exporter.demo.model import Portal
 from exporter.demo.person import Person
+from exporter.httpserver.message import Reply
 
 JSON_TYPE = "application/json; charset=utf-8"
 PROBLEM_TYPE = "application/problem+json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
-TEXT_TYPE = "text/plain; charset=utf-8"
 
 STACK = (
     "   at ASC.Web.Api.Controllers.ApiKeysController.GetAllApiKeys()"
@@ -23,41 +22,29 @@ STACK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A response before compression. `headers` lists the additional ones."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = JSON_TYPE
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-def envelope(response: object, url: str, **more: int) -> Response:
+def envelope(response: object, url: str, **more: int) -> Reply:
     """A result in the server's envelope; `count` is 1 for any result."""
     links = [{"href": url, "action": "GET"}]
     end = {"links": links, "status": 0, "statusCode": 200}
     return _json(200, {"response": response, "count": 1, **more, **end})
 
 
-def failure(
-    status: int, message: str, *, kind: str = "System.InvalidOperationException"
-) -> Response:
+def failure(status: int, message: str, *, kind: str = "System.InvalidOperationException") -> Reply:
     """An error in the server's form, with a stack."""
     error = {"message": message, "type": kind, "stack": STACK, "hresult": 0}
     return _json(status, {"status": 1, "statusCode": status, "error": error})
 
 
-def problem(status: int, detail: str) -> Response:
+def problem(status: int, detail: str) -> Reply:
     """An error of the server's framework: problem+json."""
     found = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return _json(status, found, PROBLEM_TYPE)
 
 
-def page(status: int, title: str) -> Response:
+def page(status: int, title: str) -> Reply:
     """An HTML page, as of a proxy or a login form in front of the portal."""
     text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>"
-    return Response(status, text.encode(), HTML_TYPE)
+    return Reply(text.encode(), HTML_TYPE, status)
 
 
 def date(moment: float | None, utc_offset: timedelta) -> str | None:
@@ -138,6 +125,6 @@ def profile(person: Person) -> dict[str, Any]:
     }
 
 
-def _json(status: int, value: object, content_type: str = JSON_TYPE) -> Response:
+def _json(status: int, value: object, content_type: str = JSON_TYPE) -> Reply:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(status, text.encode(), content_type)
+    return Reply(text.encode(), content_type, status)
