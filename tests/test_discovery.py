@@ -1,4 +1,4 @@
-"""`/sd`: the answer, and the targets that Prometheus' HTTP service discovery makes from it."""
+"""`/sd`: what Prometheus' HTTP service discovery reads, and what it makes of it."""
 
 import json
 import urllib.error
@@ -83,7 +83,7 @@ def test_a_real_prometheus_discovers_and_scrapes_every_portal(
 def test_the_labels_of_a_portal_are_on_the_series_of_its_target(
     prometheus: Path, demo: Demo, tmp_path: Path
 ) -> None:
-    """The target's labels are also on `up`, which Prometheus writes itself."""
+    """`up`, which Prometheus itself writes, has them from the target."""
     with ExporterProcess(tmp_path, "labels: {team: payments}\n" + demo.config()) as exporter:
         config = (
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
