@@ -115,7 +115,7 @@ def test_the_status_page_says_why_the_keys_are_dead(scene: Scene, tmp_path: Path
     with ExporterProcess(tmp_path, scene.config) as exporter:
         exporter.get()
         page = exporter.get("/")
-    assert "3 keys are refused: their creators are removed or disabled." in page
+    assert "3 keys are refused: their creators are gone." in page
     assert page.count("<strong>creator removed</strong>") == 2
     assert "<strong>creator disabled</strong>: <bdi>Bruno</bdi>" in page
     assert "last tried " in page

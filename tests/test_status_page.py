@@ -227,7 +227,7 @@ def test_headline_says_that_one_key_is_dead_and_when_it_was_tried(running: Demo)
     site.scrape()
     html = site.html()
     site.close()
-    assert "<span>1 key is refused: its creator is removed or disabled.</span>" in html
+    assert "<span>1 key is refused: its creator is gone.</span>" in html
     assert re.search(r"last tried 119 days ago <span class=\"by\"><strong>creator removed", html)
 
 

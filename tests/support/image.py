@@ -92,7 +92,10 @@ class Engine:
         return found
 
     def start(self, image: str, *arguments: str, mounts: Mapping[Path, str] | None = None) -> str:
-        """The name of a container hardened as in docs/getting-started/docker.md, with its own loopback."""
+        """The name of a container, hardened as in docs/getting-started/docker.md.
+
+        It has its own loopback.
+        """
         name = f"exporter-{os.urandom(4).hex()}"
         volumes = [f"--volume={path}:{target}:ro" for path, target in (mounts or {}).items()]
         hardened = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"]

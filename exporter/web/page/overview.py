@@ -144,7 +144,7 @@ def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> 
         if totals[ORPHANED]:
             count = totals[ORPHANED]
             gone = "is refused: its creator is" if count == 1 else "are refused: their creators are"
-            yield f"{plural(count, 'key')} {gone} removed or disabled."
+            yield f"{plural(count, 'key')} {gone} gone."
         yield _expiring(totals)
     elif not down:
         yield "Waiting for the first answer."
