@@ -48,11 +48,7 @@ def held(record: str, now: str) -> str:
     not bring it back. Alerts take the values that are not 0.
     """
     before = f"last_over_time({record}[{AWAY}]) != 0"
-    return (
-        f"{now}\nor\n"
-        f"{before} and on (portal) {LAST_READ} {WHILE_UNREAD}\nor\n"
-        f"0 * ({before})"
-    )
+    return f"{now}\nor\n{before} and on (portal) {LAST_READ} {WHILE_UNREAD}\nor\n0 * ({before})"
 
 
 def indent(text: str, by: str = "  ") -> str:
