@@ -1,4 +1,4 @@
-"""The error tree: complete, explained, and with the reasons of the contract."""
+"""The error tree is complete and documented, and has the reasons of the contract."""
 
 from collections.abc import Iterator
 

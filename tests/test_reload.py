@@ -1,4 +1,4 @@
-"""Reloading: all or nothing, by signal and by HTTP; what did not change goes on."""
+"""Reloading: all or nothing, by signal and by HTTP; unchanged portals keep their state."""
 
 import signal
 import urllib.error
@@ -104,7 +104,7 @@ def test_a_portal_that_did_not_change_keeps_its_counters(demo: Demo, tmp_path: P
 
 
 def test_a_portal_that_did_not_change_keeps_its_back_off(demo: Demo, tmp_path: Path) -> None:
-    """After a 429, a reload must not be the way to ask again at once."""
+    """After a 429, a reload must not cause a request."""
     portal = demo.portals["acme"].portal
     portal.rate_limit = 0
     with ExporterProcess(tmp_path, demo.config("acme"), LIFECYCLE) as exporter:
@@ -119,7 +119,7 @@ def test_a_portal_that_did_not_change_keeps_its_back_off(demo: Demo, tmp_path: P
 def test_a_portal_with_other_settings_keeps_its_counters_and_back_off(
     demo: Demo, tmp_path: Path
 ) -> None:
-    """A change of `scrape:` is one of every portal."""
+    """A change of `scrape:` changes the settings of all portals."""
     errors = 'docspace_scrape_errors_total{portal="acme",reason="rate_limited"}'
     portal = demo.portals["acme"].portal
     portal.rate_limit = 0

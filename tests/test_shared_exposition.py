@@ -1,4 +1,4 @@
-"""Scrapes that wait for the same answers share what is made of them."""
+"""Rendering for several scrapes at once, and within the time of a scrape."""
 
 import threading
 import time
@@ -40,7 +40,7 @@ def exporter() -> Iterator[Exporter]:
 def scraped(
     exporter: Exporter, monkeypatch: pytest.MonkeyPatch, scrapes: list[tuple[str, Format]]
 ) -> list[bytes]:
-    """The answers of these scrapes, none of which is made before all scrapes are there.
+    """The answers of these scrapes; none is rendered before all scrapes wait for it.
 
     Each names a portal and a format; the answers must have that portal up.
     """
@@ -68,7 +68,7 @@ def scraped(
 def test_scrapes_at_once_have_the_same_bytes(
     exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not only equal ones: with many callers without gzip, copies would take much memory."""
+    """The same object: with many scrapes without gzip, copies would need much memory."""
     bodies = scraped(exporter, monkeypatch, [("one", "text")] * SCRAPES)
     assert len({id(body) for body in bodies}) == 1
 
@@ -90,7 +90,7 @@ def test_another_portal_is_rendered_by_itself(
 def test_nothing_is_shared_with_later_scrapes(
     exporter: Exporter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the clock changes is computed at each: the observation is kept, the text is not."""
+    """The observation is kept, but the text depends on the clock."""
     first = scraped(exporter, monkeypatch, [("one", "text")])
     monkeypatch.undo()
     assert scraped(exporter, monkeypatch, [("one", "text")])[0] is not first[0]
@@ -103,7 +103,7 @@ KEYS = 2_000
 
 
 class Portals:
-    """A portal with many keys and one with a single key, and an exporter with a clock to move."""
+    """An exporter whose clock can be moved, for a portal with many keys and one with one key."""
 
     def __init__(self, many: str, single: str) -> None:
         self.late = 0.0
@@ -118,7 +118,7 @@ class Portals:
         self.exporter = Exporter(lambda: settings, clock, self.log.log)
 
     def scrape(self, seconds: float = 60.0) -> str:
-        """The answer to a scrape of both, in plain text."""
+        """The answer to a scrape of both portals, as plain text."""
         portals = self.exporter.fleet.portals
         return self.exporter.expose(portals, seconds, "text", own=False, compressed=False).decode()
 
@@ -136,7 +136,7 @@ def portals() -> Iterator[Portals]:
 def rendered_with_a_delay(
     portals: Portals, monkeypatch: pytest.MonkeyPatch, *, at: int
 ) -> list[str]:
-    """The ids of keys rendered from now on; the clock moves on by an hour at one of them."""
+    """The ids of keys as they are rendered; at key number ``at`` the clock moves by an hour."""
     seen: list[str] = []
     lines = PortalBlocks._lines
 
@@ -184,6 +184,6 @@ def test_keys_that_were_not_rendered_in_time_are_no_failure_of_the_portal(
 
 
 def test_a_few_keys_are_rendered_also_after_the_end_of_the_scrape(portals: Portals) -> None:
-    """Another portal may have used up the time that was left."""
+    """Another portal may have used the remaining time."""
     portals.exporter.fleet.observe(portals.exporter.fleet.portals, 60)
     assert 'docspace_up{portal="single"} 1.0' in portals.scrape(seconds=-1)

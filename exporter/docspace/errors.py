@@ -211,7 +211,10 @@ class NotFound(Refused):
 
 
 class RateLimited(Refused):
-    """429: 1,500 requests a minute a user, or 50 GETs at once. ``retry_after`` is in seconds."""
+    """429: 1,500 requests a minute a user, or 50 GETs at once.
+
+    ``retry_after`` is in seconds.
+    """
 
     reason = "rate_limited"
     hint = (

@@ -1,7 +1,7 @@
-"""What a portal says beside its key list: whether it holds all keys, the version, disabled people.
+"""Facts beside the key list: whether it holds all keys, the version, the disabled people.
 
-Asked after the list, over the same connection, in a part of the time that is left. A failure costs
-the fact alone.
+They are requested after the list, over the same connection, in a part of the remaining time. If a
+request fails, only its fact is missing.
 """
 
 from collections.abc import Callable
@@ -24,26 +24,26 @@ T = TypeVar("T")
 PROFILE = "/api/2.0/people/@self"
 VERSION = "/api/2.0/settings/version/build"
 
-#: Seconds between two looks at the caller's profile and at the version.
+#: Seconds between two requests for the caller's profile, and for the version.
 _INTERVAL = 3600.0
-#: Seconds that all questions after one key list may take; the list must not wait long for them.
+#: Most seconds for all requests after one key list, which waits for them.
 _SECONDS = 2.0
-#: Seconds that are too few to ask anything.
+#: Fewest seconds for a request.
 _TOO_SHORT = 0.05
-#: Bytes of an answer at most: a page of 100 full profiles has about 300 KB.
+#: Most bytes of an answer: a page of 100 full profiles has about 300 KB.
 _MAX_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class _Question:
-    """Something to ask at ``path``, next when the monotonic clock shows ``due``."""
+    """A request for ``path``, to be made when the monotonic clock reaches ``due``."""
 
     path: str
     due: float = float("-inf")
 
 
 class FactFinder:
-    """Keeps the facts of one portal up to date. Not for two threads at once."""
+    """Keeps the facts of one portal, for one thread at a time."""
 
     def __init__(self, settings: PortalSettings, transport: Transport, clock: Clock) -> None:
         self._transport = transport
@@ -53,9 +53,9 @@ class FactFinder:
         self._start_over(None)
 
     def learn(self, caller: Credential, deadline: float) -> PortalFacts:
-        """Ask what is due, by the deadline (monotonic seconds), and return what is known.
+        """Make the requests that are due by ``deadline`` (monotonic seconds); return all facts.
 
-        Facts about another caller are worth nothing: a new credential starts from nothing.
+        A new credential starts without facts, since they belong to its caller.
         """
         if caller != self._caller:
             self._start_over(caller)
@@ -79,7 +79,7 @@ class FactFinder:
         self._people.forget()
 
     def _disabled(self, ends: float) -> Disabled:
-        """Only an admin may list people, and only an admin's key list has other people's keys."""
+        """The disabled people, for an admin's key: no other key may list people."""
         if self._visibility != "all":
             self._people.forget()
             return Disabled()
@@ -87,7 +87,7 @@ class FactFinder:
         return self._people.read(page, self._clock.monotonic)
 
     def _ask(self, question: _Question, parse: Callable[[bytes], T], ends: float) -> T | None:
-        """The answer to a question that is due. What is known stays where asking fails."""
+        """The answer to a request that is due; None if it is not, or if it fails."""
         if self._clock.monotonic() < question.due:
             return None
         try:
@@ -100,7 +100,7 @@ class FactFinder:
         return answer
 
     def _get(self, path: str, parse: Callable[[bytes], T], ends: float) -> T | None:
-        """The parsed answer; None where no time is left to ask. Raises PortalError."""
+        """The parsed answer; None if too little time is left. Raises PortalError."""
         remaining = ends - self._clock.monotonic()
         if remaining < _TOO_SHORT or self._caller is None:
             return None

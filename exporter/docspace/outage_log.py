@@ -73,7 +73,9 @@ class OutageLog:
         """A line where the list of disabled people cannot be read, for a reason not logged last."""
         reason = None if error is None else error.reason
         if error is not None and reason != self._people_reason:
-            message = "cannot learn which people are disabled, nor which keys are refused for that"
+            message = (
+                "cannot read which people are disabled: their keys are not recognized as refused"
+            )
             hint = "an admin's key with the permission *:read may list people"
             yield partial(self._log.warning, message, reason=reason, error=str(error), hint=hint)
         self._people_reason = reason

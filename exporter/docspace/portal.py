@@ -66,8 +66,8 @@ class Shared:
 class Portal:
     """One configured portal. Any number of threads may use it at once.
 
-    ``last`` is the newest observation. ``priority`` is the order in which portals get threads: the
-    quickest first; those that hung last, the one that was tried longest ago before the others.
+    ``last`` is the newest observation. ``priority`` is the order in which portals get threads:
+    quick ones before slow ones; those that hung come last, the first to hang before the others.
     """
 
     def __init__(
@@ -274,7 +274,7 @@ class Portal:
         return Observation(self.settings, self._clock.now(), 0.0, error=error, facts=facts)
 
     def _fault(self, fetch: Fetch, exc: BaseException) -> None:
-        """Count and log an internal error, and give it to the fetch even if that fails."""
+        """Count and log an internal error, and give it to the fetch, also if the log fails."""
         error = InternalError(exc)
         try:
             self._shared.fault()

@@ -112,7 +112,7 @@ def _destination(headers: Mapping[str, str], credential: Credential) -> str:
         host = f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     destination = credential.redact(f"{host}{port}{parts.path}")[:200]
     return destination if destination.isprintable() and destination else "nowhere"
 
