@@ -764,7 +764,9 @@ def reloaded_while_fetching(portal: Portal) -> tuple[Fetch, FakeFetcher]:
 def test_a_scrape_after_a_reload_does_not_join_a_fetch_with_the_settings_before(
     stage: Stage,
 ) -> None:
+    """Nor does it wait for its thread."""
     fetcher, going_on = slow(REFUSED)
+    stage.workers = Workers(1)
     portal = stage.portal(fetcher=fetcher, clock=Clock())
     fetch, _ = reloaded_while_fetching(portal)
     assert observe(portal, 60.0).error is None

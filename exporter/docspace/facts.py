@@ -5,7 +5,6 @@ request fails, only its fact is missing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -34,14 +33,6 @@ _TOO_SHORT = 0.05
 _MAX_BYTES = 2 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class _Question:
-    """A request for ``path``, to be made when the monotonic clock reaches ``due``."""
-
-    path: str
-    due: float = float("-inf")
-
-
 class FactFinder:
     """Keeps the facts of one portal, for one thread at a time."""
 
@@ -61,10 +52,10 @@ class FactFinder:
             self._start_over(caller)
         now = self._clock.monotonic()
         ends = now + min(_SECONDS, (deadline - now) / 2)
-        profile = self._ask(self._profile, wire.parse_profile, ends)
+        profile = self._ask(PROFILE, wire.parse_profile, ends)
         if profile is not None:
             self._visibility = "all" if profile.sees_all else "own"
-        version = self._ask(self._build, wire.parse_version, ends)
+        version = self._ask(VERSION, wire.parse_version, ends)
         if version is not None:
             self._version = version
         disabled = self._disabled(ends)
@@ -72,8 +63,7 @@ class FactFinder:
 
     def _start_over(self, caller: Credential | None) -> None:
         self._caller = caller
-        self._profile = _Question(PROFILE)
-        self._build = _Question(VERSION)
+        self._due: dict[str, float] = {}
         self._visibility = "unknown"
         self._version = ""
         self._people.forget()
@@ -86,17 +76,17 @@ class FactFinder:
         page = partial(self._get, parse=wire.parse_people, ends=ends)
         return self._people.read(page, self._clock.monotonic)
 
-    def _ask(self, question: _Question, parse: Callable[[bytes], T], ends: float) -> T | None:
+    def _ask(self, path: str, parse: Callable[[bytes], T], ends: float) -> T | None:
         """The answer to a request that is due; None if it is not, or if it fails."""
-        if self._clock.monotonic() < question.due:
+        if self._clock.monotonic() < self._due.get(path, 0.0):
             return None
         try:
-            answer = self._get(question.path, parse, ends)
+            answer = self._get(path, parse, ends)
         except PortalError:
-            question.due = self._clock.monotonic() + RETRY_SECONDS
+            self._due[path] = self._clock.monotonic() + RETRY_SECONDS
             return None
         if answer is not None:
-            question.due = self._clock.monotonic() + _INTERVAL
+            self._due[path] = self._clock.monotonic() + _INTERVAL
         return answer
 
     def _get(self, path: str, parse: Callable[[bytes], T], ends: float) -> T | None:

@@ -106,9 +106,12 @@ class Portal:
             if self.last is not None:  # the status page uses the new labels at once
                 self.last = replace(self.last, portal=settings)
             self._last_at = _NEVER
-            if self._fetch is not None and self._fetch.started is not None:
-                self._detached.add(self._fetch)
+            fetch = self._fetch
+            if fetch is not None and fetch.started is not None:
+                self._detached.add(fetch)
                 self._fetch = None
+                if fetch.job is not None:  # the next fetch must not wait for this thread
+                    self._shared.workers.abandon(fetch.job)
         self._release(old)
 
     def begin(self, *, waits: bool = True) -> Fetch:

@@ -4,7 +4,7 @@
 values of the row's own labels, and a number. An unknown value gives no sample, never a 0.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,14 +57,13 @@ def count(value: Callable[[Summary], float | None]) -> Callable[[Snapshot], Iter
     return one(lambda view: None if view.summary is None else value(view.summary))
 
 
-def _expiring(view: Snapshot) -> Iterator[Sample]:
-    for window, keys in view.summary.expiring.items() if view.summary else ():
-        yield (window,), keys
-
-
-def _stale(view: Snapshot) -> Iterator[Sample]:
-    for span, keys in view.summary.stale.items() if view.summary else ():
-        yield (span,), keys
+def counts(
+    value: Callable[[Summary], Mapping[str, int]],
+) -> Callable[[Snapshot], Iterable[Sample]]:
+    """A sample for each value of the row's label, from the summary of all keys."""
+    return lambda view: (
+        [((label,), keys) for label, keys in value(view.summary).items()] if view.summary else []
+    )
 
 
 def _malformed(observation: Observation) -> float | None:
@@ -121,7 +120,7 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_api_keys_expiring",
         "Active API keys that expire within the window; a wider window includes the narrower ones.",
-        _expiring,
+        counts(lambda it: it.expiring),
         ("within",),
     ),
     Row(
@@ -152,7 +151,7 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_api_keys_stale",
         "Active API keys that were used, but not within this time.",
-        _stale,
+        counts(lambda it: it.stale),
         ("unused_for",),
     ),
     Row(
