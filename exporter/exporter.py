@@ -29,8 +29,11 @@ from exporter.metrics.catalogue import ExporterView
 from exporter.metrics.exposition import Format, Renderer, process_metrics
 from exporter.version import VERSION, revision
 
-#: Seconds that rendering one portal may take at least, also past the deadline of the scrape.
+#: Seconds for rendering one portal, also past the deadline of the scrape: enough for some hundred
+#: keys, so that a large portal does not cost the series of small ones.
 _RENDERING = 0.02
+#: Seconds past the deadline after which no portal is rendered. The scraper waits for 0.5 s.
+_GRACE = 0.25
 
 
 class Tally:
@@ -133,14 +136,15 @@ class Exporter:
 
         The lines rendered by the deadline are kept, so that the next scrape renders the rest.
         """
-        latest = max(deadline, self._clock.monotonic() + _RENDERING)
+        latest = min(self._clock.monotonic() + _RENDERING, deadline + _GRACE)
 
         def check() -> None:
-            if self._clock.monotonic() > latest:
+            if self._clock.monotonic() > max(latest, deadline):
                 raise CutShort("the scrape ended before all keys of the portal were rendered")
 
         now = self._clock.now()
         try:
+            check()
             snapshot = Snapshot.at(observation, now)
             return observation, self._renderer.lines(snapshot, check, compressed=compressed)
         except CutShort as exc:

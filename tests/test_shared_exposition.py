@@ -1,7 +1,6 @@
 """Rendering for several scrapes at once, and within the time of a scrape."""
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -103,10 +102,10 @@ KEYS = 2_000
 
 
 class Portals:
-    """An exporter whose clock can be moved, for a portal with many keys and one with one key."""
+    """An exporter on a clock that the tests move, for a portal with many keys and one with one."""
 
     def __init__(self, many: str, single: str) -> None:
-        self.late = 0.0
+        self.time = 1000.0
         settings = Settings(
             portals=(
                 PortalSettings("many", many, Secret("sk-1"), min_interval=60),
@@ -114,7 +113,7 @@ class Portals:
             )
         )
         self.log = Log()
-        clock = Clock(monotonic=lambda: time.monotonic() + self.late)
+        clock = Clock(monotonic=lambda: self.time)
         self.exporter = Exporter(lambda: settings, clock, self.log.log)
 
     def scrape(self, seconds: float = 60.0) -> str:
@@ -143,7 +142,7 @@ def rendered_with_a_delay(
     def rendering(self: PortalBlocks, key: ApiKey, context: Any) -> list[bytes]:
         if self.settings.name == "many":
             seen.append(key.id)
-            portals.late += 3600 if len(seen) == at else 0
+            portals.time += 3600 if len(seen) == at else 0
         return lines(self, key, context)
 
     monkeypatch.setattr(PortalBlocks, "_lines", rendering)
@@ -153,6 +152,7 @@ def rendered_with_a_delay(
 def test_a_portal_whose_keys_cannot_be_rendered_in_time_costs_its_own_series_alone(
     portals: Portals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    portals.exporter.expose([portals.exporter.fleet.portals[1]], 60, "text", own=False)
     rendered = rendered_with_a_delay(portals, monkeypatch, at=1000)
     body = portals.scrape()
     assert 'docspace_up{portal="many"} 0.0' in body
@@ -186,4 +186,11 @@ def test_keys_that_were_not_rendered_in_time_are_no_failure_of_the_portal(
 def test_a_few_keys_are_rendered_also_after_the_end_of_the_scrape(portals: Portals) -> None:
     """Another portal may have used the remaining time."""
     portals.exporter.fleet.observe(portals.exporter.fleet.portals, 60)
-    assert 'docspace_up{portal="single"} 1.0' in portals.scrape(seconds=-1)
+    assert 'docspace_up{portal="single"} 1.0' in portals.scrape(seconds=-0.1)
+
+
+def test_nothing_is_rendered_when_the_scraper_is_about_to_give_up(portals: Portals) -> None:
+    portals.exporter.fleet.observe(portals.exporter.fleet.portals, 60)
+    body = portals.scrape(seconds=-0.3)
+    assert 'docspace_up{portal="many"} 0.0' in body
+    assert 'docspace_up{portal="single"} 0.0' in body
