@@ -144,7 +144,8 @@ class Exporter:
 
         now = self._clock.now()
         try:
-            check()
+            if observation.listing is not None:
+                check()
             snapshot = Snapshot.at(observation, now)
             return observation, self._renderer.lines(snapshot, check, compressed=compressed)
         except CutShort as exc:

@@ -179,7 +179,7 @@ def test_keys_that_were_not_rendered_in_time_are_no_failure_of_the_portal(
     rendered_with_a_delay(portals, monkeypatch, at=1000)
     body = portals.scrape()
     assert 'docspace_scrape_errors_total{portal="many",reason="timeout"} 0.0' in body
-    assert portals.log.count("before all keys of the portal were rendered") == 1
+    assert portals.log.count('before all keys of the portal were rendered" portal=many') == 1
     assert portals.exporter.fleet.portals[0].last.error is None
 
 
@@ -189,8 +189,16 @@ def test_a_few_keys_are_rendered_also_after_the_end_of_the_scrape(portals: Porta
     assert 'docspace_up{portal="single"} 1.0' in portals.scrape(seconds=-0.1)
 
 
-def test_nothing_is_rendered_when_the_scraper_is_about_to_give_up(portals: Portals) -> None:
+def test_no_keys_are_rendered_when_the_scraper_is_about_to_give_up(portals: Portals) -> None:
     portals.exporter.fleet.observe(portals.exporter.fleet.portals, 60)
     body = portals.scrape(seconds=-0.3)
     assert 'docspace_up{portal="many"} 0.0' in body
     assert 'docspace_up{portal="single"} 0.0' in body
+
+
+def test_a_failure_is_rendered_at_any_time(portals: Portals) -> None:
+    """With its own reason: nothing of it is cut short."""
+    portals.exporter.fleet.portals[1].reconfigure(PortalSettings("single", "http://127.0.0.1:1"))
+    portals.exporter.fleet.observe(portals.exporter.fleet.portals[1:], 60)
+    portals.scrape(seconds=-0.3)
+    assert portals.log.count("before all keys of the portal were rendered") == 0
