@@ -61,7 +61,9 @@ class DisabledPeople:
                 found = page(f"{_PATH}&count={PAGE}&startIndex={self._read}")
                 if found is None:
                     break
-                self._add(found)
+                self._pages += 1
+                self._read += found.count
+                self._ids |= found.disabled
                 if self._complete(found):
                     self._end_round(Disabled(frozenset(self._ids)), monotonic())
                     break
@@ -82,11 +84,6 @@ class DisabledPeople:
         self._disabled = disabled
         self._due = now + self._interval * max(-(-self._pages // PAGES_A_FETCH), 1)
         self._start_round()
-
-    def _add(self, page: PeoplePage) -> None:
-        self._pages += 1
-        self._read += page.count
-        self._ids |= page.disabled
 
     def _complete(self, page: PeoplePage) -> bool:
         """Whether this page was the last one. Raises InvalidResponse if people are missing."""

@@ -106,12 +106,9 @@ class Portal:
             if self.last is not None:  # the status page uses the new labels at once
                 self.last = replace(self.last, portal=settings)
             self._last_at = _NEVER
-            fetch = self._fetch
-            if fetch is not None and fetch.started is not None:
-                self._detached.add(fetch)
+            if self._fetch is not None and self._fetch.started is not None:
+                self._detach(self._fetch)
                 self._fetch = None
-                if fetch.job is not None:  # the next fetch must not wait for this thread
-                    self._shared.workers.abandon(fetch.job)
         self._release(old)
 
     def begin(self, *, waits: bool = True) -> Fetch:
@@ -215,19 +212,23 @@ class Portal:
         timeout = fetch.settings.timeout
         error = Timeout(f"no complete answer within {timeout:.3g} s")
         failed = replace(self._failure(error), duration=timeout)
-        if self._settle(fetch, fetch.early or failed, hangs=True) and fetch.job is not None:
+        self._settle(fetch, fetch.early or failed, hangs=True)
+
+    def _detach(self, fetch: Fetch) -> None:
+        """Let the next fetch have another fetcher and another thread. The caller holds the lock."""
+        self._detached.add(fetch)
+        if fetch.job is not None:
             self._shared.workers.abandon(fetch.job)
 
-    def _settle(self, fetch: Fetch, observation: Observation, *, hangs: bool = False) -> bool:
-        """Give a fetch its result, and return True; False where it has one already."""
+    def _settle(self, fetch: Fetch, observation: Observation, *, hangs: bool = False) -> None:
+        """Give a fetch its result, unless it has one."""
         with self._lock:
             if fetch.result.done():
-                return False
+                return
             if hangs:
-                self._detached.add(fetch)
+                self._detach(fetch)
             lines = self._end(fetch, observation)
         _write(lines)
-        return True
 
     def _end(self, fetch: Fetch, observation: Observation) -> Sequence[Line]:
         """Give a fetch its result; return what to log. The caller holds the lock."""
@@ -262,13 +263,12 @@ class Portal:
                 if not self._warned_of_cut:
                     lines.append(partial(self._log.warning, str(error), hint=error.hint))
                     self._warned_of_cut = True
-            unwanted = fetch.job if fetch.waiting == 0 else None
-            if unwanted is not None and self._shared.workers.withdraw(unwanted):
-                lines += self._end(fetch, answer)
-                unwanted = None
+            if fetch.waiting == 0 and fetch.job is not None:
+                if self._shared.workers.withdraw(fetch.job):
+                    lines += self._end(fetch, answer)
+                else:  # under way: another portal may have its thread
+                    self._shared.workers.abandon(fetch.job)
         _write(lines)
-        if unwanted is not None:  # under way: another portal may have its thread
-            self._shared.workers.abandon(unwanted)
         return answer
 
     def _failure(self, error: PortalError) -> Observation:
