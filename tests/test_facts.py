@@ -241,8 +241,8 @@ def test_that_disabled_people_are_unknown_is_logged_once(scene: Scene) -> None:
     outages = OutageLog(log.log)
     scene.portal.faults[PEOPLE] = Fault(403)
     for _ in range(3):
-        for line in outages.lines(up(facts=scene.facts()), None):
-            line()
+        outages.note(up(facts=scene.facts()), None)
+        outages.write()
         scene.standing.time += 60
     assert log.count("cannot read which people are disabled") == 1
     assert scene.asked(PEOPLE) == 3
