@@ -169,7 +169,7 @@ def test_every_reason_is_there_from_the_start() -> None:
 
 
 def test_failure_is_counted_under_its_reason() -> None:
-    found = samples(families(down(NotFound("HTTP 404", 404))), "docspace_scrape_errors_total")
+    found = samples(families(down(NotFound("HTTP 404"))), "docspace_scrape_errors_total")
     assert [labels for labels, count in found.items() if count] == [("globex", "not_found")]
 
 

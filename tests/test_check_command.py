@@ -256,7 +256,7 @@ def test_a_403_without_the_own_key_has_the_hint_of_a_scrape(demo: Demo, tmp_path
     portal.faults[KEYS] = Fault(403)
     _, found = examined(tmp_path, demo.config("acme"))
     assert statuses(found)["api"] == "problem"
-    assert found["api"]["next_step"] == Forbidden("", 403, "scope").hint
+    assert found["api"]["next_step"] == Forbidden("", "scope").hint
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_without_time_left_the_round_goes_on_at_the_next_fetch() -> None:
     assert reading.read() == 150
 
 
-@pytest.mark.parametrize("error", [Forbidden("HTTP 403", 403), Timeout("slow")])
+@pytest.mark.parametrize("error", [Forbidden("HTTP 403"), Timeout("slow")])
 def test_a_failure_makes_everybody_unknown_and_is_tried_again_after_a_minute(
     error: Exception,
 ) -> None:

@@ -55,7 +55,7 @@ EMPTY = Observation(
 )
 
 
-REFUSED = replace(EMPTY, listing=None, error=Unauthorized("HTTP 401", 401))
+REFUSED = replace(EMPTY, listing=None, error=Unauthorized("HTTP 401"))
 
 
 def capacity(workers: Workers, expected: int) -> int:
@@ -817,7 +817,7 @@ def test_a_fetcher_of_the_settings_before_a_reload_is_closed_when_its_fetch_ends
 
 
 def test_a_429_to_the_settings_before_a_reload_is_obeyed(stage: Stage) -> None:
-    limited = replace(EMPTY, listing=None, error=RateLimited("HTTP 429", 429, 30.0))
+    limited = replace(EMPTY, listing=None, error=RateLimited("HTTP 429", 30.0))
     fetcher, going_on = slow(limited)
     portal = stage.portal(fetcher=fetcher, clock=Clock())
     fetch, _ = reloaded_while_fetching(portal)

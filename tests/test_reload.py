@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.demo import Demo
+from support.faults import FaultServer, Peer, answer
 from support.process import ExporterProcess
 from support.prometheus import eventually
 
@@ -144,6 +145,25 @@ def test_a_portal_at_another_address_starts_anew(demo: Demo, tmp_path: Path) -> 
         assert _post(exporter)[0] == 200
         errors = 'docspace_scrape_errors_total{portal="acme",reason="payment_required"}'
         assert _value(exporter.get(), errors) == 0
+
+
+def test_a_corrected_key_is_used_while_a_fetch_with_the_old_one_hangs(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        while head := peer.request():
+            if b"sk-old" in head:
+                peer.wait()
+            peer.send(answer(b'{"response": []}'))
+
+    with FaultServer(script) as portal:
+        config = (
+            "scrape: {timeout: 60s, concurrency: 1}\n"
+            f"portals: [{{name: acme, url: '{portal.url}', api_key: sk-old}}]\n"
+        )
+        with ExporterProcess(tmp_path, config, LIFECYCLE) as exporter:
+            eventually(lambda: portal.heads, bool)  # the first fetch, of the start
+            (tmp_path / "config.yaml").write_text(config.replace("sk-old", "sk-new"))
+            assert _post(exporter)[0] == 200
+            assert 'docspace_up{portal="acme"} 1.0' in exporter.get()
 
 
 def test_a_changed_key_file_needs_no_reload(demo: Demo, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_both_read_the_same_profile(vendor: ModuleType, demo: Demo, name: str) -
     with client(vendor, demo, name) as opened:
         profile = vendor.ProfilesApi(opened).get_self_profile().response
     ours = wire.parse_profile(body(demo, name, "/api/2.0/people/@self"))
-    assert (ours.is_admin, ours.is_owner) == (profile.is_admin, profile.is_owner)
+    assert ours is (profile.is_admin or profile.is_owner)
 
 
 @pytest.mark.parametrize("name", PORTALS)

@@ -531,7 +531,7 @@ def test_no_own_key(response: Any) -> None:
     ],
 )
 def test_admin_and_owner_see_all(profile: dict[str, Any], sees_all: bool) -> None:  # noqa: FBT001, a parameter of the test
-    assert wire.parse_profile(json.dumps({"response": profile}).encode()).sees_all is sees_all
+    assert wire.parse_profile(json.dumps({"response": profile}).encode()) is sees_all
 
 
 @pytest.mark.parametrize("response", [None, [], {}, {"isAdmin": "yes"}])

@@ -52,9 +52,9 @@ class FactFinder:
             self._start_over(caller)
         now = self._clock.monotonic()
         ends = now + min(_SECONDS, (deadline - now) / 2)
-        profile = self._ask(PROFILE, wire.parse_profile, ends)
-        if profile is not None:
-            self._visibility = "all" if profile.sees_all else "own"
+        sees_all = self._ask(PROFILE, wire.parse_profile, ends)
+        if sees_all is not None:
+            self._visibility = "all" if sees_all else "own"
         version = self._ask(VERSION, wire.parse_version, ends)
         if version is not None:
             self._version = version

@@ -159,7 +159,7 @@ class Portal:
         error: PortalError | None = None
         if self._resume_at > now:
             wait = self._resume_at - now
-            error = RateLimited(f"left alone for {wait:.0f} s more, as it asked", 429, wait)
+            error = RateLimited(f"left alone for {wait:.0f} s more, as it asked", wait)
         elif sum(fetch.settings is self.settings for fetch in self._detached) >= _MAX_HANGING:
             error = Timeout(f"{_MAX_HANGING} earlier fetches hang in DNS or on the key file")
         if error is not None:

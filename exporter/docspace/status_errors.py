@@ -58,13 +58,13 @@ def status_error(response: Response, now: float, credential: Credential) -> Refu
     message = f"HTTP {status}: {found}" if found else f"HTTP {status}"
     if 300 <= status < 400 and status != 304:
         destination = _destination(response.headers, credential)
-        return Redirected(f"HTTP {status} to {destination}", status)
+        return Redirected(f"HTTP {status} to {destination}")
     if status == 403:
-        return Forbidden(message, status, _cause(response))
+        return Forbidden(message, _cause(response))
     if status == 429:
-        return RateLimited(message, status, _retry_after(response.headers, now))
+        return RateLimited(message, _retry_after(response.headers, now))
     kind, hint = _kind(response, found)
-    return kind(message, status, hint)
+    return kind(message, hint)
 
 
 def _kind(response: Response, message: str) -> tuple[type[Refused], str | None]:

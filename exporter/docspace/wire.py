@@ -53,18 +53,6 @@ class KeyList:
         return len(self.malformed) + self.more_malformed
 
 
-class Profile(msgspec.Struct, rename="camel", frozen=True):
-    """The caller, from ``people/@self``."""
-
-    is_admin: bool
-    is_owner: bool = False
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether this person's key list holds all keys of the portal."""
-        return self.is_admin or self.is_owner
-
-
 @dataclass(frozen=True, slots=True)
 class PeoplePage:
     """A page of ``people/filter``: ids of disabled people in lower case, and ``count`` of records.
@@ -75,6 +63,11 @@ class PeoplePage:
     disabled: frozenset[str]
     count: int
     total: int | None
+
+
+class _Profile(msgspec.Struct, rename="camel"):
+    is_admin: bool
+    is_owner: bool = False
 
 
 class _Person(msgspec.Struct):
@@ -93,7 +86,7 @@ class _Build(msgspec.Struct, rename="camel"):
     doc_space: str
 
 
-_profile = msgspec.json.Decoder(Profile)
+_profile = msgspec.json.Decoder(_Profile)
 _people = msgspec.json.Decoder(_People)
 _build = msgspec.json.Decoder(_Build)
 
@@ -205,10 +198,14 @@ def parse_own_key(body: bytes) -> ApiKey:
         return read_key(envelope.response(body), {})
 
 
-def parse_profile(body: bytes) -> Profile:
-    """Read the answer of ``GET /api/2.0/people/@self``. Raises InvalidResponse."""
+def parse_profile(body: bytes) -> bool:
+    """Read the answer of ``GET /api/2.0/people/@self``: whether the caller sees all keys.
+
+    Raises InvalidResponse.
+    """
     with _expected("a profile in `response`"):
-        return typed(envelope.response(body), _profile)
+        profile = typed(envelope.response(body), _profile)
+    return profile.is_admin or profile.is_owner
 
 
 def parse_people(body: bytes) -> PeoplePage:
