@@ -167,9 +167,11 @@ def _samples() -> dict[str, str]:
         faults=0,
         rejected=0,
     )
-    snapshots = [Snapshot.at(observation, NOW)]
+    renderer = Renderer()
+    lines = renderer.lines(Snapshot.at(observation, NOW), compressed=False)
+    text = renderer.joined([lines], exporter, "text", compressed=False).decode()
     samples: dict[str, str] = {}
-    for line in Renderer().expose(snapshots, exporter, "text").decode().splitlines():
+    for line in text.splitlines():
         if not line.startswith("#"):
             samples.setdefault(line.partition(" ")[0].partition("{")[0], line)
     return samples

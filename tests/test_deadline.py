@@ -1,4 +1,4 @@
-"""The alarm behind every deadline: its one thread must outlive whatever a call does."""
+"""The alarm for all deadlines: its one thread must survive any call."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Portals side by side: one that hangs costs its own series, never another's."""
+"""Portals side by side: a portal that hangs costs only its own series."""
 
 import threading
 import time
@@ -25,17 +25,17 @@ Fetch = Callable[[float], Observation]
 
 
 class Fetcher:
-    """Fetches as the test says."""
+    """A fetcher that calls a function of the test."""
 
     def __init__(self, fetch: Fetch, settings: PortalSettings) -> None:
         self.fetch = lambda seconds, _: replace(fetch(seconds), portal=settings)
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
 class Yard:
-    """Makes fleets of portals that answer, hang within their deadline, or hang without one."""
+    """Makes fleets of portals that answer, hang until their deadline, or hang longer."""
 
     def __init__(self) -> None:
         self._end = threading.Event()
@@ -44,7 +44,7 @@ class Yard:
         self._lock = threading.Lock()
 
     def answers(self, _: float) -> Observation:
-        """Answer after a moment."""
+        """Answer after 10 ms."""
         with self._lock:
             self.running += 1
             self.most = max(self.most, self.running)
@@ -54,19 +54,19 @@ class Yard:
         return EMPTY
 
     def hangs(self, seconds: float) -> Observation:
-        """Say nothing until the deadline."""
+        """Hang until the deadline."""
         self._end.wait(seconds)
         self.ended += 1
         return replace(EMPTY, listing=None, error=Timeout("hangs"))
 
     def is_stuck(self, _: float) -> Observation:
-        """Heed no deadline at all."""
+        """Hang, also past the deadline."""
         self._end.wait(60)
         self.ended += 1
         return EMPTY
 
     def fleet(self, threads: int, *fetches: Fetch, timeout: float = 60.0) -> Fleet:
-        """One portal a fetch, in this order, named by number."""
+        """A portal for each of these functions; its number is its name."""
         shared = Shared(Clock(), Log().log, Workers(threads), Alarm(), lambda: None, lambda: None)
         self._shared.append(shared)
         portals = [
@@ -80,7 +80,7 @@ class Yard:
         return Fleet(portals, Clock())
 
     def end(self) -> None:
-        """Let everything that hangs go."""
+        """End the fetches that hang."""
         self._end.set()
         for shared in self._shared:
             shared.workers.close()
@@ -147,7 +147,7 @@ def test_healthy_portals_behind_hanging_ones_in_every_thread_answer_on_the_next_
 
 
 def test_fetches_that_no_scrape_began_keep_no_thread_from_those_behind_them(yard: Yard) -> None:
-    """As at the start, where every portal is asked once; each may hang for its whole timeout."""
+    """At the start each portal is asked once, and each may hang for its whole timeout."""
     fleet = yard.fleet(2, yard.hangs, yard.hangs, yard.answers, yard.answers)
     for portal in fleet.portals:
         portal.begin(waits=False)
@@ -156,7 +156,7 @@ def test_fetches_that_no_scrape_began_keep_no_thread_from_those_behind_them(yard
 
 
 def test_portals_that_hang_take_no_turns_at_starving_the_others(yard: Yard) -> None:
-    """One that found no thread is not a quick one: it waits like any that is unknown."""
+    """A portal that got no thread counts as unknown, not as quick."""
     fleet = yard.fleet(2, *[yard.hangs] * 4, yard.answers, yard.answers)
     scrape(fleet, 0.15)
     scrape(fleet, 0.15)

@@ -1,4 +1,4 @@
-"""One portal over time: who shares a request, who waits, what is remembered, what is logged."""
+"""One portal over time: shared requests, waiting scrapes, what is kept, what is logged."""
 
 import io
 import json
@@ -55,11 +55,11 @@ EMPTY = Observation(
 )
 
 
-REFUSED = replace(EMPTY, listing=None, error=Unauthorized("HTTP 401", 401))
+REFUSED = replace(EMPTY, listing=None, error=Unauthorized("HTTP 401"))
 
 
 def capacity(workers: Workers, expected: int) -> int:
-    """How many jobs are done at once, when there are more than expected."""
+    """The number of jobs that run at the same time, of more than ``expected``."""
     going_on, running = threading.Event(), threading.Semaphore(0)
 
     def job() -> None:
@@ -77,7 +77,7 @@ def capacity(workers: Workers, expected: int) -> int:
 
 
 class Stage:
-    """Makes portals, and holds what they share."""
+    """Makes portals, and has what they share."""
 
     def __init__(self) -> None:
         self.standing = StandingClock()
@@ -103,7 +103,7 @@ class Stage:
         clock: Clock | None = None,
         **settings: object,
     ) -> Portal:
-        """A portal; by default on the standing clock, with a fetcher of its own, never reused."""
+        """A portal; by default on the standing clock and with ``min_interval`` 0."""
         settings = {"min_interval": 0.0, **settings}
         clock = clock or self.standing.clock
         if "api_key_file" not in settings:
@@ -152,23 +152,23 @@ def key_of(server: DemoServer, **traits: object) -> Secret:
 
 
 class FakeFetcher:
-    """Answers what the test sets, when the test says."""
+    """A fetcher whose result is set by the test."""
 
     def __init__(self, fetch: Callable[[float], Observation]) -> None:
         self.result = fetch
         self.closed = 0
 
     def fetch(self, seconds: float, _: object) -> Observation:
-        """Fetch as the test says."""
+        """Return the result that the test has set."""
         return self.result(seconds)
 
     def close(self) -> None:
-        """Count it."""
+        """Count the call."""
         self.closed += 1
 
 
 def slow(answer: Observation = EMPTY) -> tuple[FakeFetcher, threading.Event]:
-    """A fetcher that heeds no deadline, like name resolution, and the event that lets it end."""
+    """A fetcher without a deadline, like name resolution, and the event that lets it end."""
     going_on = threading.Event()
 
     def fetch(_: float) -> Observation:
@@ -179,7 +179,7 @@ def slow(answer: Observation = EMPTY) -> tuple[FakeFetcher, threading.Event]:
 
 
 def observe_and_log(portal: Portal) -> Observation:
-    """Observe, and wait for the lines in the log, which no caller waits for."""
+    """Observe, and wait until the lines are in the log."""
     seen = observe(portal)
     workers = portal._shared.workers
     deadline = time.monotonic() + 60
@@ -196,7 +196,7 @@ def started(portal: Portal) -> None:
 
 
 def cut_short(portal: Portal) -> Observation:
-    """What a scrape gets whose time is over as soon as the fetch has its thread."""
+    """The answer to a scrape that ends as soon as the fetch has its thread."""
     fetch = portal.begin()
     started(portal)
     return portal.finish(fetch, portal._clock.monotonic())
@@ -255,7 +255,7 @@ def test_within_min_interval_a_failure_is_served_again(stage: Stage, demo: DemoS
 
 
 def test_min_interval_does_not_count_from_a_fetch_that_never_began(stage: Stage) -> None:
-    """Where all threads were busy, the portal was not asked, and is at the next scrape."""
+    """If all threads were busy, the portal was not asked: the next scrape asks it."""
     fetcher, going_on = slow()
     stage.workers = Workers(1)
     hanging = stage.portal(fetcher=fetcher, clock=Clock())
@@ -274,7 +274,7 @@ def test_portal_that_said_429_is_left_alone_until_retry_after(
     stage: Stage, demo: DemoServer
 ) -> None:
     portal = stage.portal(demo.url, api_key=key_of(demo))
-    demo.portal.rate_limit = 2  # the list, and who we are
+    demo.portal.rate_limit = 2  # the list and the profile
     assert observe(portal).error is None
     assert isinstance(observe(portal).error, RateLimited)
     asked = demo.portal.requests[KEYS]
@@ -321,7 +321,7 @@ def test_wrong_retry_after_blinds_for_a_quarter_of_an_hour_at_most(
 def test_clock_skew_is_the_portals_date_minus_our_clock(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, zone: str
 ) -> None:
-    """Whatever the machine's own time zone is."""
+    """In any time zone of the machine."""
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     stage.standing.time = 1_795_464_000.0
@@ -345,7 +345,7 @@ def test_scrape_leaves_a_fetch_that_hangs_at_its_own_deadline(stage: Stage) -> N
 
 
 def test_a_scrape_that_leaves_early_is_not_counted_and_warned_of_once(stage: Stage) -> None:
-    """Its impatience says nothing of the portal."""
+    """A short scrape timeout is not a failure of the portal."""
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60.0)
     for _ in range(3):
@@ -441,7 +441,7 @@ def test_stuck_name_resolution_costs_its_portal_alone(
 def test_a_key_file_that_hangs_is_given_up_and_read_again(
     stage: Stage, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file on a mount that does not answer; once it does, the portal is up without a restart."""
+    """A file on a mount that hangs; when it answers again, the portal is up without a restart."""
     stuck, read = threading.Event(), credential.read
     hangs = True
 
@@ -513,7 +513,7 @@ def test_many_threads_with_any_deadline_leave_the_workers_as_they_were(stage: St
 
 
 def test_who_joins_while_the_last_waiting_scrape_leaves_is_not_turned_away(stage: Stage) -> None:
-    """The fetch is withdrawn and no longer joined in one step: the newcomer gets one of its own."""
+    """Withdrawing a fetch is atomic: a scrape at the same time gets a new fetch."""
     joined: list[Future[Observation]] = []
 
     class Meddling(Workers):
@@ -557,7 +557,7 @@ def test_a_fetch_given_up_before_its_job_is_known_frees_its_thread(stage: Stage)
 def test_any_mix_of_scrapes_reloads_and_faults_leaves_everything_usable(
     data: st.DataObject,
 ) -> None:
-    """Nothing is lost, whatever hangs, fails, expires, joins, leaves and changes at once."""
+    """Hanging, failing, expiring, joining, leaving and reloading, all at the same time."""
     seed = data.draw(st.integers(0, 2**32))
     size = data.draw(st.integers(1, 3))
     chance = random.Random(seed)  # noqa: S311, no secret
@@ -631,7 +631,7 @@ def test_an_internal_error_that_cannot_be_logged_pins_nothing(stage: Stage) -> N
 
 
 class Unusable:
-    """A log that nothing can be written to."""
+    """A log that cannot be written."""
 
     def __getattr__(self, level: str) -> None:
         raise RuntimeError("no log")
@@ -694,7 +694,7 @@ def test_everyone_who_waits_shares_an_internal_error(stage: Stage) -> None:
 
 
 def test_no_line_is_written_while_others_wait_for_a_lock(stage: Stage) -> None:
-    """Standard error may be a pipe that nobody reads."""
+    """Standard error may be a pipe that no process reads."""
     blocked, writing = threading.Event(), threading.Event()
 
     class Stuck(io.StringIO):
@@ -731,7 +731,7 @@ def test_new_settings_count_from_the_next_fetch_on(stage: Stage, demo: DemoServe
 
 
 def test_what_is_withheld_from_now_on_is_withheld_from_the_last_observation(stage: Stage) -> None:
-    """The status page shows that one until the next fetch ends."""
+    """The status page shows it until the next fetch ends."""
     portal = stage.portal(fetcher=FakeFetcher(lambda _: EMPTY), min_interval=60.0)
     observe(portal)
     new = replace(portal.settings, withhold=frozenset({"creator"}))
@@ -752,7 +752,7 @@ def test_a_fetch_under_way_has_the_settings_that_hold_when_it_ends(stage: Stage)
 
 
 def reloaded_while_fetching(portal: Portal) -> tuple[Fetch, FakeFetcher]:
-    """A fetch with the settings of before a reload, and the fetcher of those after it."""
+    """A fetch with the settings before a reload, and the fetcher after it."""
     fetch = portal.begin()
     started(portal)
     new = FakeFetcher(lambda _: EMPTY)
@@ -764,7 +764,9 @@ def reloaded_while_fetching(portal: Portal) -> tuple[Fetch, FakeFetcher]:
 def test_a_scrape_after_a_reload_does_not_join_a_fetch_with_the_settings_before(
     stage: Stage,
 ) -> None:
+    """Nor does it wait for its thread."""
     fetcher, going_on = slow(REFUSED)
+    stage.workers = Workers(1)
     portal = stage.portal(fetcher=fetcher, clock=Clock())
     fetch, _ = reloaded_while_fetching(portal)
     assert observe(portal, 60.0).error is None
@@ -815,7 +817,7 @@ def test_a_fetcher_of_the_settings_before_a_reload_is_closed_when_its_fetch_ends
 
 
 def test_a_429_to_the_settings_before_a_reload_is_obeyed(stage: Stage) -> None:
-    limited = replace(EMPTY, listing=None, error=RateLimited("HTTP 429", 429, 30.0))
+    limited = replace(EMPTY, listing=None, error=RateLimited("HTTP 429", 30.0))
     fetcher, going_on = slow(limited)
     portal = stage.portal(fetcher=fetcher, clock=Clock())
     fetch, _ = reloaded_while_fetching(portal)
@@ -825,7 +827,7 @@ def test_a_429_to_the_settings_before_a_reload_is_obeyed(stage: Stage) -> None:
 
 
 def test_a_fetch_that_waits_for_a_thread_takes_the_settings_of_a_reload(stage: Stage) -> None:
-    """So it serves the scrapes of before and after the reload, with one request."""
+    """So one request answers the scrapes before and after the reload."""
     hog, going_on = slow()
     stage.workers = Workers(1)
     first = stage.portal(fetcher=hog, clock=Clock())
@@ -876,7 +878,7 @@ def test_a_fetch_keeps_the_timeout_that_it_began_with(stage: Stage) -> None:
 
 
 def test_new_settings_free_a_portal_whose_fetches_hang(stage: Stage) -> None:
-    """Such as a key file elsewhere, where the old one's mount never answers again."""
+    """Such as another key file, when the mount of the old one never answers again."""
     fetcher, going_on = slow()
     portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
     for _ in range(3):
@@ -976,13 +978,13 @@ def test_portal_whose_profile_fails_costs_nothing_but_the_visibility(
         first, second = observe(portal, 1.0), observe(portal, 1.0)
     assert (first.error, first.facts.visibility) == (None, "unknown")
     assert (second.error, second.facts.visibility) == (None, "unknown")
-    # Twice in one fetch where the kept connection broke, and not again in the next.
+    # Twice in one fetch if the kept connection broke, and not again in the next fetch.
     assert sum(b"/people/" in head for head in server.heads) <= 2
     assert set(second.errors.values()) == {0}
 
 
 def test_a_list_that_is_here_serves_who_cannot_wait_for_more(stage: Stage) -> None:
-    """Nor does it count as a failure where the deadline passes while the rest is asked for."""
+    """It is no failure either if the deadline passes during the requests for the facts."""
     going_on = threading.Event()
 
     class Slow(FakeFetcher):
@@ -1005,7 +1007,7 @@ def test_a_list_that_is_here_serves_who_cannot_wait_for_more(stage: Stage) -> No
 def test_key_file_that_changes_needs_no_reload(
     stage: Stage, demo: DemoServer, tmp_path: Path
 ) -> None:
-    """Its new owner is asked who they are."""
+    """The profile is asked again, since the key may have another owner."""
     file = tmp_path / "key"
     file.write_text(key_of(demo).reveal())
     portal = stage.portal(demo.url, api_key_file=file)
@@ -1020,7 +1022,7 @@ def test_key_file_that_changes_needs_no_reload(
 
 
 def test_own_key_is_found_among_keys_of_its_postfix(stage: Stage, demo: DemoServer) -> None:
-    """By its last use: our call has just moved it."""
+    """By its last use, which the request for the list has just set."""
     now = stage.standing.time
     own = demo.portal.add_key("own", secret="sk-" + "1" * 60 + "beef", created=now - 9)
     demo.portal.add_key("newer", secret="sk-" + "2" * 60 + "beef", last_used=now - 1)
@@ -1057,7 +1059,7 @@ def test_observation_keeps_the_counts_it_was_made_with(stage: Stage, demo: DemoS
 
 
 def test_an_error_that_is_remembered_holds_no_answer(stage: Stage) -> None:
-    """Its traceback would: 64 MiB a portal for as long as it answers with something else."""
+    """Its traceback would hold up to 64 MiB for each portal."""
     with FaultServer(lambda peer: [peer.request(), peer.send(answer(b"[" * 9999))]) as server:
         error = observe(stage.portal(server.url)).error
     assert isinstance(error, InvalidResponse)
@@ -1092,7 +1094,7 @@ def test_outage_is_logged_when_it_begins_and_when_it_ends(stage: Stage, demo: De
 
 
 def test_reason_is_logged_once_an_outage(stage: Stage, demo: DemoServer) -> None:
-    """Two reasons that take turns are two lines, not one each scrape."""
+    """Two alternating reasons are two lines, not one line each scrape."""
     portal = stage.portal(demo.url, api_key=key_of(demo))
     for condition in ("broken", "unpaid", "broken", "unpaid", "broken"):
         demo.portal.condition = condition
@@ -1135,7 +1137,7 @@ def test_record_that_is_not_valid_is_logged_once(stage: Stage) -> None:
 
 
 def test_log_that_cannot_be_written_costs_no_scrape(stage: Stage, demo: DemoServer) -> None:
-    """A full disk, or a pipe whose reader has gone."""
+    """A full disk, or a pipe whose reader has ended."""
 
     class Broken:
         def write(self, _: str) -> None:

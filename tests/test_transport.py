@@ -1,4 +1,4 @@
-"""One GET, against servers that do everything wrong a server can do."""
+"""One GET to servers with any kind of fault."""
 
 import base64
 import contextlib
@@ -40,7 +40,7 @@ Make = Callable[..., Transport]
 
 @pytest.fixture
 def make() -> Iterator[Make]:
-    """Make a transport to an address; they are closed at the end."""
+    """Makes a transport to an address; all are closed at the end."""
     made: list[Transport] = []
 
     def transport(url: str, **settings: object) -> Transport:
@@ -59,7 +59,7 @@ def fetch(transport: Transport, seconds: float = 30.0) -> Response:
 
 
 def forever(start: str, part: bytes = b"x" * 65536) -> Script:
-    """Sends the start, then the part again and again, as fast as it is taken."""
+    """Sends the start, then the part again and again, as fast as it is read."""
     return pours(lambda: itertools.chain([start.encode()], itertools.repeat(part)))
 
 
@@ -92,7 +92,7 @@ def test_deadline_holds_against_a_server_that(make: Make, script: Script) -> Non
 
 
 def test_an_error_answer_whose_body_drips_is_reported_by_its_status_in_time(make: Make) -> None:
-    """The body only explains; a 429 must bring its back-off whatever comes after the headers."""
+    """A 429 must start the back-off, also if its body never ends."""
     with FaultServer(drips(b"HTTP/1.1 429 No\r\n\r\n")) as server:
         response = fetch(make(server.url), SHORT)
         assert response.status == 429
@@ -193,7 +193,7 @@ BROKEN = {
 
 @pytest.mark.parametrize(("script", "error"), BROKEN.values(), ids=list(BROKEN))
 def test_error_of_a_server_that(make: Make, script: Script, error: type[PortalError]) -> None:
-    """Each ends in the one error tree, soon, and keeps the key to itself."""
+    """Each is an error of the tree, in time and without the key."""
     with FaultServer(script) as server, pytest.raises(PortalError) as caught:
         fetch(make(server.url))
     assert type(caught.value) is error
@@ -257,7 +257,7 @@ HIDDEN_BOMBS = {
 
 
 def peak_mib(work: Callable[[], object]) -> float:
-    """Memory that Python allocated at the height of the work."""
+    """The most memory that Python allocated."""
     gc.collect()
     tracemalloc.start()
     try:
@@ -279,7 +279,7 @@ def test_gzip_bomb_of_a_gibibyte_is_refused_in_little_memory(make: Make, script:
 
 @pytest.mark.parametrize("script", HIDDEN_BOMBS.values(), ids=list(HIDDEN_BOMBS))
 def test_gzip_bomb_does_not_come_in(make: Make, script: Script) -> None:
-    """What explains an error is cut at 64 KiB."""
+    """The body of an error is cut at 64 KiB."""
     with FaultServer(script) as server:
         transport = make(server.url)
         assert peak_mib(lambda: fetch(transport)) < 16
@@ -288,7 +288,7 @@ def test_gzip_bomb_does_not_come_in(make: Make, script: Script) -> None:
 
 @pytest.mark.parametrize("status", ["200 OK", "500 No"])
 def test_chunk_of_less_than_nothing_is_not_read_to_the_end(make: Make, status: str) -> None:
-    """http.client would read all that comes, for as long as it comes."""
+    """http.client would read to the end of the connection."""
     script = forever(f"HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
 
     def answered() -> None:
@@ -405,7 +405,7 @@ def test_redirect_is_never_followed(make: Make, status: int) -> None:
     ["http://[::1", "http://a:99999/", "http://\xff\xfe/", "//", "http://a\u2100b/", "\x7f", ""],
 )
 def test_location_that_is_no_address_is_no_fault(make: Make, location: str) -> None:
-    """The library would take it apart even where it does not follow it."""
+    """The HTTP library would parse it also without following it."""
     header = f"Location: {location.encode().decode('latin-1')}"
     with FaultServer(says(answer(b"", "302 Found", header))) as server:
         assert fetch(make(server.url)).status == 302

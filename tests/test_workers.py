@@ -1,4 +1,4 @@
-"""Threads for fetches: as many as wanted, whatever their calls do."""
+"""Threads for fetches: their number stays right with any calls."""
 
 import gc
 import threading
@@ -12,7 +12,7 @@ from exporter.docspace.workers import Workers
 
 
 class Sleeper:
-    """A call that waits to be let go."""
+    """A call that waits for an event."""
 
     def __init__(self) -> None:
         self.running, self.going_on = threading.Event(), threading.Event()
@@ -31,7 +31,7 @@ def workers() -> Iterator[Workers]:
 
 
 def is_done(workers: Workers) -> bool:
-    """Whether a job that is submitted now comes to be done."""
+    """Whether a job that is submitted now is run."""
     done = threading.Event()
     workers.submit((), done.set)
     return done.wait(60)
@@ -62,7 +62,7 @@ def test_a_call_that_raises_costs_no_thread(kind: type[BaseException]) -> None:
 
 
 def test_an_idle_thread_keeps_nothing_of_its_last_call_alive(workers: Workers) -> None:
-    """It would hold the keys of a portal that a reload removed, until it gets another job."""
+    """Else it would hold the keys of a removed portal until its next job."""
     call: Sleeper | None = Sleeper()
     assert call is not None
     call.going_on.set()

@@ -56,7 +56,7 @@ class _Response(http.client.HTTPResponse):
             if not 101 < line[1] < 200:
                 return line
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("interim answers without end")
+        raise http.client.HTTPException("too many interim answers")
 
     def _safe_read(self, amt: int) -> bytes:
         if amt < 0:

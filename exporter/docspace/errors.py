@@ -160,10 +160,6 @@ class InvalidResponse(PortalError):
 class Refused(PortalError):
     """The portal answered with a status other than 200."""
 
-    def __init__(self, message: str, status: int, hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.status = status
-
 
 class Redirected(Refused):
     """3xx. Not followed: the key must not be sent to another host."""
@@ -198,8 +194,8 @@ class Forbidden(Refused):
         "the portal's IP allow-list, and whether it is being restored, moved or encrypted"
     )
 
-    def __init__(self, message: str, status: int, cause: ForbiddenCause = "unknown") -> None:
-        super().__init__(message, status, _FORBIDDEN_HINTS.get(cause))
+    def __init__(self, message: str, cause: ForbiddenCause = "unknown") -> None:
+        super().__init__(message, _FORBIDDEN_HINTS.get(cause))
         self.cause = cause
 
 
@@ -211,7 +207,10 @@ class NotFound(Refused):
 
 
 class RateLimited(Refused):
-    """429: 1,500 requests a minute a user, or 50 GETs at once. ``retry_after`` is in seconds."""
+    """429: 1,500 requests a minute a user, or 50 GETs at once.
+
+    ``retry_after`` is in seconds.
+    """
 
     reason = "rate_limited"
     hint = (
@@ -219,8 +218,8 @@ class RateLimited(Refused):
         "sends none; the limit counts all requests of the key's creator"
     )
 
-    def __init__(self, message: str, status: int, retry_after: float) -> None:
-        super().__init__(message, status)
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
 
 

@@ -147,8 +147,8 @@ def _unresolved(exc: BaseException, hop: Hop) -> PortalError:
 
 def _unusable_name(_exc: BaseException, hop: Hop) -> PortalError:
     if hop == "proxy":
-        return ConnectionFailed("no host can have the name of the proxy", _PROXY)
-    return ConnectionFailed("no host can have the name in `url`", _CHECK_NAME)
+        return ConnectionFailed("the host name of the proxy is not valid", _PROXY)
+    return ConnectionFailed("the host name in `url` is not valid", _CHECK_NAME)
 
 
 def _closed(exc: BaseException, hop: Hop) -> PortalError:

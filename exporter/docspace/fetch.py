@@ -41,7 +41,12 @@ class Fetcher:
         far: a scrape at its deadline uses it.
         """
         started = self._clock.monotonic()
-        clock_skew = None
+        listing = error = own_key = clock_skew = None
+
+        def check() -> None:
+            if self._clock.monotonic() > started + seconds:
+                raise Timeout("the key list could not be read within the deadline")
+
         try:
             caller = credential.read(self._settings)
             response = self._transport.get(KEYS, caller.header, seconds)
@@ -49,27 +54,25 @@ class Fetcher:
             clock_skew = None if date is None else date - response.received
             if response.status != 200:
                 raise status_error(response, response.received, caller)
-            listing = self._reader_for(caller).read(response.body, self._checker(started + seconds))
+            listing = self._reader_for(caller).read(response.body, check)
+            own_key = find_own_key(listing.keys, caller.key_postfix, self._clock.now())
         except PortalError as exc:
-            observation = self._observation(started, clock_skew)
-            return replace(observation, error=detached(exc))
-        own_key = find_own_key(listing.keys, caller.key_postfix, self._clock.now())
-        observation = replace(
-            self._observation(started, clock_skew), listing=listing, own_key=own_key
-        )
-        early(observation)
-        self._facts = self._finder.learn(caller, started + seconds)
-        return replace(observation, facts=self._facts)
-
-    def _observation(self, started: float, clock_skew: float | None) -> Observation:
-        """The fields that success and failure have in common."""
-        return Observation(
+            error = detached(exc)
+        observation = Observation(
             portal=self._settings,
             time=self._clock.now(),
             duration=self._clock.monotonic() - started,
+            listing=listing,
+            error=error,
+            own_key=own_key,
             clock_skew=clock_skew,
             facts=self._facts,
         )
+        if error is not None:
+            return observation
+        early(observation)
+        self._facts = self._finder.learn(caller, started + seconds)
+        return replace(observation, facts=self._facts)
 
     def close(self) -> None:
         """Close the connections."""
@@ -85,13 +88,6 @@ class Fetcher:
             self._caller, self._reader = caller, KeyListReader(self._settings.max_keys, mask)
             self._facts = PortalFacts()
         return self._reader
-
-    def _checker(self, deadline: float) -> Callable[[], None]:
-        def check() -> None:
-            if self._clock.monotonic() > deadline:
-                raise Timeout("the key list could not be read within the deadline")
-
-        return check
 
 
 @dataclass(slots=True, eq=False)

@@ -3,36 +3,56 @@
 Between the two, each further reason is logged once.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.docspace.errors import PortalError
+from exporter.docspace.errors import CutShort, PortalError
 from exporter.docspace.observation import Observation
 from exporter.docspace.wire import KeyList, Malformed
 
-#: Writes a line. This can block, so it is called without a lock.
+#: Writes a line to the log.
 Line = Callable[[], object]
 
 
 class OutageLog:
-    """Decides what to log of each observation: changes, not states."""
+    """Decides what to log of each observation: changes, not states.
+
+    The caller holds a lock, but not for `write`, which can block.
+    """
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
+        self._lines: deque[Line] = deque()
+        self._warned_of_cut = False
         self._down_since: float | None = None
         self._reasons: set[str] = set()
         self._malformed: frozenset[Malformed] = frozenset()
         self._people_reason: str | None = None
 
-    def lines(self, observation: Observation, last: Observation | None) -> list[Line]:
-        """The lines to log for this observation; ``last`` is the one before it."""
+    def note(self, observation: Observation, last: Observation | None) -> None:
+        """Add the lines for this observation; ``last`` is the one before it."""
         if observation.error is not None:
-            return list(self._failure(observation, observation.error))
-        if observation.listing is None:
-            return []
-        return list(self._success(observation, observation.listing, last))
+            self._lines.extend(self._failure(observation, observation.error))
+        elif observation.listing is not None:
+            self._lines.extend(self._success(observation, observation.listing, last))
+
+    def note_cut(self, error: CutShort) -> None:
+        """Add a line for the first scrape that ended before the fetch."""
+        if not self._warned_of_cut:
+            self._lines.append(partial(self._log.warning, str(error), hint=error.hint))
+            self._warned_of_cut = True
+
+    def write(self) -> None:
+        """Write the lines that were added."""
+        while True:
+            try:
+                line = self._lines.popleft()
+            except IndexError:  # another thread may write the last one
+                return
+            line()
 
     def _failure(self, observation: Observation, error: PortalError) -> Iterator[Line]:
         if error.reason not in self._reasons:
@@ -73,7 +93,9 @@ class OutageLog:
         """A line where the list of disabled people cannot be read, for a reason not logged last."""
         reason = None if error is None else error.reason
         if error is not None and reason != self._people_reason:
-            message = "cannot learn which people are disabled, nor which keys are refused for that"
+            message = (
+                "cannot read which people are disabled: their keys are not recognized as refused"
+            )
             hint = "an admin's key with the permission *:read may list people"
             yield partial(self._log.warning, message, reason=reason, error=str(error), hint=hint)
         self._people_reason = reason

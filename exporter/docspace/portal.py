@@ -7,18 +7,17 @@
               ├─ back-off after a 429 ────────────────► RateLimited, without a request
               └─ otherwise ───────────────────────────► a new fetch, in a thread of the workers
 
-A fetch belongs to the portal and has its timeout, whichever scrape began it. A scrape waits for it
-until its own deadline; then only the answer to this scrape has ``docspace_up 0``.
+A fetch has the portal's timeout. A scrape waits for it until its own deadline; then only the answer
+to this scrape has ``docspace_up 0``.
 
-A fetch is detached when it hangs past its timeout (in a name resolution or on a file), and when a
-reload changes the settings while it is under way. It keeps its thread until it ends, and the next
-scrape starts a new fetch. After a reload the detached fetch still answers the scrapes that wait for
-it, but the portal does not count, log or remember its result.
+A fetch is detached when it hangs past its timeout (in a name resolution or on a file), or when a
+reload changes the settings during it: it keeps its thread, and the next scrape starts a new fetch.
+After a reload it still answers the scrapes that wait for it, but is not counted, logged or kept.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
 from functools import partial
@@ -39,7 +38,7 @@ from exporter.docspace.errors import (
 )
 from exporter.docspace.fetch import Fetch, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
-from exporter.docspace.outage_log import Line, OutageLog
+from exporter.docspace.outage_log import OutageLog
 from exporter.docspace.workers import Workers
 
 #: Fetches with the current settings that may hang at once.
@@ -66,8 +65,8 @@ class Shared:
 class Portal:
     """One configured portal. Any number of threads may use it at once.
 
-    ``last`` is the newest observation. ``priority`` is the order in which portals get threads: the
-    quickest first; those that hung last, the one that was tried longest ago before the others.
+    ``last`` is the newest observation. ``priority`` is the order in which portals get threads:
+    quick ones before slow ones; those that hung come last, the first to hang before the others.
     """
 
     def __init__(
@@ -87,7 +86,6 @@ class Portal:
         self._fetch: Fetch | None = None
         self._detached: set[Fetch] = set()
         self._closing = False
-        self._warned_of_cut = False
         self._resume_at = 0.0
         self.last: Observation | None = None
         self._last_at = 0.0
@@ -107,7 +105,7 @@ class Portal:
                 self.last = replace(self.last, portal=settings)
             self._last_at = _NEVER
             if self._fetch is not None and self._fetch.started is not None:
-                self._detached.add(self._fetch)
+                self._detach(self._fetch)
                 self._fetch = None
         self._release(old)
 
@@ -124,9 +122,9 @@ class Portal:
                     joined.waiting += 1
                     self._shared.coalesced()
                 return joined
-            fetch, lines = self._new()
+            fetch = self._new()
             fetch.waiting += waits
-        _write(lines)
+        self._outages.write()
         if not fetch.result.done():
             self._submit(fetch)
         return fetch
@@ -155,20 +153,19 @@ class Portal:
             return None
         return Fetch.done(self.last)
 
-    def _new(self) -> tuple[Fetch, Sequence[Line]]:
-        """A new fetch, and what to log. It has a result at once if no request is allowed now."""
+    def _new(self) -> Fetch:
+        """A new fetch; it has a result at once if no request is allowed now."""
         now = self._clock.monotonic()
         error: PortalError | None = None
         if self._resume_at > now:
             wait = self._resume_at - now
-            error = RateLimited(f"left alone for {wait:.0f} s more, as it asked", 429, wait)
+            error = RateLimited(f"left alone for {wait:.0f} s more, as it asked", wait)
         elif sum(fetch.settings is self.settings for fetch in self._detached) >= _MAX_HANGING:
             error = Timeout(f"{_MAX_HANGING} earlier fetches hang in DNS or on the key file")
         if error is not None:
-            observation, lines = self._record(self._failure(error))
-            return Fetch.done(observation), lines
+            return Fetch.done(self._record(self._failure(error)))
         self._fetch = Fetch(self.settings, now)
-        return self._fetch, ()
+        return self._fetch
 
     def _submit(self, fetch: Fetch) -> None:
         try:
@@ -212,34 +209,36 @@ class Portal:
         timeout = fetch.settings.timeout
         error = Timeout(f"no complete answer within {timeout:.3g} s")
         failed = replace(self._failure(error), duration=timeout)
-        if self._settle(fetch, fetch.early or failed, hangs=True) and fetch.job is not None:
+        self._settle(fetch, fetch.early or failed, hangs=True)
+
+    def _detach(self, fetch: Fetch) -> None:
+        """Let the next fetch have another fetcher and another thread. The caller holds the lock."""
+        self._detached.add(fetch)
+        if fetch.job is not None:
             self._shared.workers.abandon(fetch.job)
 
-    def _settle(self, fetch: Fetch, observation: Observation, *, hangs: bool = False) -> bool:
-        """Give a fetch its result, and return True; False where it has one already."""
+    def _settle(self, fetch: Fetch, observation: Observation, *, hangs: bool = False) -> None:
+        """Give a fetch its result, unless it has one."""
         with self._lock:
             if fetch.result.done():
-                return False
+                return
             if hangs:
-                self._detached.add(fetch)
-            lines = self._end(fetch, observation)
-        _write(lines)
-        return True
+                self._detach(fetch)
+            self._end(fetch, observation)
+        self._outages.write()
 
-    def _end(self, fetch: Fetch, observation: Observation) -> Sequence[Line]:
-        """Give a fetch its result; return what to log. The caller holds the lock."""
+    def _end(self, fetch: Fetch, observation: Observation) -> None:
+        """Give a fetch its result. The caller holds the lock."""
         if isinstance(observation.error, RateLimited):
             self._resume_at = self._clock.monotonic() + observation.error.retry_after
         if fetch is not self._fetch:  # detached by a reload
             fetch.result.set_result(self._kept(observation))
-            return ()
+            return
         self._fetch = None
         if fetch.started is not None:
             hung = isinstance(observation.error, Timeout)
             self.priority = hung, fetch.started if hung else observation.duration
-        recorded, lines = self._record(observation)
-        fetch.result.set_result(recorded)
-        return lines
+        fetch.result.set_result(self._record(observation))
 
     def _leave(self, fetch: Fetch) -> Observation:
         """The answer to a scrape at its deadline. A fetch that has a thread continues."""
@@ -250,22 +249,18 @@ class Portal:
             if fetch.early is not None:
                 return self._kept(fetch.early)
             waited = self._clock.monotonic() - fetch.began
-            error: Timeout = Crowded() if fetch.started is None else CutShort()
+            error = Crowded() if fetch.started is None else CutShort()
             answer = self._kept(replace(self._failure(error), duration=waited))
-            lines: list[Line] = []
-            if fetch.started is not None:
-                if fetch is self._fetch:
+            if isinstance(error, CutShort):
+                self._outages.note_cut(error)
+                if fetch is self._fetch and fetch.started is not None:
                     self.priority = True, fetch.started
-                if not self._warned_of_cut:
-                    lines.append(partial(self._log.warning, str(error), hint=error.hint))
-                    self._warned_of_cut = True
-            unwanted = fetch.job if fetch.waiting == 0 else None
-            if unwanted is not None and self._shared.workers.withdraw(unwanted):
-                lines += self._end(fetch, answer)
-                unwanted = None
-        _write(lines)
-        if unwanted is not None:  # under way: another portal may have its thread
-            self._shared.workers.abandon(unwanted)
+            if fetch.waiting == 0 and fetch.job is not None:
+                if self._shared.workers.withdraw(fetch.job):
+                    self._end(fetch, answer)
+                else:  # under way: another portal may have its thread
+                    self._shared.workers.abandon(fetch.job)
+        self._outages.write()
         return answer
 
     def _failure(self, error: PortalError) -> Observation:
@@ -274,7 +269,7 @@ class Portal:
         return Observation(self.settings, self._clock.now(), 0.0, error=error, facts=facts)
 
     def _fault(self, fetch: Fetch, exc: BaseException) -> None:
-        """Count and log an internal error, and give it to the fetch even if that fails."""
+        """Count and log an internal error, and give it to the fetch, also if the log fails."""
         error = InternalError(exc)
         try:
             self._shared.fault()
@@ -290,8 +285,8 @@ class Portal:
         if surplus and fetcher not in under_way:
             fetcher.close()
 
-    def _record(self, observation: Observation) -> tuple[Observation, Sequence[Line]]:
-        """Count and keep a result; return it completed, and what to log."""
+    def _record(self, observation: Observation) -> Observation:
+        """Count, keep and log a result; return it completed."""
         error, last = observation.error, self.last
         if error is None:
             self._last_success = observation.time
@@ -300,7 +295,8 @@ class Portal:
         self.last = self._kept(observation)
         if not isinstance(error, Crowded):  # then the portal was not asked: min_interval is over
             self._last_at = self._clock.monotonic()
-        return self.last, self._outages.lines(self.last, last)
+        self._outages.note(self.last, last)
+        return self.last
 
     def _kept(self, observation: Observation) -> Observation:
         """The observation with the portal's counters, last success and current settings."""
@@ -310,8 +306,3 @@ class Portal:
             last_success=observation.time if observation.error is None else self._last_success,
             errors=dict(self._errors),
         )
-
-
-def _write(lines: Sequence[Line]) -> None:
-    for line in lines:
-        line()

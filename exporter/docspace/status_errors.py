@@ -58,13 +58,13 @@ def status_error(response: Response, now: float, credential: Credential) -> Refu
     message = f"HTTP {status}: {found}" if found else f"HTTP {status}"
     if 300 <= status < 400 and status != 304:
         destination = _destination(response.headers, credential)
-        return Redirected(f"HTTP {status} to {destination}", status)
+        return Redirected(f"HTTP {status} to {destination}")
     if status == 403:
-        return Forbidden(message, status, _cause(response))
+        return Forbidden(message, _cause(response))
     if status == 429:
-        return RateLimited(message, status, _retry_after(response.headers, now))
+        return RateLimited(message, _retry_after(response.headers, now))
     kind, hint = _kind(response, found)
-    return kind(message, status, hint)
+    return kind(message, hint)
 
 
 def _kind(response: Response, message: str) -> tuple[type[Refused], str | None]:
@@ -112,7 +112,7 @@ def _destination(headers: Mapping[str, str], credential: Credential) -> str:
         host = f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     destination = credential.redact(f"{host}{port}{parts.path}")[:200]
     return destination if destination.isprintable() and destination else "nowhere"
 

@@ -138,7 +138,7 @@ class PortalBlocks:
             self._lock.release()
 
     def _update(self, keys: Sequence[ApiKey], context: _Context, check: Callable[[], None]) -> None:
-        """Render the groups and blocks that differ from the last ones."""
+        """Render the groups and blocks that have changed."""
         if context != self._context:
             self._context = context
         starts = [*_starts(keys)]
