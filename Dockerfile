@@ -40,8 +40,6 @@ ENV PATH=/opt/docspace-exporter/bin:$PATH \
 # A number, so that Kubernetes can tell that it is not root.
 USER 65532:65532
 EXPOSE 10180
-# http.client, since urllib would ask a proxy that HTTP_PROXY names.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=5s CMD ["python", "-c", "import http.client; c = http.client.HTTPConnection('localhost', 10180, timeout=4); c.request('GET', '/-/healthy'); raise SystemExit(c.getresponse().status != 200)"]
 ARG BASE
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="docspace-exporter" \

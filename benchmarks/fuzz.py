@@ -104,7 +104,7 @@ def answers(rng: random.Random) -> bytes:
     """Read a portal's answer. Raises whatever it should not."""
     envelope = {"response": [_KEY] * 3, "count": 3, "status": 0, "statusCode": 200}
     content = mutated(json.dumps(envelope).encode(), rng)
-    for parse in (wire.parse_keys, wire.parse_own_key, wire.parse_profile):
+    for parse in (wire.KeyListReader().read, wire.parse_own_key, wire.parse_profile):
         with contextlib.suppress(PortalError):
             parse(content)
     return content

@@ -12,6 +12,7 @@ from exporter.docspace.errors import REASONS, PortalError
 from exporter.docspace.model import ApiKey, Creator
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
+from exporter.docspace.state import UNUSED_FOR
 from exporter.docspace.wire import KeyList
 from exporter.metrics.catalogue import (
     EXPORTER_ROWS,
@@ -49,10 +50,14 @@ INTRODUCTION = """\
   gauge.
 """
 
-PORTALS = """\
+_UNUSED_FOR = ", ".join(f"`{span.label}`" for span in UNUSED_FOR)
+
+PORTALS = f"""\
 ## Portals
 
-Served by `/metrics` and `/probe`, with the label `portal`.
+Served by `/metrics` and `/probe`, with the label `portal`. `within` has the windows of
+`expiring_within` in the configuration. `unused_for` is one of {_UNUSED_FOR}.
+A key that was not used for 100 days counts in `30d` and `90d`.
 """
 
 KEYS = """\
@@ -162,9 +167,11 @@ def _samples() -> dict[str, str]:
         faults=0,
         rejected=0,
     )
-    snapshots = [Snapshot.at(observation, NOW)]
+    renderer = Renderer()
+    lines = renderer.lines(Snapshot.at(observation, NOW), compressed=False)
+    text = renderer.joined([lines], exporter, "text", compressed=False).decode()
     samples: dict[str, str] = {}
-    for line in Renderer().expose(snapshots, exporter, "text").decode().splitlines():
+    for line in text.splitlines():
         if not line.startswith("#"):
             samples.setdefault(line.partition(" ")[0].partition("{")[0], line)
     return samples

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """``now`` gives Unix seconds, ``monotonic`` seconds that only ever grow; tests bring others."""
+    """``now`` returns Unix seconds, ``monotonic`` seconds that never decrease."""
 
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic

@@ -1,12 +1,13 @@
-"""The exporter itself: from a question ("these portals, within so long") to exposition text.
+"""The exporter itself: from some portals and a time limit to exposition text.
 
-It joins the two packages that do not know each other, ``docspace`` and ``metrics``, and holds what
-outlives a configuration: its own counters, and the portals that a reload did not change.
+It joins ``docspace``, which fetches, and ``metrics``, which renders. Its own counters and the
+unchanged portals are kept when the configuration is reloaded.
 """
 
 import platform
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from structlog.typing import FilteringBoundLogger
@@ -14,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.clock import Clock
 from exporter.config import ConfigError, PortalSettings, Settings
 from exporter.docspace.deadline import Alarm
-from exporter.docspace.errors import InternalError
+from exporter.docspace.errors import CutShort, InternalError, detached
 from exporter.docspace.fetch import Fetcher
 from exporter.docspace.fleet import Fleet
 from exporter.docspace.observation import Observation
@@ -28,16 +29,22 @@ from exporter.metrics.catalogue import ExporterView
 from exporter.metrics.exposition import Format, Renderer, process_metrics
 from exporter.version import VERSION, revision
 
+#: Seconds for rendering one portal, also past the deadline of the scrape: enough for some hundred
+#: keys, so that a large portal does not cost the series of small ones.
+_RENDERING = 0.02
+#: Seconds past the deadline after which no portal is rendered. The scraper waits for 0.5 s.
+_GRACE = 0.25
+
 
 class Tally:
-    """A counter that any thread may raise."""
+    """A counter for any number of threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._value = 0
 
     def raise_by_one(self) -> None:
-        """Count one more."""
+        """Add one."""
         with self._lock:
             self._value += 1
 
@@ -48,10 +55,10 @@ class Tally:
 
 
 class _SharedBody:
-    """An exposition that is the same for all scrapes at once with these observations."""
+    """The exposition for all scrapes at the same time with the same observations."""
 
     def __init__(self, observations: Sequence[Observation]) -> None:
-        self.observations = observations  # held, since they are known by their ids
+        self.observations = observations  # kept alive, since their ids are the key
         self.lock = threading.Lock()
         self.body: bytes | None = None
 
@@ -59,8 +66,8 @@ class _SharedBody:
 class Exporter:
     """Answers scrapes for the portals of one configuration at a time.
 
-    ``load`` gives the configuration, now and at each reload; it raises ConfigError, which the
-    first time is the caller's to handle.
+    ``load`` returns the configuration, now and at each reload. It raises ConfigError, which the
+    constructor does not handle.
     """
 
     def __init__(
@@ -100,34 +107,58 @@ class Exporter:
         own: bool,
         compressed: bool = False,
     ) -> bytes:
-        """Observe portals side by side within so many seconds, and render what they answered.
+        """Fetch from portals side by side within ``seconds``, and render the result.
 
-        With ``own`` the exporter's own metrics are added. A portal that fails is part of the
-        answer. Scrapes at once with the same observations have the same bytes. Raises only
-        internal errors.
+        With ``own`` the exporter's own metrics are added. A portal that fails, or whose keys cannot
+        be rendered in time, is part of the answer. Scrapes with the same observations at the same
+        time share the bytes. Raises only internal errors.
         """
-        lines: dict[int, PortalLines] = {}
+        deadline = self._clock.monotonic() + seconds
+        rendered: dict[int, tuple[Observation, PortalLines]] = {}
 
         def render(observation: Observation) -> None:
-            snapshot = Snapshot.at(observation, self._clock.now())
-            lines[id(observation)] = self._renderer.lines(snapshot, compressed=compressed)
+            rendered[id(observation)] = self._rendered(observation, deadline, compressed=compressed)
 
-        observations = self.fleet.observe(portals, seconds, render)
-        shared = self._shared_body(observations, (form, own, compressed))
+        observed = self.fleet.observe(portals, seconds, render)
+        shown = [rendered[id(observation)] for observation in observed]
+        shared = self._shared_body([each for each, _ in shown], (form, own, compressed))
         with shared.lock:
             if shared.body is None:
-                portal_lines = [lines[id(observation)] for observation in observations]
+                lines = [each for _, each in shown]
                 view = self._view() if own else None
-                shared.body = self._renderer.joined(portal_lines, view, form, compressed=compressed)
+                shared.body = self._renderer.joined(lines, view, form, compressed=compressed)
             return shared.body
 
-    def reload(self) -> None:
-        """Load the configuration again: all of it, or nothing.
+    def _rendered(
+        self, observation: Observation, deadline: float, *, compressed: bool
+    ) -> tuple[Observation, PortalLines]:
+        """The observation with its lines; without its keys if these are not ready in time.
 
-        A portal that keeps its name and address keeps its counters and its back-off too, and with
-        unchanged settings its connections. The portals that are new or have other settings are
-        asked at once, as by `ask_first`; where a fetch is under way, the next scrape asks. Raises
-        ConfigError; then everything goes on as before.
+        The lines rendered by the deadline are kept, so that the next scrape renders the rest.
+        """
+        latest = min(self._clock.monotonic() + _RENDERING, deadline + _GRACE)
+
+        def check() -> None:
+            if self._clock.monotonic() > max(latest, deadline):
+                raise CutShort("the scrape ended before all keys of the portal were rendered")
+
+        now = self._clock.now()
+        try:
+            if observation.listing is not None:
+                check()
+            snapshot = Snapshot.at(observation, now)
+            return observation, self._renderer.lines(snapshot, check, compressed=compressed)
+        except CutShort as exc:
+            self._log.warning(str(exc), portal=observation.portal.name, hint=exc.hint)
+            cut = replace(observation, listing=None, own_key=None, error=detached(exc))
+        return cut, self._renderer.lines(Snapshot.at(cut, now), compressed=compressed)
+
+    def reload(self) -> None:
+        """Load the configuration again, and use all of it or nothing.
+
+        A portal with the same name and address keeps its counters and back-off, and with unchanged
+        settings its connections. If a portal is new or has changed settings, a fetch starts at
+        once. Raises ConfigError; then the old configuration stays in force.
         """
         with self._reloading:
             try:
@@ -154,9 +185,9 @@ class Exporter:
         self._begin(portal for portal in kept if portal.settings not in old)
 
     def ask_first(self) -> None:
-        """Begin a fetch of every portal, so that the log says at once what is wrong.
+        """Begin a fetch from each portal, so that problems are logged before the first scrape.
 
-        Nobody waits for them. Scrapes that come meanwhile, or within `min_interval`, share them.
+        It returns at once. Scrapes during the fetch, or within `min_interval`, get its result.
         """
         self._begin(self.fleet.portals)
 
@@ -165,19 +196,19 @@ class Exporter:
             portal.begin(waits=False)
 
     def close(self) -> None:
-        """Close the connections to all portals, and end the threads that have nothing to do."""
+        """Close the connections to all portals, and end the idle threads."""
         for portal in self.fleet.portals:
             portal.close()
         self._shared.workers.close()
 
     def _fault(self, exc: BaseException) -> None:
-        """Count and log an internal error of a thread that goes on."""
+        """Count and log an internal error of a thread that continues."""
         self.faults.raise_by_one()
         error = InternalError(exc)
         self._log.error("internal error", error=error.fault, place=error.place)
 
     def _shared_body(self, observations: Sequence[Observation], kind: Hashable) -> _SharedBody:
-        """What scrapes of this kind with just these observations share, while one is at work."""
+        """The body shared by all scrapes of this kind with these observations at this time."""
         key = tuple(map(id, observations)), kind
         with self._sharing:
             shared = self._bodies.get(key)
@@ -186,7 +217,7 @@ class Exporter:
             return shared
 
     def _kept(self, portal: Portal | None, settings: PortalSettings) -> Portal:
-        """The portal that was known, with these settings; else a new one."""
+        """The known portal with these settings, or a new one."""
         if portal is None:
             return self._portal(settings)
         if portal.settings != settings:
@@ -214,5 +245,5 @@ class Exporter:
 
 
 def _identity(settings: PortalSettings) -> tuple[str, str]:
-    """What makes it the same portal, whatever else is configured of it."""
+    """The settings that make it the same portal after a reload."""
     return settings.name, settings.url

@@ -1,6 +1,6 @@
-"""Every flag, one row each; the parsers of the commands and their documentation follow them.
+"""All flags, one row each. The parsers of the commands and docs/flags.md are made from them.
 
-A value comes from the command line, else from the environment, else it is the default.
+A value is that of the command line, else that of the environment, else the default.
 """
 
 import argparse
@@ -21,11 +21,11 @@ class FlagError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One flag. ``parse`` raises ValueError("expected …") for a value that does not fit.
+    """One flag. ``parse`` raises ValueError("expected …") for a value that is not valid.
 
-    A flag without ``parse`` is a switch: it takes no value, and its variable says true or false.
-    A repeatable one gives a tuple; its variable separates the values by commas. ``command`` is
-    set where another command has a flag of the same name: it is part of the variable then.
+    A flag without ``parse`` is a switch: it has no value, and its variable is true or false. The
+    value of a repeatable flag is a tuple; its variable separates the values by commas. ``command``
+    is set if another command has a different flag of the same name. It is part of the variable.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Flag:
 
     @property
     def variable(self) -> str:
-        """The environment variable that stands for the flag."""
+        """The environment variable of the flag."""
         scope = f"{self.command}_" if self.command else ""
         return ENVIRONMENT_PREFIX + (scope + self.dest).upper()
 
     def add_to(self, parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
-        """Declare the flag; what the command line does not give stays None."""
+        """Declare the flag; without it on the command line, its option is None."""
         default = f"default: {self.default}, " if self.default else ""
         text = f"{self.help} ({default}environment: {self.variable})".replace("%", "%%")
         if self.parse is None:
@@ -59,13 +59,13 @@ class Flag:
             parser.add_argument(
                 self.name,
                 dest=self.dest,
-                action="append",  # all are kept, so that a doubled one can be refused
+                action="append",  # so that a flag given twice can be refused
                 metavar="|".join(self.choices) or self.dest.rpartition("_")[2].upper(),
                 help=text,
             )
 
     def value(self, given: Any, environ: Mapping[str, str]) -> Any:
-        """The flag's value: what was given, else the variable's, else the default.
+        """The flag's value: the ``given`` one, else that of the variable, else the default.
 
         Raises FlagError.
         """
@@ -124,10 +124,10 @@ def _prom_file(text: str) -> Path:
     return Path(text)
 
 
-#: No default: without it there may be a config.yaml, or else the built-in configuration is used.
+#: It has no default: without it, `config.Source` looks for a file.
 CONFIG_FILE = Flag(
     "--config.file",
-    "the configuration file; without it config.yaml is read, and where there is none "
+    "the configuration file; without it config.yaml is read, and without that file "
     "DOCSPACE_URL and DOCSPACE_API_KEY are enough",
     "",
     Path,
@@ -136,12 +136,12 @@ CONFIG_FILE = Flag(
 LOGS = (
     Flag(
         "--log.level",
-        "least severe level that is logged",
+        "lowest level that is logged",
         "info",
         str,
         choices=("debug", "info", "warn", "error"),
     ),
-    Flag("--log.format", "form of a log line", "logfmt", str, choices=("logfmt", "json")),
+    Flag("--log.format", "format of a log line", "logfmt", str, choices=("logfmt", "json")),
 )
 
 WEB = (
@@ -157,12 +157,17 @@ WEB = (
         "--web.config.file", "file with TLS and users, in the exporter-toolkit's format", "", Path
     ),
     Flag("--web.telemetry-path", "path of the metrics", "/metrics", _path),
-    Flag("--web.external-url", "address under which others reach the exporter", "", portal_url),
+    Flag(
+        "--web.external-url",
+        "address at which Prometheus and browsers reach the exporter",
+        "",
+        portal_url,
+    ),
     Flag("--web.enable-lifecycle", "allow reloading by POST /-/reload"),
     Flag("--web.disable-status-page", "serve a plain landing page at /"),
     Flag(
         "--web.max-requests",
-        "scrapes at once; more of the same client are answered with 503",
+        "scrapes at the same time; beyond that, a client that already waits for one gets 503",
         "40",
         _count,
     ),
@@ -177,7 +182,7 @@ SERVE = (
 
 DEMO = (*WEB, *LOGS)
 
-#: As above, for commands whose output already reports what went wrong.
+#: For commands whose output reports the problems.
 QUIET_LOGS = (replace(LOGS[0], default="error"), LOGS[1])
 
 PORTAL = Flag("--portal", "only the portal of this name; repeatable", "", str, repeatable=True)
@@ -186,7 +191,7 @@ CHECK = (
     CONFIG_FILE,
     PORTAL,
     Flag(
-        "--format", "form of the output", "table", str, choices=("table", "json"), command="check"
+        "--format", "format of the output", "table", str, choices=("table", "json"), command="check"
     ),
     *QUIET_LOGS,
 )
@@ -210,14 +215,14 @@ KEYS = (
     ),
     Flag(
         "--sort",
-        "what the keys are sorted by",
+        "order of the keys",
         "expiry",
         str,
         choices=("expiry", "name", "portal", "created", "last-used"),
     ),
     Flag(
         "--format",
-        "form of the output",
+        "format of the output",
         "table",
         str,
         choices=("table", "json", "csv"),
@@ -234,7 +239,7 @@ TEXTFILE = (
     ),
     Flag(
         "--interval",
-        "write again after this time, such as 1m; without it, write once",
+        "write the file again at this interval, such as 1m; without it, write once",
         "",
         positive_duration,
     ),

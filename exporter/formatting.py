@@ -1,4 +1,4 @@
-"""Times and counts in words, for people; dates in UTC, for machines."""
+"""Times and counts in words; dates in UTC."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ MINUTE = 60.0
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
-#: The last moment that a date can stand for; a portal in another zone may name a later one.
+#: The last moment that Python has a date for; a portal in another time zone may send a later one.
 _LAST = datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp()
 
 
@@ -16,7 +16,7 @@ def plural(count: int, one: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """How long, in one unit and rounded down: ``45 seconds``, ``31 hours``, ``200 days``."""
+    """A time span in one unit, rounded down: ``45 seconds``, ``31 hours``, ``200 days``."""
     for least, size, unit in ((2 * DAY, DAY, "day"), (2 * HOUR, HOUR, "hour")):
         if seconds >= least:
             return plural(int(seconds // size), unit)
@@ -26,7 +26,7 @@ def span(seconds: float) -> str:
 
 
 def moment(seconds: float | None) -> str:
-    """When, seen from now: ``in 3 days``, ``2 hours ago``, or ``never`` for None."""
+    """A moment relative to now: ``in 3 days``, ``2 hours ago``, or ``never`` for None."""
     if seconds is None:
         return "never"
     if -1 < seconds < 1:

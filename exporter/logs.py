@@ -1,4 +1,4 @@
-"""Structured logs: one line an event, to one stream, as logfmt or JSON."""
+"""Structured logs: one line for each event, as logfmt or JSON."""
 
 import collections
 import contextlib
@@ -10,7 +10,7 @@ from typing import Any, Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
-#: Seconds that the end of a command waits for its last lines.
+#: Seconds that a command waits at its end until its last lines are written.
 _DRAIN_SECONDS = 1.0
 
 Level = Literal["debug", "info", "warn", "error"]
@@ -18,7 +18,7 @@ LogFormat = Literal["logfmt", "json"]
 
 
 def make_log(stream: TextIO, level: Level, form: LogFormat) -> FilteringBoundLogger:
-    """A logger of its own; nothing global is configured."""
+    """A new logger; nothing global is configured."""
     first = ["ts", "level", "msg"]
     render: Processor = (
         structlog.processors.LogfmtRenderer(key_order=first, bool_as_flag=False)
@@ -41,7 +41,7 @@ def make_log(stream: TextIO, level: Level, form: LogFormat) -> FilteringBoundLog
 
 @contextlib.contextmanager
 def background_log(stream: TextIO, level: Level, form: LogFormat) -> Iterator[FilteringBoundLogger]:
-    """A logger that never waits for its stream. At the end what is left is written, if it can."""
+    """A logger that never waits for its stream; the end of the body waits shortly for the rest."""
     background = BackgroundStream(stream)
     try:
         yield make_log(cast("TextIO", background), level, form)
@@ -50,10 +50,10 @@ def background_log(stream: TextIO, level: Level, form: LogFormat) -> Iterator[Fi
 
 
 class BackgroundStream:
-    """Writes to a stream in a thread of its own: where it blocks, no scrape waits for it.
+    """Writes to a stream in its own thread, so that no scrape waits for a stream that blocks.
 
-    ``limit`` pieces of text wait at most. Those that come while they do are dropped and counted,
-    and the count is written once the queue has space again.
+    At most ``limit`` texts wait. Further ones are dropped and counted, and the count is written
+    after the last of them.
     """
 
     def __init__(self, stream: TextIO, limit: int = 10_000) -> None:
@@ -66,7 +66,7 @@ class BackgroundStream:
         self._thread: threading.Thread | None = None
 
     def write(self, text: str) -> None:
-        """Have a text written soon."""
+        """Add a text to the queue."""
         with self._changed:
             if len(self._waiting) >= self._limit:
                 self._dropped += 1
@@ -74,18 +74,18 @@ class BackgroundStream:
             self._waiting.append(text)
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="log", daemon=True)
-                with contextlib.suppress(RuntimeError):  # no thread now: the next text tries again
+                with contextlib.suppress(RuntimeError):  # the next text tries again
                     thread.start()
                     self._thread = thread
             self._changed.notify_all()
 
     def flush(self) -> None:
-        """Do nothing: each text is flushed once it is written."""
+        """Do nothing: each text is flushed when it is written."""
 
     def drain(self, seconds: float) -> None:
-        """Wait until everything is written, but no longer than so many seconds."""
+        """Wait until everything is written, ``seconds`` at most."""
         with self._changed:
-            if self._thread is None:  # none could start: nobody else will write it
+            if self._thread is None:  # it could not start
                 while self._waiting:
                     self._stream.write(self._waiting.popleft())
                 self._stream.flush()
@@ -108,13 +108,13 @@ class BackgroundStream:
 
 
 class _Unfailing:
-    """A full disk or a closed pipe behind the stream costs lines, and never a scrape."""
+    """A stream whose errors, such as a full disk or a closed pipe, lose lines and raise nothing."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # ValueError where it is closed
+        with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
             self._stream.write(text)
 
     def flush(self) -> None:
@@ -123,16 +123,16 @@ class _Unfailing:
 
 
 def _short_level(_: Any, __: str, event: EventDict) -> EventDict:
-    """Write ``warn``, as the flag and Prometheus' own programs do."""
+    """Write ``warn``, as in the flag and in Prometheus' own programs."""
     if event["level"] == "warning":
         event["level"] = "warn"
     return event
 
 
 def _printable(render: Processor) -> Processor:
-    """Render, then escape control characters and every kind of line end, as JSON writes them.
+    """Render, then escape control characters and all kinds of line ends, as in JSON.
 
-    A portal's words are in some lines: they must not forge others, nor reach a terminal.
+    Some lines contain text of a portal, which must not add other lines or control a terminal.
     """
 
     def rendered(log: Any, method: str, event: EventDict) -> str:

@@ -1,4 +1,4 @@
-"""Calls that cannot be interrupted, name resolution above all, in threads of their own."""
+"""Calls that cannot be interrupted, such as name resolution, in threads of their own."""
 
 import threading
 from collections.abc import Callable
@@ -9,16 +9,16 @@ T = TypeVar("T")
 
 
 def in_thread(call: Callable[[], T], name: str) -> "Future[T]":
-    """Run a call in a thread that does not keep the process alive.
+    """Run a call in a daemon thread.
 
-    The future has what the call returns or raises; where the system has no thread left, that.
+    The future has the result or the exception of the call, or of starting the thread.
     """
     result: Future[T] = Future()
 
     def work() -> None:
         try:
             result.set_result(call())
-        except BaseException as exc:  # noqa: BLE001, raised again where the result is asked for
+        except BaseException as exc:  # noqa: BLE001, raised again by the future
             result.set_exception(exc)
 
     try:

@@ -1,4 +1,4 @@
-"""The version and the home, written down once, and the revision that a build left behind."""
+"""The version, the home page, and the revision that the build has written."""
 
 import functools
 from pathlib import Path
@@ -9,6 +9,6 @@ HOMEPAGE = "https://github.com/docspace-exporter/docspace-exporter"
 
 @functools.cache
 def revision() -> str:
-    """The commit this was built from; "unknown" where the build did not say."""
+    """The commit that this was built from; "unknown" if the build has not written it."""
     file = Path(__file__).with_name("REVISION")
     return file.read_text(encoding="ascii").strip() if file.is_file() else "unknown"

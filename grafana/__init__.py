@@ -1,5 +1,5 @@
-"""The Grafana dashboards as code: PromQL pieces, panels, and the two dashboards made of them.
+"""The Grafana dashboards as code: PromQL expressions, panels, and the two dashboards.
 
-This package knows the names of the metrics and nothing of the exporter's code. It is not part of
-the distribution: people import the JSON files beside it. `python -m grafana.dashboard` writes them.
+The package knows the names of the metrics and imports nothing from the exporter. It is not in the
+wheel: users import the JSON files beside it, which `python -m grafana.dashboard` writes.
 """

@@ -1,6 +1,5 @@
 """Marks on the time axis: keys created, expired and vanished."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from grafana_foundation_sdk.cog.builder import Builder
@@ -9,18 +8,18 @@ from grafana_foundation_sdk.models.dashboard import AnnotationPanelFilter, Annot
 from grafana.panels import DATASOURCE
 from grafana.promql import ID, KEYS, NAMED, PORTALS, one_each, titled
 
-# The least steps. Grafana asks for 100 to 1,600 points over the range, so the real ones are longer
-# over days. A moment that is the value of a series needs one evaluation only, and is exact at any
-# step; a key that vanished is looked for at each step, which costs as much as all keys each time.
+# Minimum steps. Grafana asks for 100 to 1,600 points, so the step is longer over days. The moment
+# of a creation or an expiry is the value of a series, and so exact at any step. The search for
+# vanished keys reads all keys at each step.
 MOMENT_STEP: Final = "1m"
 SEARCH_STEP: Final = "30m"
 
 
-class PrometheusAnnotation(AnnotationQuery):
-    """An annotation with the Prometheus fields that the schema of the SDK leaves out.
+class PrometheusAnnotation(AnnotationQuery, Builder[AnnotationQuery]):
+    """An annotation with the Prometheus fields that are missing in the SDK's schema.
 
-    Up to Grafana 11 `expr` and `step` are read, later `target`: both are written. Where
-    `value_is_time` the value of a sample is the moment of the event, in milliseconds.
+    Grafana up to 11 reads `expr` and `step`, newer releases read `target`: both are written. With
+    `value_is_time` the value of a sample is the time of the event, in milliseconds.
     """
 
     def __init__(self, name: str, expr: str, color: str, panel: int, *, value_is_time: bool):
@@ -32,6 +31,10 @@ class PrometheusAnnotation(AnnotationQuery):
             expr=expr,
         )
         self.value_is_time = value_is_time
+
+    def build(self) -> AnnotationQuery:
+        """The annotation itself: the dashboard takes builders only."""
+        return self
 
     def to_json(self) -> dict[str, object]:
         """The annotation as Grafana stores it."""
@@ -45,33 +48,22 @@ class PrometheusAnnotation(AnnotationQuery):
         }
 
 
-@dataclass(frozen=True)
-class Ready(Builder[AnnotationQuery]):
-    """An annotation that needs no building, for a dashboard that takes builders."""
-
-    annotation: AnnotationQuery
-
-    def build(self) -> AnnotationQuery:
-        """The annotation."""
-        return self.annotation
-
-
 def of_keys(panel: int) -> list[Builder[AnnotationQuery]]:
-    """What happened to keys, drawn on the panel of that id alone."""
+    """The marks for keys, drawn on the panel with this id only."""
     created = moments(NAMED.of("created_timestamp_seconds"))
     expired = moments(NAMED.of("expiry_timestamp_seconds"))
     return [
-        Ready(PrometheusAnnotation("Created", created, "green", panel, value_is_time=True)),
-        Ready(PrometheusAnnotation("Expired", expired, "red", panel, value_is_time=True)),
-        Ready(PrometheusAnnotation("Vanished", vanished(), "purple", panel, value_is_time=False)),
+        PrometheusAnnotation("Created", created, "green", panel, value_is_time=True),
+        PrometheusAnnotation("Expired", expired, "red", panel, value_is_time=True),
+        PrometheusAnnotation("Vanished", vanished(), "purple", panel, value_is_time=False),
     ]
 
 
 def moments(selector: str) -> str:
-    """Moments within the range, in milliseconds, of the keys that are listed at its end.
+    """Times within the range, in milliseconds, for keys that are listed at the end of the range.
 
-    All of it is as of the end of the range, so Prometheus evaluates it once, and only the last
-    steps return it.
+    Everything is fixed to the end of the range, so Prometheus evaluates it once. Only the last
+    steps return a result.
     """
     within = f"{selector} @ end() > $__from / 1000 <= $__to / 1000"
     names = f"{NAMED.of('info')} @ end()"
@@ -81,10 +73,10 @@ def moments(selector: str) -> str:
 
 
 def vanished() -> str:
-    """Keys that were listed a step ago and are not now, on portals that were read.
+    """Keys that were listed one step ago and are not listed now, on portals that are up.
 
-    A portal that is down has no key series: its keys have not vanished. `$__interval` is the step
-    that Grafana settled on, so that no key falls between two.
+    A portal that is down has no key series, but its keys still exist. `$__interval` is the real
+    step of the query, so no key is missed between two steps.
     """
     gone = (
         f"docspace_api_key_info{{{KEYS}}} offset $__interval"

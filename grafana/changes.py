@@ -1,4 +1,4 @@
-"""Row 4 of the main dashboard: the course of the numbers, with marks for single keys."""
+"""Row 4 of the main dashboard: counts over time, with marks for single keys."""
 
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.cog.builder import Builder
@@ -14,11 +14,11 @@ def what_changed() -> list[Builder[Panel]]:
 
 
 def keys_by_state() -> timeseries.Panel:
-    """Active, disabled and expired keys on top of each other."""
+    """Active, disabled and expired keys, stacked."""
     frame = Frame(
         "Keys by state",
-        "A dip that ends is a portal that was down for a while. The marks show keys created "
-        "(green), expired (red) and gone from a portal that is up (purple).",
+        "A short dip means that a portal was down. The marks show keys that were created (green), "
+        "that expired (red), and that vanished from a portal that is up (purple).",
         12,
         9,
     )
@@ -27,7 +27,7 @@ def keys_by_state() -> timeseries.Panel:
 
 
 def risks() -> timeseries.Panel:
-    """The counts of the first row that somebody should bring down."""
+    """The counts of the first row that should go down."""
     names = {
         "orphaned": "creator gone",
         "unrestricted": "full access",
@@ -36,7 +36,7 @@ def risks() -> timeseries.Panel:
         "superseded": "rotated",
     }
     colors = dict(zip(names.values(), ("red", "orange", "yellow", "blue", "purple"), strict=True))
-    frame = Frame("Keys to clean up", "Active keys; a key may be in several lines.", 12, 9)
+    frame = Frame("Keys to clean up", "Active keys. A key may count in several lines.", 12, 9)
     return course(frame, _counts(names), COUNT, colors).axis_soft_max(1)
 
 

@@ -34,8 +34,8 @@ from grafana import (
 from grafana.overview import MAIN_UID
 from grafana.tables import KEPT, KEY_DASHBOARD_UID
 
-# Of Grafana 10.0. What 9 calls by other names is written beside it, see `tables`; newer releases
-# change nothing of what is here.
+# The schema of Grafana 10.0. Options that Grafana 9 calls by other names are written twice, see
+# `tables`. Newer schemas change nothing that is used here.
 SCHEMA: Final = 38
 
 Row = tuple[str, Callable[[], list[Builder[Panel]]]]
@@ -48,25 +48,21 @@ ROWS: Final[Sequence[Row]] = (
     ("Which keys are there?", inventory.which_keys_are_there),
     ("Can we trust this page?", trust.can_we_trust_this_page),
 )
-# Ids count from 100 in the first row, 200 in the second, so that a new panel in one row leaves
-# those of the others, and the links to them, alone. Row 4 begins with the course of the states.
+# Panels have ids from 101 in the first row, from 201 in the second and so on. So a new panel in one
+# row changes no id, and no link, of another row.
 KEYS_BY_STATE: Final = 401
 
 
 def all_keys() -> Dashboard:
     """The main dashboard."""
     page = (
-        dashboard.Dashboard("DocSpace API keys")
-        .uid(MAIN_UID)
-        .description(
-            "The API keys of ONLYOFFICE DocSpace portals: which breaks an integration next, which "
-            "is dangerous, which is forgotten, and whether all of them can be seen."
+        _page(
+            "DocSpace API keys",
+            MAIN_UID,
+            "The API keys of ONLYOFFICE DocSpace portals: which keys fail now or next, which are "
+            "dangerous, which are unused, and whether the exporter sees all of them.",
         )
-        .tags(["docspace", "onlyoffice", "api-keys"])
-        .timezone("browser")
         .time("now-24h", "now")
-        .refresh("5m")
-        .tooltip(DashboardCursorSync.CROSSHAIR)
         .variables(variables.of_all_keys())
         .annotations(annotations.of_keys(KEYS_BY_STATE))
     )
@@ -78,16 +74,14 @@ def all_keys() -> Dashboard:
 
 
 def single_key() -> Dashboard:
-    """The dashboard of one key, reached from the tables of the main one."""
+    """The dashboard of one key; the tables of the main dashboard link to it."""
     page = (
-        dashboard.Dashboard("DocSpace API key")
-        .uid(KEY_DASHBOARD_UID)
-        .description("One API key of an ONLYOFFICE DocSpace portal: its expiry, use and scopes.")
-        .tags(["docspace", "onlyoffice", "api-keys"])
-        .timezone("browser")
+        _page(
+            "DocSpace API key",
+            KEY_DASHBOARD_UID,
+            "One API key of an ONLYOFFICE DocSpace portal: its expiry, use and scopes.",
+        )
         .time("now-30d", "now")
-        .refresh("5m")
-        .tooltip(DashboardCursorSync.CROSSHAIR)
         .variables(variables.of_one_key())
         .link(
             dashboard.DashboardLink("All keys")
@@ -100,6 +94,18 @@ def single_key() -> Dashboard:
     for panel in one_key.panels():
         page = page.with_panel(panel)
     return numbered(page.build())
+
+
+def _page(title: str, uid: str, description: str) -> dashboard.Dashboard:
+    return (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags(["docspace", "onlyoffice", "api-keys"])
+        .timezone("browser")
+        .refresh("5m")
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+    )
 
 
 def numbered(page: Dashboard) -> Dashboard:
@@ -115,10 +121,10 @@ def numbered(page: Dashboard) -> Dashboard:
 
 
 def exported(page: Dashboard) -> dict[str, Any]:
-    """The dashboard as Grafana itself would export it, without what only the SDK writes.
+    """The dashboard as Grafana itself would export it, without fields that only the SDK writes.
 
-    Up to Grafana 10 variables are kept by `id`: with the SDK's, which is the same for all, every
-    variable but the last is lost.
+    The SDK gives all variables the same `id`. Grafana up to 10 stores variables by id and would
+    lose all but the last.
     """
     found: dict[str, Any] = json.loads(json.dumps(page, cls=JSONEncoder))
     del found["style"]
@@ -136,13 +142,13 @@ def exported(page: Dashboard) -> dict[str, Any]:
 
 
 def write(page: Dashboard, path: Path) -> None:
-    """The dashboard as indented JSON, the same bytes each time."""
+    """Write the dashboard as indented JSON; the same dashboard gives the same bytes."""
     text = json.dumps(exported(page), indent=2, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Writes both dashboards into the directory given, or beside this module."""
+    """Write both dashboards into the given directory, by default beside this module."""
     directory = Path(arguments[0]) if arguments else Path(__file__).parent
     write(all_keys(), directory / "docspace-api-keys.json")
     write(single_key(), directory / "docspace-api-key.json")

@@ -7,11 +7,23 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql
-from grafana.panels import WORD, Frame, Query, bars
+from grafana.panels import DAYS, WORD, Frame, Query, bars
 from grafana.promql import DAY, ID, NAMED, THRESHOLDS, one_each
 from grafana.rows import KeyRows
-from grafana.style import CONDITIONS, NOW, QUIET, SOME_DAY, SOON, texts
+from grafana.style import (
+    CONDITIONS,
+    HOURS,
+    NEVER,
+    NOW,
+    QUIET,
+    RUNNING_OUT,
+    SOME_DAY,
+    SOON,
+    UNKNOWN_TEXT,
+    texts,
+)
 from grafana.tables import (
+    BACKGROUND,
     KEY,
     NOTE,
     OWNER_AND_ACCESS,
@@ -24,7 +36,6 @@ from grafana.tables import (
     last_used,
     limited,
     table_of,
-    time_left,
 )
 
 SEVERITIES: Final = texts({"3": ("critical", NOW), "2": ("warning", SOON), "1": ("info", QUIET)})
@@ -39,7 +50,7 @@ def what_fails() -> list[Builder[Panel]]:
 
 
 def failing_keys() -> table.Panel:
-    """Keys whose integrations are broken at this moment."""
+    """Keys that something still uses although the portal refuses them."""
     why = (
         f'label_replace({one_each(NAMED.orphaned)}, "why", "refused", "", "")'
         f'\nor on {ID} label_replace({one_each(NAMED.expired)}, "why", "expired", "", "")'
@@ -47,10 +58,10 @@ def failing_keys() -> table.Panel:
     rows = KeyRows(f"1000 * {NAMED.failing}", "No key fails now", falling=True, why=why)
     frame = Frame(
         "Keys that fail now",
-        "Something calls with these keys, and is refused. The portal refuses a key whose creator "
-        "was disabled or removed; it is here when it was tried in the last "
-        f"{THRESHOLDS.tried.last}, since a refused call counts as a use. A key that expired is "
-        f"here for {THRESHOLDS.expired.words} when it was used until then. {limited()}",
+        "Something uses these keys, and the portal refuses its calls. A key whose creator was "
+        f"disabled or removed is listed if it was tried in the last {THRESHOLDS.tried.last}: a "
+        "refused call counts as a use. An expired key is listed for "
+        f"{THRESHOLDS.expired.words} if it was used until it expired. {limited()}",
         24,
         7,
     )
@@ -65,21 +76,21 @@ def failing_keys() -> table.Panel:
 
 
 def firing_alerts() -> table.Panel:
-    """What Prometheus itself complains about."""
+    """The bundled alerts that fire in Prometheus."""
     ranks = "\nor ".join(
         f'{rank} * ALERTS{{alertstate="firing", severity{match}, {RULES}}}'
         for rank, match in ((3, '="critical"'), (2, '="warning"'), (1, '!~"critical|warning"'))
     )
     rows = f"topk({promql.ROW_LIMIT}, max by ({ALERT_LABELS}, key_name) ({ranks}))"
     last = promql.LAST_FALLING
-    # The postfix is no label of alerts. Those on portals have no key, and while a portal cannot be
-    # read the postfix of its keys is not known.
+    # Alerts have no label with the postfix. It stays empty for alerts about portals, and for keys
+    # of a portal that is down.
     postfix = promql.latest(
         "docspace_api_key_info", promql.PORTALS, "portal, key_id", "key_postfix"
     )
     known = f"{rows} * on {ID} group_left (key_postfix) {postfix}\nor on ({ALERT_LABELS}) {rows}"
     keyed = f'label_replace({promql.titled(known)}, "key", "$1", "key", "(?s)(.*) …")'
-    # The name without the prefix that all of them have, which the link puts before it again.
+    # The name without the common prefix, which the link adds again.
     named = (
         f'label_replace({keyed}, "alert", "$1", "alertname", "DocSpace(.*)")'
         + promql.sentences("No alert of the bundled rules fires", last)
@@ -87,8 +98,8 @@ def firing_alerts() -> table.Panel:
     since = f"1000 * max by ({ALERT_LABELS}, key_name) (ALERTS_FOR_STATE{{{RULES}}})"
     frame = Frame(
         "Alerts that fire",
-        "The bundled alerts of Prometheus; where its rules are not loaded none can fire. An "
-        f"alert's name leads to its page on what to do. {limited('alerts')}",
+        "The bundled alerts of Prometheus. The table stays empty if Prometheus has not loaded the "
+        f"rules. The name of an alert leads to its runbook. {limited('alerts')}",
         16,
         10,
     )
@@ -104,20 +115,21 @@ def firing_alerts() -> table.Panel:
 
 
 def next_keys() -> table.Panel:
-    """Active keys in the order in which they stop working."""
+    """Active keys, the soonest expiry first."""
     rows = KeyRows(f"{NAMED.next_to_fail} / {DAY}", "No active key expires")
     frame = Frame(
         "Keys that expire next",
-        "Active keys, the soonest expiry first. Left out, as in the alerts, are keys that were "
-        "rotated (a newer active key of the same creator and name outlives them) and keys made "
-        "for a short life with a quarter of it left. The portal's name leads to its list of keys, "
-        f"the key's name to its own dashboard. {limited()}",
+        "Active keys, the soonest expiry first. As in the alerts, two kinds of keys are left out: "
+        "rotated keys (a newer active key of the same creator and name lives longer), and keys "
+        "with a short life of which at least a quarter is left. The name of a portal leads to its "
+        f"list of keys, the name of a key to its own dashboard. {limited()}",
         24,
         10,
     )
+    words = [*HOURS, *NEVER, *UNKNOWN_TEXT]
     columns: list[Column] = [
         KEY,
-        time_left("left", "Time left", rows.named()),
+        Number("left", "Time left", rows.named(), DAYS, 125, RUNNING_OUT, words, BACKGROUND, 1),
         expires(rows),
         last_used(rows),
         *OWNER_AND_ACCESS,
@@ -126,12 +138,12 @@ def next_keys() -> table.Panel:
 
 
 def keys_by_time_left() -> bargauge.Panel:
-    """How many active keys expire in each span."""
+    """How many active keys expire in each period."""
     frame = Frame(
         "Active keys by time left",
-        "Each active key is in one bar. Apart from the time that is left are the keys whose end "
-        "breaks nothing: rotated ones, those made for a short life, and those that are refused "
-        "already since their creator is gone.",
+        "Each active key counts in one bar. The last three bars have the keys whose end breaks "
+        "nothing: keys with a short life, rotated keys, and keys that the portal refuses already "
+        "since their creator was disabled or removed.",
         8,
         10,
     )

@@ -1,4 +1,4 @@
-"""Row 5 of the main dashboard: every key, in whatever state."""
+"""Row 5 of the main dashboard: the table of all keys, in the chosen state."""
 
 from dataclasses import replace
 
@@ -33,14 +33,14 @@ def which_keys_are_there() -> list[Builder[Panel]]:
 
 
 def every_key() -> table.Panel:
-    """The keys of the chosen kind, newest first, as a portal lists them."""
+    """The keys of the chosen kind, the newest first as in a portal's own list."""
     newest = f"({NAMED.age} and on {ID} {shown.CHOSEN}) / {DAY}"
     rows = KeyRows(newest, "No such key", why=_states())
     frame = Frame(
         "Keys: ${show:text}",
-        "The kind of keys chosen at the top under Keys listed, newest first. A rotated key has a "
-        "newer active one of the same creator and name that outlives it. Disabled means switched "
-        f"off by a person. {limited()}",
+        "The keys chosen at the top under Keys listed, the newest first. A key is rotated if a "
+        "newer active key of the same creator and name lives longer. A key is disabled if a "
+        f"person switched it off. {limited()}",
         24,
         12,
     )
@@ -74,7 +74,7 @@ def _states() -> str:
 
 
 def time_left(rows: KeyRows) -> Number:
-    """Days without colour: rotated and short-lived keys are here too."""
+    """Days, without colour: the table has rotated and short-lived keys too."""
     left = rows.each(f"({NAMED.expiry} - time()) / {DAY}", promql.NEVER_SECONDS / DAY)
     words = [*between(-1e6, 0, "expired"), *HOURS, *NEVER]
     return Number("left", "Time left", left, DAYS, 110, PLAIN, words, decimals=1)

@@ -40,8 +40,8 @@ KEYS: Final = Keys(promql.ONE_KEY)
 LABELS: Final = "key_name, key_postfix, creator, creator_status, access, permissions"
 INFO: Final = promql.latest("docspace_api_key_info", promql.ONE_KEY, "portal, key_id", LABELS)
 
-# Each state: a number for the course of the states, the sentence for it, and its colours in a
-# sentence and in the course. The first whose keys include this one is its state.
+# Each state: its number in the graph, its sentence, its keys, and its colours in the sentence and
+# in the graph. A key has the first state whose keys include it.
 STATES: Final = (
     (
         3,
@@ -76,8 +76,8 @@ def panels() -> list[Builder[Panel]]:
 
 
 def in_words() -> stat.Panel:
-    """The key in a sentence, in the colour of its state."""
-    frame = Frame("This key", "What the key is and may do, and whether it works now.", 24, 3)
+    """One sentence about the key, in the colour of its state."""
+    frame = Frame("This key", "What the key may do, and whether it works now.", 24, 3)
     is_now = "\nor on (portal, key_id) ".join(
         f'label_replace({one_each(keys)} * 0 + {value}, "is", ". {words}", "", "")'
         for value, words, keys, _, _ in STATES
@@ -100,33 +100,33 @@ def in_words() -> stat.Panel:
 
 def created() -> stat.Panel:
     """The date of creation."""
-    frame = Frame("Created", "When the key was created, by the portal's clock.", 6, 3)
+    frame = Frame("Created", "When the key was created, by the clock of the portal.", 6, 3)
     expr = _listed(f"max({KEYS.created}) * 1000 or max({KEYS.every}) * 0 + {promql.UNKNOWN}")
     return figure(frame, expr, unit=DATE)
 
 
 def last_used() -> stat.Panel:
     """How long ago the key was used."""
-    frame = Frame("Last used", "When a call was last made with the key, a refused one too.", 6, 3)
+    frame = Frame("Last used", "When the key was last used. A refused call counts too.", 6, 3)
     expr = _listed(f"max({KEYS.last_used}) * 1000 or max({KEYS.every}) * 0")
     return figure(frame, expr, unit="dateTimeFromNow", mappings=NEVER_USED)
 
 
 def expires() -> stat.Panel:
     """The date of expiry."""
-    frame = Frame("Expires", "When the key stops working, by the portal's clock.", 6, 3)
+    frame = Frame("Expires", "When the key stops working, by the clock of the portal.", 6, 3)
     never = number(NEVER_MILLISECONDS)
     expr = _listed(f"max({KEYS.expiry}) * 1000 or max({KEYS.every}) * 0 + {never}")
     return figure(frame, expr, unit=DATE, mappings=NEVER_DATE)
 
 
 def time_left() -> stat.Panel:
-    """How long the key still works."""
-    frame = Frame("Time left", "Until the key expires; a dash where it does not.", 6, 3)
+    """The time until the key expires."""
+    frame = Frame("Time left", "The time until the key expires; a dash if it never expires.", 6, 3)
     never = number(promql.NEVER_SECONDS)
     left = f"(max({KEYS.expiry} - time()) or max({KEYS.every}) * 0 + {never}) / {DAY}"
     words = [*between(promql.NEVER_SECONDS / DAY / 2, None, "-"), *HOURS]
-    # Above the stand-ins for none, which are whole days below 0 and mapped first.
+    # -100 is below `UNKNOWN` and `NOT_SCRAPED`, which have texts of their own.
     expired = between(-1e6, -3, "expired", NOW)
     return figure(
         frame,
@@ -142,11 +142,11 @@ def _listed(expr: str) -> str:
 
 
 def description() -> table.Panel:
-    """All that is known in words."""
+    """The labels of the key, with its creation and last use."""
     frame = Frame(
         "What it is and may do",
-        "The permissions are DocSpace's scopes; all stands for full access. A key acts as its "
-        "creator: the portal refuses it once that person is disabled or removed.",
+        "The permissions are DocSpace's scopes; all means full access. A key acts as its creator: "
+        "the portal refuses it once that person is disabled or removed.",
         24,
         4,
     )
@@ -168,7 +168,7 @@ def description() -> table.Panel:
 
 
 def _labelled(rows: Rows) -> str:
-    """The creation in milliseconds, `UNKNOWN` where it is, with all that is known in words."""
+    """The creation in milliseconds, or `UNKNOWN`, with the labels that become columns."""
     url = promql.latest("docspace_portal_info", promql.PORTALS, "portal", "url")
     made = rows.each(one_each(f"{KEYS.created} * 1000"), promql.UNKNOWN)
     return (
@@ -179,31 +179,37 @@ def _labelled(rows: Rows) -> str:
 
 
 def state_over_time() -> statetimeline.Panel:
-    """The states the key went through."""
-    frame = Frame("State over time", "Gaps are times without an answer.", 24, 4)
+    """The states of the key over time."""
+    frame = Frame("State over time", "A gap means that the portal did not answer.", 24, 4)
     colors = {str(value): (NAMES[value], color) for value, _, _, _, color in STATES}
     colors[f"{promql.UNKNOWN:g}"] = ("not listed", NONE)
     expr = f"{promql.titled(INFO)}\n* on (portal, key_id) group_left () {STATE}"
     queries = [
         Query(expr, "{{key}}", "A"),
-        # Without any series Grafana would complain in words of its own.
+        # Without a series, Grafana would show an error text of its own.
         Query(f"vector({promql.UNKNOWN}) unless on () {INFO}", "Not listed", "B"),
     ]
     return states(frame, queries, texts(colors))
 
 
 def time_left_over_time() -> timeseries.Panel:
-    """A line that falls to 0, and jumps when the expiry is moved."""
-    frame = Frame("Days until it expires", "Falls to 0.", 12, 8, "No expiry in this time")
+    """A line that falls to 0, and jumps when the expiry date changes."""
+    frame = Frame(
+        "Days until it expires",
+        "0 means that the key has expired.",
+        12,
+        8,
+        "No expiry in this time",
+    )
     expr = f"clamp_min(max({KEYS.expiry}) - time(), 0) / {DAY}"
     return course(frame, [Query(expr, "until expiry")], DAYS)
 
 
 def use_over_time() -> timeseries.Panel:
-    """A saw: it falls to 0 with each use."""
+    """A line that rises, and falls to 0 with each use."""
     frame = Frame(
         "Days since it was used",
-        "Falls to 0 with each call, as far as the scrapes see them, and climbs between.",
+        "Falls to 0 when the key is used. Uses between two scrapes are seen as one.",
         12,
         8,
         "No use in this time",

@@ -1,4 +1,4 @@
-"""Row 1 of the main dashboard: one number a question."""
+"""Row 1 of the main dashboard: one number for each question."""
 
 from typing import Final
 from urllib.parse import quote
@@ -8,8 +8,8 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from grafana import promql, shown
-from grafana.panels import LARGE, Frame, Query, figure, figures, leads, linked
-from grafana.promql import ALL, DAY, one_each
+from grafana.panels import LARGE, Frame, Query, figure, figures, leads
+from grafana.promql import ALL, DAY, THRESHOLDS, one_each
 from grafana.style import NOW, SOON, Steps, alarm
 from grafana.tables import KEPT
 
@@ -22,11 +22,11 @@ EVERY_KEY: Final = 501
 
 
 def are_we_fine() -> list[Builder[Panel]]:
-    """What asks for action in large, what only informs below."""
+    """Large numbers that ask for action; below them, counts."""
     return [failing(), expiring(), down(), counts()]
 
 
-# What is counted: its name, the metric's suffix, and the kind of keys that it leads to.
+# For each count: its name, the suffix of its metric, and the kind of keys that its link lists.
 COUNTS: Final = (
     ("keys", "", shown.EVERY),
     ("active", "_active", shown.ACTIVE),
@@ -39,13 +39,14 @@ COUNTS: Final = (
 
 
 def counts() -> stat.Panel:
-    """The exporter's own counts, each leading to the list of such keys."""
+    """The exporter's own counts. Each is a link to the list of such keys."""
     frame = Frame(
         "Portals and keys",
-        "Portals that are scraped, and the keys of those that answer: all; active, which means "
-        "switched on and not expired; expired and not deleted; and of the active ones those that "
-        "the portal refuses since their creator was disabled or removed, that may do all their "
-        "creator may, that never expire, and that were never used. A click lists them.",
+        "Portals that are scraped, and keys of the portals that answer: all keys; active keys, "
+        "which are switched on and not expired; expired keys that were not deleted. The last four "
+        "count active keys: the creator was disabled or removed, so that the portal refuses the "
+        "key; the key may do all that its creator may; it never expires; it was never used. A "
+        "click on a number lists the keys.",
         24,
         4,
     )
@@ -61,11 +62,12 @@ def counts() -> stat.Panel:
 
 
 def failing() -> stat.Panel:
-    """Keys whose integrations are broken at this moment."""
+    """Keys that something still uses although the portal refuses them."""
     return _alarm(
         "Failing now",
-        "Keys whose calls fail: tried in the last day and refused since the creator is gone, or "
-        " expired in the last 7 days and used until then.",
+        f"Keys tried in the last {THRESHOLDS.tried.last} that the portal refuses since their "
+        "creator was disabled or removed, and keys that expired in the last "
+        f"{THRESHOLDS.expired.words} and were used until then.",
         promql.answered(f"count({one_each(ALL.failing)})"),
         alarm(NOW),
         FAILING,
@@ -77,8 +79,8 @@ def expiring() -> stat.Panel:
     near = one_each(f"{ALL.next_to_fail} < $within_days * {DAY}")
     return _alarm(
         "Expiring within $within_days days",
-        "Active keys whose end comes within the chosen time. Left out are keys that were rotated, "
-        "and keys made for a short life that have a quarter of it left.",
+        "Active keys that expire within the chosen time. Rotated keys are left out, and keys with "
+        "a short life of which at least a quarter is left.",
         promql.answered(f"count({near})"),
         alarm(SOON),
         NEXT_TO_FAIL,
@@ -86,11 +88,11 @@ def expiring() -> stat.Panel:
 
 
 def down() -> stat.Panel:
-    """Portals of which nothing is known."""
+    """Portals that are down."""
     return _alarm(
         "Portals that do not answer",
-        "Portals whose list of keys could not be fetched or is not valid. All other numbers leave "
-        "out their keys.",
+        "Portals whose list of keys could not be fetched, or is not valid. Their keys are missing "
+        "in all other numbers.",
         f"count({promql.UP} == 0)\nor 0 * count({promql.UP})\nor vector({promql.NOT_SCRAPED})",
         alarm(NOW),
         PORTALS,
@@ -99,10 +101,11 @@ def down() -> stat.Panel:
 
 def _alarm(title: str, description: str, expr: str, steps: Steps, target: int) -> stat.Panel:
     panel = figure(Frame(title, description, 8, 4), expr, steps, size=LARGE)
-    return linked(panel, "Show them", page(target, "${key:queryparam}"))
+    show = leads("Show them", page(target, "${key:queryparam}"))
+    return panel.override_by_regexp(".*", [show])
 
 
 def page(panel: int, more: str) -> str:
-    """The main dashboard with nothing but one of its panels."""
+    """The address of one panel of the main dashboard, alone on the page."""
     choices = f"{KEPT}&${{portal:queryparam}}&${{unused_days:queryparam}}&{more}"
     return f"/d/{MAIN_UID}/{MAIN_UID}?{choices}&viewPanel={panel}"

@@ -1,7 +1,7 @@
-"""Panels in the one style of both dashboards.
+"""The kinds of panels, in one style.
 
-Each function gives a typed builder that already has its data source, title, description, size,
-unit, thresholds and a text for the case that there is nothing to show.
+Each function returns a builder that has its data source, title, description, size, unit, thresholds
+and a text for the case that there are no data.
 """
 
 from collections.abc import Sequence
@@ -35,29 +35,28 @@ from grafana.style import NO_NUMBER, PLAIN, QUIET, Steps, fixed, thresholds
 
 DATASOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
-# Whole numbers to the last digit: `short` draws 1,499 as 1 K.
+# Whole numbers with all digits: the unit `short` shows 1,499 as 1 K.
 COUNT: Final = "locale"
 # A number that a mapping turns into a word.
 WORD: Final = "none"
 DAYS: Final = "suffix:days"
-# To the minute; the unit for dates in short has seconds too.
+# To the minute: Grafana's own units for dates have seconds.
 DATE: Final = "time:YYYY-MM-DD HH:mm"
-# Pixels of the numbers in a row of stats: without it each has a size of its own.
+# Pixels of the numbers of stats. Without a size, each panel would have a different one.
 LARGE: Final = 40
 MEDIUM: Final = 24
-# The least step of panels that look back by `$__rate_interval`, which is never shorter than a step:
-# it spans two scrapes every 2 minutes even where the data source does not know the scrape interval.
-# It is the panel's, since newer Grafana takes a query's own for the step itself, over any range.
+# The minimum step of panels with `$__rate_interval`, which is at least one step. So it covers two
+# scrapes every 2 minutes, even if the data source does not know the scrape interval. The panel has
+# this setting: newer releases of Grafana use a query's own `interval` as the step over any range.
 LEAST_STEP: Final = "4m"
 
-
-# Where a panel has nothing to draw, as while its query fails: it says nothing of keys or portals.
+# The text of a panel without data, as after a failed query: it must not sound like an all-clear.
 NO_DATA: Final = "No data at this range"
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What every panel has. Width and height are in grid units, of 24 to a line."""
+    """What every panel has. Width and height are in grid units; a line has 24."""
 
     title: str
     description: str
@@ -91,7 +90,7 @@ P = TypeVar("P", bound=_Panel)
 
 
 def framed(panel: P, frame: Frame, unit: str, steps: Steps, targets: list[Builder[Dataquery]]) -> P:
-    """The panel with everything that all panels share."""
+    """The panel with the options that all panels have."""
     return (
         panel.title(frame.title)
         .description(frame.description)
@@ -106,7 +105,7 @@ def framed(panel: P, frame: Frame, unit: str, steps: Steps, targets: list[Builde
 
 
 def graphed(queries: Sequence[Query]) -> list[Builder[Dataquery]]:
-    """Queries over the time range of the dashboard."""
+    """Queries over the whole time range."""
     return [
         prometheus.Dataquery().expr(q.expr).legend_format(q.name).ref_id(q.ref).range()
         for q in queries
@@ -116,7 +115,7 @@ def graphed(queries: Sequence[Query]) -> list[Builder[Dataquery]]:
 def instant(
     queries: Sequence[Query], form: PromQueryFormat = PromQueryFormat.TIME_SERIES
 ) -> list[Builder[Dataquery]]:
-    """Queries of the last moment of the time range."""
+    """Queries for the end of the time range."""
     return [
         prometheus.Dataquery()
         .expr(q.expr)
@@ -129,7 +128,7 @@ def instant(
 
 
 def last() -> common.ReduceDataOptions:
-    """The newest value stands for the series."""
+    """Show the newest value of a series."""
     return common.ReduceDataOptions().calcs(["lastNotNull"]).values(values=False).fields("")
 
 
@@ -142,9 +141,9 @@ def figure(
     mappings: Sequence[ValueMapping] = (),
     size: int = MEDIUM,
 ) -> stat.Panel:
-    """One number of the last moment of the range, or a word in its place.
+    """One number, or a word instead, for the end of the time range.
 
-    Never from a query over the range: its last step may be half an hour old.
+    It needs an instant query: the last step of a query over the range may be half an hour old.
     """
     return figures(frame, [Query(expr)], steps, unit=unit, mappings=mappings, size=size).text_mode(
         kinds.BigValueTextMode.VALUE
@@ -160,7 +159,7 @@ def figures(
     mappings: Sequence[ValueMapping] = (),
     size: int = MEDIUM,
 ) -> stat.Panel:
-    """Several such numbers side by side, each with its name."""
+    """Several numbers as in `figure` side by side, each with its name."""
     panel = framed(stat.Panel(), frame, unit, steps, instant(queries))
     return (
         panel.reduce_options(last())
@@ -176,7 +175,7 @@ def figures(
 
 
 def sentence(frame: Frame, expr: str, legend: str, colors: Sequence[ValueMapping]) -> stat.Panel:
-    """A text from the labels of one series, in the colour of its value."""
+    """A text from the labels of one series, coloured by its value."""
     panel = framed(stat.Panel(), frame, WORD, PLAIN, instant([Query(expr, legend)]))
     return (
         panel.reduce_options(last())
@@ -188,11 +187,6 @@ def sentence(frame: Frame, expr: str, legend: str, colors: Sequence[ValueMapping
     )
 
 
-def linked(panel: stat.Panel, title: str, url: str) -> stat.Panel:
-    """The same number, leading somewhere on a click."""
-    return panel.override_by_regexp(".*", [leads(title, url)])
-
-
 def leads(title: str, url: str) -> DynamicConfigValue:
     """An override that makes a number a link."""
     links = [{"title": title, "url": url, "targetBlank": False}]
@@ -200,7 +194,7 @@ def leads(title: str, url: str) -> DynamicConfigValue:
 
 
 def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
-    """One horizontal bar a query, each in its own colour."""
+    """A horizontal bar for each query and its colour."""
     targets = instant([query for query, _ in queries])
     panel = framed(bargauge.Panel(), frame, COUNT, PLAIN, targets)
     for query, color in queries:
@@ -218,7 +212,7 @@ def bars(frame: Frame, queries: Sequence[tuple[Query, str]]) -> bargauge.Panel:
 
 
 def share(frame: Frame, expr: str, legend: str, colors: dict[str, str]) -> piechart.Panel:
-    """Parts of a whole as a ring, with number and percentage in the legend."""
+    """A ring, with numbers and percentages in the legend."""
     panel = framed(piechart.Panel(), frame, COUNT, PLAIN, instant([Query(expr, legend)]))
     for name, color in colors.items():
         panel = panel.override_by_name(name, [fixed(color)])
@@ -255,19 +249,19 @@ def course(
 
 
 def stacked(panel: timeseries.Panel) -> timeseries.Panel:
-    """The same series on top of each other."""
+    """The panel with its series stacked."""
     mode = common.StackingConfig().mode(kinds.StackingMode.NORMAL).group("A")
     return panel.stacking(mode).fill_opacity(40)
 
 
 def shades(panel: timeseries.Panel, color: str) -> timeseries.Panel:
-    """Every series in a shade of one colour, on whole numbers and an axis that ends at 1."""
+    """The panel with each series in a shade of one colour, whole numbers, and an axis up to 1."""
     mode = dashboard.FieldColor().mode(FieldColorModeId.SHADES).fixed_color(color)
     return panel.color_scheme(mode).decimals(0).axis_soft_max(1)
 
 
 def quiet(panel: timeseries.Panel, name: str) -> timeseries.Panel:
-    """One series as a thin grey line that is not in the legend."""
+    """The panel with one series as a thin grey line that is not in the legend."""
     hidden = {"viz": False, "legend": True, "tooltip": False}
     return panel.override_by_name(
         name,
@@ -282,7 +276,7 @@ def quiet(panel: timeseries.Panel, name: str) -> timeseries.Panel:
 def states(
     frame: Frame, queries: Sequence[Query], mappings: list[ValueMapping]
 ) -> statetimeline.Panel:
-    """One line a series, coloured by state over time."""
+    """A line for each series, coloured by its state over time."""
     return (
         framed(statetimeline.Panel(), frame, WORD, PLAIN, graphed(queries))
         .mappings(mappings)

@@ -1,4 +1,4 @@
-"""Row 3 of the main dashboard: keys that can do too much, that nobody uses, or that nobody owns."""
+"""Row 3 of the main dashboard: keys with full access, unused keys, keys without a creator."""
 
 from grafana_foundation_sdk.builders import piechart, table
 from grafana_foundation_sdk.cog.builder import Builder
@@ -36,7 +36,7 @@ def access_levels() -> piechart.Panel:
     info = f"max by (portal, key_id, access) (docspace_api_key_info{{{promql.KEYS}}})"
     frame = Frame(
         "Access of active keys",
-        "Full access, only reading, or limited to some scopes.",
+        "Active keys with full access, for reading only, or limited to some scopes.",
         6,
         9,
         "-",
@@ -47,12 +47,12 @@ def access_levels() -> piechart.Panel:
 
 
 def full_without_expiry() -> table.Panel:
-    """Keys that open everything, for ever."""
+    """Active keys with full access that never expire."""
     age = f"({NAMED.age} and on {ID} {NAMED.full_access} unless on {ID} {NAMED.expiry}) / {DAY}"
     rows = KeyRows(age, "No key has full access without expiry", falling=True)
     frame = Frame(
         "Full access without expiry, oldest first",
-        f"Active keys that may do everything and never end. {limited()}",
+        f"Active keys that may do all that their creator may, and that never expire. {limited()}",
         18,
         9,
     )
@@ -67,14 +67,14 @@ def full_without_expiry() -> table.Panel:
 
 
 def unused() -> table.Panel:
-    """Keys that work and that nobody needs."""
+    """Active keys that were not used for the chosen number of days."""
     rows = KeyRows(
         f"{NAMED.unused} / {DAY}", "Every active key was used in this time", falling=True
     )
     frame = Frame(
         "Active but unused for $unused_days days",
-        "Active keys without a call for the chosen number of days; for a key never used the days "
-        f"count from its creation. {limited()}",
+        "Active keys that were not used for the chosen number of days. For a key that was never "
+        f"used, the days count from its creation. {limited()}",
         24,
         7,
     )
@@ -89,14 +89,14 @@ def unused() -> table.Panel:
 
 
 def orphaned() -> table.Panel:
-    """Keys that outlived their creator's account."""
+    """Active keys whose creator was disabled or removed."""
     used = f"1000 * (({NAMED.last_used} or {NAMED.every} * 0) and on {ID} {NAMED.refused})"
     rows = KeyRows(used, "No key has lost its creator", falling=True)
     frame = Frame(
         "Creator disabled or removed",
-        "Keys that are switched on, and refused by the portal since a key acts as its creator; "
-        "the last tried come first. Delete those that nothing calls with; replace the others by "
-        f"keys of a service account. {limited()}",
+        "Active keys that the portal refuses, since a key acts as its creator. The last tried key "
+        "comes first. Delete keys that nothing uses; replace the others by keys of a service "
+        f"account. {limited()}",
         24,
         7,
     )

@@ -1,4 +1,4 @@
-"""Which keys the table of all keys lists: the choice at the top of it, and where tiles lead."""
+"""The kinds of keys that the table of all keys can list."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,11 +8,7 @@ from grafana.promql import Keys
 
 @dataclass(frozen=True)
 class Choice:
-    """One kind of key.
-
-    The name is shown; the value is PromQL, so that no query evaluates every
-    kind. Grafana reads `name : value` on one line with commas escaped.
-    """
+    """One kind of key: the name that users see, and the PromQL that becomes part of the query."""
 
     name: str
     expr: str
@@ -29,7 +25,7 @@ FULL_ACCESS: Final = "active with full access"
 NEVER_EXPIRES: Final = "active without expiry"
 NEVER_USED: Final = "active but never used"
 
-# The table narrows what it lists by job, portal and name; these need not do it again.
+# The table's own query selects job, portal and name.
 ANY: Final = Keys('portal!=""')
 CHOICES: Final = (
     Choice(EVERY, ANY.every),
@@ -46,10 +42,10 @@ CHOICES: Final = (
 
 
 def value(name: str) -> str:
-    """The value of a choice, for links: Grafana takes a name for PromQL there."""
+    """The PromQL of a choice: in a link Grafana does not accept the name."""
     (found,) = (choice.expr for choice in CHOICES if choice.name == name)
     return found
 
 
-#: How queries take the choice in.
+#: The choice in a query.
 CHOSEN: Final = "(${show:raw})"

@@ -1,7 +1,7 @@
-"""The words and colours both dashboards speak in: thresholds, and numbers shown as text.
+"""Colours, thresholds, and numbers that are shown as text.
 
-Colour is for what asks for action: red now, orange soon, yellow some day. What is well or only
-informs has the colour of text.
+Colour asks for action: red now, orange soon, yellow some day. Everything else has the colour of
+text.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ SOME_DAY: Final = "dark-yellow"
 
 Steps = Sequence[tuple[float | None, str]]
 PLAIN: Final[Steps] = ((None, QUIET),)
-# Days until something ends: backgrounds, and texts. The first and the last are those of the alerts.
+# Days until an expiry, for backgrounds and for texts. The first and the last are the alerts' own.
 CRITICAL_DAYS: Final = promql.THRESHOLDS.critical.seconds // promql.DAY
 WARN_DAYS: Final = promql.THRESHOLDS.warn.seconds // promql.DAY
 RUNNING_OUT: Final[Steps] = (
@@ -44,12 +44,12 @@ TEXT_RUNNING_OUT: Final[Steps] = (*RUNNING_OUT[:-1], (WARN_DAYS, QUIET))
 
 
 def alarm(color: str) -> Steps:
-    """A number that is quiet at 0 and coloured from 1 on."""
+    """Thresholds of a count that should be 0."""
     return ((None, QUIET), (1, color))
 
 
 def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
-    """Absolute thresholds; the first step has no value and colours all that is below the rest."""
+    """Absolute thresholds. The first step has no value and is the colour below all others."""
     return (
         dashboard.ThresholdsConfig()
         .mode(ThresholdsMode.ABSOLUTE)
@@ -58,7 +58,7 @@ def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
 
 
 def texts(by_value: dict[str, tuple[str, str]]) -> list[ValueMapping]:
-    """Values shown as words: value to (text, colour)."""
+    """Values shown as texts: value to (text, colour)."""
     return [
         ValueMap(
             options={
@@ -70,7 +70,7 @@ def texts(by_value: dict[str, tuple[str, str]]) -> list[ValueMapping]:
 
 
 def patterns(by_pattern: dict[str, tuple[str, str]]) -> list[ValueMapping]:
-    """Words shown as other words: regular expression of all of it to (text, colour)."""
+    """Texts shown as other texts: regular expression for the whole text to (text, colour)."""
     return [
         RegexMap(
             options=DashboardRegexMapOptions(
@@ -84,12 +84,12 @@ def patterns(by_pattern: dict[str, tuple[str, str]]) -> list[ValueMapping]:
 def between(
     floor: float | None, ceiling: float | None, text: str, color: str | None = QUIET
 ) -> list[ValueMapping]:
-    """Every number of a span shown as one word; without a colour it has that of the thresholds."""
+    """All numbers from floor to ceiling shown as one text; None takes the thresholds' colour."""
     result = ValueMappingResult(text=text, color=color, index=0)
     return [RangeMap(options=DashboardRangeMapOptions(from_val=floor, to=ceiling, result=result))]
 
 
-# Why a key does not work, and what becomes of it: see `KeyRows.why`.
+# The states of keys, see `KeyRows.why`.
 CONDITIONS: Final = patterns(
     {
         "refused disabled": ("creator disabled", NOW),
@@ -101,15 +101,15 @@ CONDITIONS: Final = patterns(
         "active.*": ("active", QUIET),
     }
 )
-# The row of a sentence and that of the keys not listed show no number. A space, since Grafana takes
-# an empty text for none.
+# Rows with `LAST_RISING` or `LAST_FALLING` show no number. The text is a space, since Grafana
+# ignores an empty one.
 BLANK: Final = [
     *between(promql.LAST_RISING / 2, None, " ", NONE),
     *between(None, promql.LAST_FALLING / 2, " ", NONE),
 ]
 UNKNOWN_TEXT_DATE: Final = texts({str(promql.UNKNOWN): ("unknown", QUIET)})
 UNKNOWN_TEXT: Final = texts({str(promql.UNKNOWN): ("-", QUIET)})
-#: What a single number says where there is none, see `promql.answered`.
+#: The texts for the stand-ins of `promql.answered`.
 NO_NUMBER: Final = texts(
     {
         str(promql.UNKNOWN): ("unknown", QUIET),
@@ -118,7 +118,7 @@ NO_NUMBER: Final = texts(
 )
 NEVER: Final = between(promql.NEVER_SECONDS / promql.DAY / 2, 1e6, "no expiry")
 NEVER_DATE: Final = between(promql.NEVER_MILLISECONDS / 2, 1e16, "no expiry")
-# Days are the unit of all that is planned; what is shorter than one is said in words.
+# Times are shown in days, and below one day as these texts.
 HOURS: Final = [
     mapping
     for low, high, text in (
@@ -133,5 +133,5 @@ HOURS: Final = [
 
 
 def fixed(color: str) -> DynamicConfigValue:
-    """An override that paints a series in one colour."""
+    """An override that gives a series one colour."""
     return DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})

@@ -1,9 +1,9 @@
-"""Tables: instant queries merged into one, columns ordered, named and coloured.
+"""Tables: instant queries merged into one, with ordered, named and coloured columns.
 
-Each query of a table answers for the same rows, so that after the merge no cell is empty; what a
-row does not have is a stand-in number that a mapping turns into a word. The one exception is the
-row that holds a sentence: there every other cell is blank. Label columns have the unit `string`,
-or Grafana would print the postfix `12e4` as 120 K.
+Each query of a table returns the same rows, so that no cell is empty after the merge. For an absent
+value it returns a stand-in number, which a mapping turns into a word. Only the row with a sentence
+has empty cells. Label columns have the unit `string`: else Grafana shows the postfix `12e4` as
+120 K.
 """
 
 from collections.abc import Sequence
@@ -25,23 +25,21 @@ from grafana.rows import KeyRows
 from grafana.style import (
     BLANK,
     HOURS,
-    NEVER,
     NEVER_DATE,
     PLAIN,
     QUIET,
-    RUNNING_OUT,
     SOON,
-    UNKNOWN_TEXT,
     Steps,
     texts,
     thresholds,
 )
 
 KEY_DASHBOARD_UID: Final = "docspace-api-key"
+BACKGROUND: Final = "color-background"
 
 Links: TypeAlias = tuple[tuple[str, str, bool], ...]
 
-# Choices and time range that a link within the dashboards keeps.
+# Variables and time range that links between the dashboards keep.
 KEPT: Final = "${datasource:queryparam}&${job:queryparam}&${__url_time_range}"
 PORTAL_PAGE: Final[Links] = (
     ("Open the portal's list of keys", "${__data.fields.url:raw}/developer-tools/api-keys", True),
@@ -62,8 +60,8 @@ KEY_PAGE: Final[Links] = (
 class Text:
     """A column from a label of the first query.
 
-    `width` is in pixels; with `grows` it is the least, and the column takes a share of the space
-    that the others leave.
+    `width` is in pixels. With `grows` it is the minimum, and the column takes a share of the free
+    space.
     """
 
     label: str
@@ -91,7 +89,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Number:
-    """A column from the values of a query of its own."""
+    """A column with the values of one query."""
 
     ref: str
     title: str
@@ -125,15 +123,15 @@ Column: TypeAlias = Text | Number
 def table_of(
     frame: Frame, columns: Sequence[Column], hidden: Sequence[str], sort: tuple[str, bool]
 ) -> table.Panel:
-    """A table of the columns in the order given.
+    """A table with the columns in this order.
 
-    `hidden` names labels that links need and nobody reads; `sort` is a column's title and whether
-    it falls.
+    `hidden` are labels that only links use. `sort` is the title of a column, and True if its values
+    fall.
     """
     numbers = [column for column in columns if isinstance(column, Number)]
     queries = instant([Query(n.expr, n.title, n.ref) for n in numbers], PromQueryFormat.TABLE)
     panel = framed(table.Panel(), frame, "string", PLAIN, queries)
-    # Only the row of a sentence has empty cells; the panel's own text is for a failed query.
+    # For the empty cells of the row with a sentence: the panel's own text is for a failed query.
     panel = panel.override_by_regexp(".*", [DynamicConfigValue(id_val="noValue", value=" ")])
     for column in columns:
         panel = panel.override_by_name(column.title, column.properties)
@@ -164,7 +162,7 @@ def _arranged(columns: Sequence[Column], hidden: Sequence[str]) -> list[DataTran
 
 
 def _hide() -> list[DynamicConfigValue]:
-    """Out of sight but within reach of links; Grafana 12 renamed the option."""
+    """The column is hidden, but links can use it. Grafana 12 has another name for the option."""
     return [
         DynamicConfigValue(id_val="custom.hidden", value=True),
         DynamicConfigValue(
@@ -174,8 +172,8 @@ def _hide() -> list[DynamicConfigValue]:
 
 
 def _cell(kind: str) -> list[DynamicConfigValue]:
-    """How a cell is coloured: the second option is that of Grafana 9."""
-    background = kind == "color-background"
+    """How a cell is coloured. Grafana 9 reads the second option."""
+    background = kind == BACKGROUND
     options = {"type": kind, "mode": "basic"} if background else {"type": kind}
     return [
         DynamicConfigValue(id_val="custom.cellOptions", value=options),
@@ -189,13 +187,12 @@ def _width(width: int, *, grows: bool = False) -> DynamicConfigValue:
     return DynamicConfigValue(id_val="custom.minWidth" if grows else "custom.width", value=width)
 
 
-# Labels of queries, of which a table has columns for some only.
+# Labels of queries that are not columns in every table.
 LABELS: Final = (
     *("key_id", "key_name", "key_postfix", "creator", "creator_status", "access", "permissions"),
     *("url", "alertname", "severity"),
 )
-# The sentence of a table without rows, alone in a column that leads nowhere. With rows there is no
-# such column.
+# The sentence of a table without rows. A table with rows does not have this column.
 NOTE: Final = Text(NOTED, "Note", 1, grows=True)
 KEY: Final = Text("key", "Key", 180, KEY_PAGE, grows=True)
 PORTAL: Final = Text("portal", "Portal", 110, PORTAL_PAGE)
@@ -211,28 +208,22 @@ ACCESS_LEVEL: Final = Text("access", "Access", 75)
 OWNER_AND_ACCESS: Final = (PORTAL, CREATOR, ACCESS_LEVEL, PERMISSIONS)
 
 
-def last_used(rows: KeyRows, title: str = "Last used") -> Number:
-    """How long ago each key was used."""
+def last_used(rows: KeyRows) -> Number:
+    """The time since each key was used."""
     expr = rows.last_used()
-    return Number("used", title, expr, "dateTimeFromNow", 145, mappings=NEVER_USED)
+    return Number("used", "Last used", expr, "dateTimeFromNow", 145, mappings=NEVER_USED)
 
 
 NEVER_USED: Final = texts({"0": ("never", QUIET)})
 
 
 def expires(rows: KeyRows) -> Number:
-    """The date each key expires on."""
+    """The date on which each key expires."""
     return Number("expires", "Expires", rows.expires(), DATE, 140, mappings=NEVER_DATE)
 
 
-def time_left(ref: str, title: str, expr: str) -> Number:
-    """Days that turn red as they run out."""
-    words = [*HOURS, *NEVER, *UNKNOWN_TEXT]
-    return Number(ref, title, expr, DAYS, 125, RUNNING_OUT, words, "color-background", 1)
-
-
 def duration(ref: str, title: str, expr: str) -> Number:
-    """Days that have passed."""
+    """A number of past days."""
     return Number(ref, title, expr, DAYS, 95, PLAIN, HOURS, decimals=0)
 
 
@@ -242,5 +233,5 @@ def limited(things: str = "keys") -> str:
 
 
 def keys_table(frame: Frame, columns: Sequence[Column], sort: tuple[str, bool]) -> table.Panel:
-    """A table of keys: the first number column carries the labels."""
+    """A table of keys; the query of its first number column has the labels."""
     return table_of(frame, [NOTE, *columns], ("key_id", "url"), sort)

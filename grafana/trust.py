@@ -47,19 +47,19 @@ VISIBILITY: Final = texts(
     {"own": ("own keys only", SOME_DAY), "unknown": ("unknown", SOME_DAY), "": ("-", QUIET)}
 )
 AGE: Final[Steps] = ((None, QUIET), (15 * 60, SOON), (3600, NOW))
-# Seconds that the portal's clock is off, in either direction.
+# Seconds by which the portal's clock is ahead or behind.
 SKEW: Final[Steps] = ((None, SOON), (-60, SOME_DAY), (-5, QUIET), (5, SOME_DAY), (60, SOON))
-# So many portals have a line in a panel before the others are counted only.
+# The number of portals that have a line of their own; the others are counted.
 LINES: Final = 20
 
 OWN_KEY: Final = promql.portal("docspace_exporter_key_info")
 OWN_EXPIRY: Final = promql.portal("docspace_exporter_key_expiry_timestamp_seconds")
-# Days; a key without expiry has the stand-in.
+# Days; `NEVER_SECONDS` for a key without expiry.
 OWN_LEFT: Final = (
     f"(clamp_min({OWN_EXPIRY} - time(), 0) or {OWN_KEY} * 0 + {number(NEVER_SECONDS)}) / {DAY}"
 )
 LAST_SUCCESS: Final = promql.portal("docspace_scrape_last_success_timestamp_seconds")
-# Whole seconds; a portal that never answered has the stand-in.
+# Whole seconds; `NEVER_SECONDS` for a portal that never answered.
 SILENCE: Final = (
     f"(clamp_min(ceil(time() - {LAST_SUCCESS}), 0) or {promql.UP} * 0 + {number(NEVER_SECONDS)})"
 )
@@ -84,11 +84,11 @@ def can_we_trust_this_page() -> list[Builder[Panel]]:
 
 
 def longest_silence() -> stat.Panel:
-    """The portal that has been out of sight for longest."""
+    """The portal whose last answer is the oldest."""
     frame = Frame(
         "Longest silence",
-        "Time since the last answer of the portal that has been out of sight for longest. Never "
-        "means that a portal has not answered since the exporter started.",
+        "The longest time since the last answer of a portal. Never means that a portal has not "
+        "answered since the exporter started.",
         5,
         3,
     )
@@ -97,11 +97,11 @@ def longest_silence() -> stat.Panel:
 
 
 def own_key() -> stat.Panel:
-    """When the exporter goes blind."""
+    """When the first key of the exporter itself expires."""
     frame = Frame(
         "Own key expires in",
-        "Of the keys that the exporter itself uses, the first to expire. After that this page is "
-        "blind for that portal.",
+        "The time until the first key that the exporter itself uses expires. Then the exporter "
+        "cannot read that portal.",
         5,
         3,
     )
@@ -113,11 +113,11 @@ def own_key() -> stat.Panel:
 
 
 def seen_in_part() -> stat.Panel:
-    """Portals where the exporter may miss keys."""
+    """Portals where the exporter may not see all keys."""
     frame = Frame(
         "Portals in part",
-        "Portals where the exporter's key is not known to be an administrator's: keys of other "
-        "people may be missing everywhere on this page.",
+        "Portals where the exporter's key may not be an administrator's. Then the keys of other "
+        "people are missing on this page.",
         5,
         3,
     )
@@ -126,11 +126,11 @@ def seen_in_part() -> stat.Panel:
 
 
 def malformed() -> stat.Panel:
-    """Records left out."""
+    """Records that are not valid keys."""
     frame = Frame(
         "Keys left out",
-        "Records in the portals' answers that are not as a key should be. They are in no other "
-        "number.",
+        "Records in the portals' answers that are not valid keys. They are missing in all other "
+        "numbers.",
         5,
         3,
     )
@@ -138,11 +138,11 @@ def malformed() -> stat.Panel:
 
 
 def configuration() -> stat.Panel:
-    """Whether the running configuration is the one on disk."""
+    """Whether the last reload of the configuration succeeded."""
     frame = Frame(
         "Configuration",
-        "Whether the exporter could read its configuration when it last tried. After a "
-        "failure the former configuration stays.",
+        "Whether the exporter's last reload of its configuration succeeded. After a failure it "
+        "keeps the previous configuration.",
         4,
         3,
     )
@@ -155,27 +155,27 @@ def configuration() -> stat.Panel:
 
 
 def portal_up() -> statetimeline.Panel:
-    """Up and down over time, of the portals with the most trouble, and how many others."""
+    """The portals that were down for longest, over time, and the number of other portals."""
     range_up = f"docspace_up{{{promql.PORTALS}}}[$__range] @ end()"
-    # Both are the same at each step, so Prometheus evaluates them once.
+    # Fixed to the end of the range, so Prometheus evaluates both once.
     lowest = f"min by (portal) (min_over_time({range_up}))"
     worst = f"bottomk({LINES}, avg by (portal) (avg_over_time({range_up})) and {lowest} == 0)"
-    # The lowest since the last step: a portal that was down between two steps was down. Where no
-    # scrape fell into the step, the last one.
+    # The lowest value since the last step, so that a short outage is seen. If there was no scrape
+    # in that time, the last value.
     up = f"docspace_up{{{promql.PORTALS}}}"
     course_ = f"max by (portal) (min_over_time({up}[$__interval]) or {up})"
     others = f'count_values("all", count({promql.UP} unless on (portal) {worst})) * 0 + 1'
     frame = Frame(
         "Portals that were down",
-        f"The {LINES} portals that were down for the largest part of the time shown; the line "
-        "above counts the others. A span is down when any scrape in it failed, however short.",
+        f"The {LINES} portals that were down for longest; the first line counts the others. A "
+        "period is red if any scrape in it failed.",
         12,
         9,
     )
     queries = [
         Query(others, "others: {{all}}", "A"),
         Query(f"{course_} and on (portal) {worst}", "{{portal}}", "B"),
-        # Without any series Grafana would complain in words of its own.
+        # Without a series, Grafana would show an error text of its own.
         Query(f"vector({promql.NOT_SCRAPED}) unless on () {up}", promql.NO_EXPORTER, "C"),
     ]
     return states(frame, queries, UP_COLORS).interval("1m")
@@ -192,8 +192,8 @@ def errors() -> timeseries.Panel:
     )
     frame = Frame(
         "Failed scrapes by reason",
-        "Failed scrapes of portals in each interval. Only reasons that occurred are drawn; a grey "
-        "line at 0 shows where portals were scraped and nothing failed.",
+        "Failed scrapes of portals in each step of the graph. A grey line at 0 means that portals "
+        "were scraped and nothing failed.",
         12,
         9,
     )
@@ -209,12 +209,12 @@ NOTHING_FAILED: Final = "nothing failed"
 
 
 def portals() -> table.Panel:
-    """One line a portal with all that shows how well it is seen."""
+    """One row for each portal: its answers, its clock, and what the exporter sees."""
     rows = Rows(f"bottomk({promql.PORTAL_LIMIT}, {promql.UP})", promql.UP)
     frame = Frame(
         "How well each portal is seen",
-        f"Lists at most {promql.PORTAL_LIMIT} portals, those that are down first. A dash stands "
-        "for what is not known of the portal.",
+        f"Lists at most {promql.PORTAL_LIMIT} portals, portals that are down first. A dash means "
+        "unknown.",
         24,
         9,
     )
@@ -232,7 +232,7 @@ def portals() -> table.Panel:
 
 
 def _labelled(rows: str) -> str:
-    """The rows with address, visibility and version, where the portal's info is there."""
+    """The rows with address, visibility and version, as far as these are known."""
     labels = "url, visibility, version"
     info = promql.latest("docspace_portal_info", promql.PORTALS, "portal", labels)
     return (
@@ -262,12 +262,12 @@ def _portal_numbers(rows: Rows) -> list[Number]:
 
 
 def scrape_duration() -> timeseries.Panel:
-    """The slowest portals."""
+    """The duration of scrapes, for the slowest portals."""
     metric = f"docspace_scrape_duration_seconds{{{promql.PORTALS}}}"
     chosen = f"max by (portal) (avg_over_time({metric}[$__range] @ end()))"
     frame = Frame(
         "Scrape duration",
-        "Time to fetch the list of keys, of the 10 portals that were slowest over the time shown.",
+        "Time to fetch the list of keys, for the 10 portals that were slowest on average.",
         8,
         8,
     )
@@ -277,15 +277,15 @@ def scrape_duration() -> timeseries.Panel:
 
 
 def cpu() -> timeseries.Panel:
-    """What the exporter costs in time."""
-    frame = Frame("Exporter CPU", "Share of one core that each exporter uses.", 8, 8)
+    """The CPU that the exporter uses."""
+    frame = Frame("Exporter CPU", "The share of one CPU core that each exporter uses.", 8, 8)
     rate = f"rate(process_cpu_seconds_total{{{promql.JOB}}}[$__rate_interval])"
     query = Query(f"{rate} {OURS}", "{{instance}}")
     return course(frame, [query], "percentunit").interval(LEAST_STEP).axis_soft_max(0.01)
 
 
 def memory() -> timeseries.Panel:
-    """What the exporter costs in memory."""
+    """The memory that the exporter uses."""
     frame = Frame("Exporter memory", "Resident memory of each exporter.", 8, 8)
     resident = f"process_resident_memory_bytes{{{promql.JOB}}}"
     return course(frame, [Query(f"{resident} {OURS}", "{{instance}}")], "bytes")

@@ -1,4 +1,4 @@
-"""The choices at the top of the dashboards."""
+"""The variables at the top of the dashboards."""
 
 from typing import Final
 
@@ -15,12 +15,11 @@ from grafana import shown
 from grafana.panels import DATASOURCE
 from grafana.promql import JOB, PORTALS, titled
 
-# Without any; Grafana takes the first that there is.
 EVERY: Final = VariableOption(selected=True, text=["All"], value=["$__all"])
 
 
 def of_all_keys() -> list[Builder[VariableModel]]:
-    """Data source, job, portals, two spans of days, the kind of keys, part of a key's name."""
+    """The variables of the main dashboard."""
     return [
         _datasource(),
         _job(),
@@ -32,14 +31,14 @@ def of_all_keys() -> list[Builder[VariableModel]]:
         _days(
             "within_days",
             "Expiring within (days)",
-            "How far the second number of the first row looks ahead.",
+            "The period of the second number in the first row.",
             ["1", "3", "7", "14", "30", "90"],
             "7",
         ),
         _days(
             "unused_days",
             "Unused for (days)",
-            "A key counts as forgotten when it was not used for so many days.",
+            "A key counts as unused if it was not used for this number of days.",
             ["30", "60", "90", "180", "365"],
             "90",
         ),
@@ -47,8 +46,8 @@ def of_all_keys() -> list[Builder[VariableModel]]:
         dashboard.TextBoxVariable("key")
         .label("Key name contains")
         .description(
-            "Narrows the tables, bars, shares and marks of single keys, in either case; empty "
-            "means every key. Any characters but a backtick."
+            "Part of the name of a key, in upper or lower case. Tables, bars, shares and marks "
+            "then show such keys only. Any character but a backtick."
         )
         .default_value("")
         .current(VariableOption(selected=True, text="", value="")),
@@ -56,8 +55,8 @@ def of_all_keys() -> list[Builder[VariableModel]]:
 
 
 def of_one_key() -> list[Builder[VariableModel]]:
-    """Data source, job, one portal, and one of its keys: shown by name, known by id."""
-    # Grafana reads text and value from two labels. Names are not unique: the postfix is added.
+    """The variables of the dashboard of one key, which is shown by name and chosen by id."""
+    # Grafana reads text and value from two labels.
     keys = f"max by (key, key_id) ({titled(f'docspace_api_key_info{{{PORTALS}}}')})"
     return [
         _datasource(),
@@ -79,7 +78,7 @@ def _datasource() -> dashboard.DatasourceVariable:
 
 
 def _job() -> dashboard.QueryVariable:
-    # Under /probe the portals and the exporter itself are often two jobs.
+    # With /probe, the portals and the exporter itself often have different jobs.
     either = '{__name__=~"docspace_up|docspace_exporter_build_info"}'
     return (
         _query("job", "Job", f"label_values({either}, job)")
@@ -119,11 +118,12 @@ def _shown() -> dashboard.CustomVariable:
         VariableOption(selected=index == 0, text=choice.name, value=choice.expr)
         for index, choice in enumerate(shown.CHOICES)
     ]
+    # Grafana reads `name : value` and needs commas escaped.
     pairs = (f"{c.name} : {c.expr}".replace(",", "\\,") for c in shown.CHOICES)
     return (
         dashboard.CustomVariable("show")
         .label("Keys listed")
-        .description("The kind of keys in the table of all keys.")
+        .description("The kind of keys that the table of all keys lists.")
         .values(", ".join(pairs))
         .options(kinds)
         .current(kinds[0])

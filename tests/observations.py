@@ -1,4 +1,4 @@
-"""Observations made by hand: what the tests of ``metrics`` look at instead of a portal."""
+"""Observations, key lists and expositions without a portal, for many tests."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,12 @@ from exporter.config import PortalSettings, Secret
 from exporter.docspace.errors import REASONS, PortalError
 from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
 from exporter.docspace.observation import Observation, PortalFacts
-from exporter.docspace.wire import KeyList, Malformed
+from exporter.docspace.snapshot import Snapshot
+from exporter.docspace.wire import KeyList, KeyListReader, Malformed
+from exporter.metrics import exposition
+from exporter.metrics.catalogue import ExporterView
 
-#: The moment at which these tests look, 2026-09-21T14:13:20Z.
+#: The present of these tests, 2026-09-21T14:13:20Z.
 NOW = 1_790_000_000.0
 DAY = 86400.0
 
@@ -38,16 +41,16 @@ def up(
     malformed: Sequence[Malformed] = (),
     **fields: Any,
 ) -> Observation:
-    """A look at a portal that brought these keys."""
+    """An observation with these keys."""
     return _observation(name, listing=KeyList(tuple(keys), tuple(malformed)), **fields)
 
 
-#: What a portal says to an admin's key, of which nobody is disabled.
+#: The facts for an admin's key of a portal where no person is disabled.
 FACTS = PortalFacts("all", "3.7.2.1234", frozenset())
 
 
 def down(error: PortalError, name: str = "globex", **fields: Any) -> Observation:
-    """A look at a portal that failed, for the first time."""
+    """An observation with this error, the first of its portal."""
     errors = dict.fromkeys(REASONS, 0) | {error.reason: 1}
     return _observation(name, error=error, errors=errors, duration=2.5, **fields)
 
@@ -68,3 +71,24 @@ def _observation(name: str, **fields: Any) -> Observation:
         "errors": dict.fromkeys(REASONS, 0),
     }
     return Observation(**known | fields)
+
+
+def parse_keys(body: bytes) -> KeyList:
+    """One key list by itself."""
+    return KeyListReader().read(body)
+
+
+class Renderer(exposition.Renderer):
+    """A renderer that makes a whole exposition in one call."""
+
+    def expose(
+        self,
+        snapshots: Sequence[Snapshot],
+        own: ExporterView | None,
+        form: exposition.Format,
+        *,
+        compressed: bool = False,
+    ) -> bytes:
+        """The exposition of these portals, and with ``own`` of the exporter."""
+        portals = [self.lines(snapshot, compressed=compressed) for snapshot in snapshots]
+        return self.joined(portals, own, form, compressed=compressed)

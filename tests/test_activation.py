@@ -1,4 +1,4 @@
-"""`--web.systemd-socket`: the exporter on sockets that somebody else opened, as systemd does."""
+"""`--web.systemd-socket`: the exporter on sockets that another process opened, as systemd does."""
 
 import contextlib
 import os
@@ -91,7 +91,7 @@ def test_a_descriptor_that_is_no_socket_is_an_error(tmp_path: Path) -> None:
 
 @pytest.fixture
 def free() -> Iterator[int]:
-    """A descriptor that is not open, and none after it; the test may open it."""
+    """A descriptor that the test may open; it is closed, and so are all after it."""
     with socket.socket() as sock:
         number = sock.fileno() + 1000
     yield number
@@ -100,7 +100,7 @@ def free() -> Iterator[int]:
 
 
 def passed(monkeypatch: pytest.MonkeyPatch, first: int, **environ: str) -> list[socket.socket]:
-    """The sockets from a descriptor on, by systemd's variables for this process and these."""
+    """The sockets from ``descriptor`` on, with systemd's variables for this process."""
     monkeypatch.setattr(activation, "_FIRST_DESCRIPTOR", first)
     variables = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "x"}
     variables |= environ

@@ -1,4 +1,4 @@
-"""What an answer may cost a real exporter: a few KiB on the wire that are 8 MiB once decoded."""
+"""The cost of an answer for a real exporter: a few KiB on the wire, 8 MiB decoded."""
 
 import contextlib
 import gzip
@@ -14,7 +14,7 @@ from support.process import ExporterProcess
 SIZE = 8 * 2**20
 LARGE = "/probe?target=large"
 KEY = '{"id":"a","isActive":true}'
-#: The start of an answer, what is repeated in it, and its end.
+#: The start of an answer, its repeated part, and its end.
 COSTLY = {
     "one key and four million zeros": (f'{{"response":[{KEY}', ",0", "]}"),
     "one key and objects": (f'{{"response":[{KEY}', ",{}", "]}"),
@@ -32,7 +32,7 @@ def peak(exporter: ExporterProcess) -> int:
 
 
 ONE = answer(f'{{"response":[{KEY}]}}'.encode())
-#: 84 bytes each: 8 MiB of keys that are all valid and all different.
+#: 84 bytes each: 8 MiB of valid keys that are all different.
 KEYS = ",".join(
     f'{{"id":"k{number:06}","isActive":true,"name":"n{number:06}",'
     '"expiresAt":"2027-10-01T00:00:00Z"}'
@@ -56,7 +56,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 @contextlib.contextmanager
 def scraping(folder: Path, large: bytes) -> Iterator[ExporterProcess]:
-    """An exporter that has seen a portal of one key, beside a portal with this answer."""
+    """An exporter that was scraped for a portal with one key, and has one with this answer."""
     with FaultServer(says(ONE)) as small, FaultServer(says(large)) as costly:
         config = f"""
 scrape: {{min_interval: 0s, timeout: 60s}}
@@ -87,7 +87,7 @@ def test_eight_mebibytes_cost_little_memory_from_end_to_end(
 def test_a_hundred_thousand_keys_cost_little_memory(
     tmp_path: Path, idle: int, *, compressed: bool
 ) -> None:
-    """The same for 8 MiB of valid keys, each of which has its series."""
+    """The same for 8 MiB of valid keys, which all have series."""
     body = f'{{"response":[{KEYS}]}}'.encode()
     large = (
         answer(gzip.compress(body, 1), "200 OK", "Content-Encoding: gzip")
@@ -101,7 +101,7 @@ def test_a_hundred_thousand_keys_cost_little_memory(
 
 
 def test_a_hundred_thousand_keys_keep_no_other_portal_waiting(tmp_path: Path) -> None:
-    """The small portal is answered for again and again while the large one is being read."""
+    """Scrapes of the small portal are answered while the large one is read."""
     with (
         scraping(tmp_path, answer(f'{{"response":[{KEYS}]}}'.encode())) as exporter,
         ThreadPoolExecutor(1) as pool,

@@ -1,4 +1,4 @@
-"""A real exporter under attack from 127.0.0.2, in short; `make attack` takes longer over it."""
+"""A real exporter under short attacks from 127.0.0.2; those of `make attack` are longer."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Start = Callable[..., tuple[Process, Target]]
 
 
 def short(attack: Attack) -> Attack:
-    """With fewer connections, and drops that come more often."""
+    """The attack with fewer connections, and bytes that come more often."""
     if isinstance(attack, Dripping):
         return replace(attack, count=min(attack.count, 300), pause=min(attack.pause, 1.0))
     return replace(attack, count=min(attack.count, 20))
@@ -47,7 +47,7 @@ def portal() -> Iterator[Demo]:
 def start(
     tmp_path_factory: pytest.TempPathFactory, portal: Demo, served: Issued
 ) -> Iterator[Start]:
-    """Start an exporter, or take the one that was started for another test."""
+    """Start an exporter, or return the one that another test started."""
     started: dict[tuple[bool, bool], tuple[Process, Target]] = {}
 
     def take(*, tls: bool, users: bool) -> tuple[Process, Target]:
@@ -92,7 +92,7 @@ def test_scrapes_go_on_under(start: Start, name: str, *, tls: bool) -> None:
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 def test_signal_ends_it_under_all_attacks_at_once(start: Start, *, tls: bool) -> None:
-    """Last: the exporters of the tests above are no more."""
+    """The last test, because it ends the exporters of the tests above."""
     exporter, target = start(tls=tls, users=False)
     with ExitStack() as attackers:
         for attack in ATTACKS.values():
@@ -102,7 +102,7 @@ def test_signal_ends_it_under_all_attacks_at_once(start: Start, *, tls: bool) ->
 
 
 def limited(descriptors: int, tmp_path: Path, config: str) -> Process:
-    """An exporter that may have so many descriptors only."""
+    """An exporter that may have ``descriptors`` descriptors only."""
     (tmp_path / "config.yaml").write_text(config)
     script = f'ulimit -n {descriptors}; exec "$0" -m exporter --web.listen-address=127.0.0.1:0'
     return Process(["sh", "-c", script, sys.executable], tmp_path, "docspace-exporter is ready")
@@ -111,7 +111,7 @@ def limited(descriptors: int, tmp_path: Path, config: str) -> Process:
 def test_too_few_descriptors_for_the_portals_are_said_at_the_start(
     tmp_path: Path, portal: Demo
 ) -> None:
-    """And the exporter lives on with those it has, every page of it, without a flood of lines."""
+    """The exporter works with the descriptors that it has, on all pages, and logs few lines."""
     key = portal.portals["acme"].exporter_key
     url = portal.servers["acme"].url
     lines = [f"  - {{name: p{n}, url: '{url}', api_key: {key}}}\n" for n in range(40)]
@@ -130,7 +130,7 @@ def test_too_few_descriptors_for_the_portals_are_said_at_the_start(
 
 
 def test_descriptors_that_run_out_cost_the_oldest_connections(tmp_path: Path, portal: Demo) -> None:
-    """More silent connections than the process may have descriptors."""
+    """There are more silent connections than the process may have descriptors."""
     with limited(64, tmp_path, portal.config("acme")) as exporter:
         target = Target(port_of(exporter))
         with Attackers(Dripping(200, b"", pause=0.5), target):

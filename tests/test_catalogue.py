@@ -1,4 +1,4 @@
-"""Names, types and labels of all metrics, as users' alerts and dashboards know them."""
+"""Names, types and labels of all metrics, on which alerts and dashboards depend."""
 
 import runpy
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from observations import ANNA, FACTS, NOW, down, key, up
+from observations import ANNA, FACTS, NOW, Renderer, down, key, up
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read
 
@@ -15,12 +15,11 @@ from exporter.docspace.model import REMOVED_CREATOR, Creator
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
 from exporter.metrics.catalogue import EXPORTER_ROWS, KEY_ROWS, PORTAL_ROWS, ExporterView
-from exporter.metrics.exposition import Renderer
 from exporter.metrics.lines import Row, Table
 
 DOCS = Path(__file__).parent.parent / "docs"
 
-# The public contract. Taking away or renaming anything here breaks users' alerts and dashboards.
+# The public contract: to remove or rename anything here breaks alerts and dashboards.
 PORTAL = {"portal"}
 KEY = {"portal", "key_id", "key_name"}
 CONTRACT: dict[str, tuple[str, set[str]]] = {
@@ -78,7 +77,7 @@ UNKNOWN = (
 
 
 def everything() -> Observation:
-    """A look at a portal of which everything is known."""
+    """An observation in which all values are known."""
     full = key(1, last_used=NOW, expires=NOW + 1)
     return up([full], own_key=full, clock_skew=0.0, facts=FACTS)
 
@@ -90,7 +89,7 @@ def families(*observations: Observation) -> list[Metric]:
 
 
 def samples(found: Iterable[Metric], name: str) -> dict[tuple[str, ...], float]:
-    """The values of one metric by the values of its labels, these sorted by the label's name."""
+    """The values of a metric by its label values, which are sorted by the label's name."""
     return {
         tuple(value for _, value in sorted(each.labels.items())): each.value
         for family in found
@@ -170,7 +169,7 @@ def test_every_reason_is_there_from_the_start() -> None:
 
 
 def test_failure_is_counted_under_its_reason() -> None:
-    found = samples(families(down(NotFound("HTTP 404", 404))), "docspace_scrape_errors_total")
+    found = samples(families(down(NotFound("HTTP 404"))), "docspace_scrape_errors_total")
     assert [labels for labels, count in found.items() if count] == [("globex", "not_found")]
 
 
@@ -304,6 +303,6 @@ def test_withheld_values_are_empty_and_the_rest_stays() -> None:
 
 
 def test_reference_is_up_to_date() -> None:
-    """If this fails, ``python docs/metrics.py`` writes it anew."""
+    """If this fails, run ``python docs/metrics.py``."""
     reference = runpy.run_path(str(DOCS / "metrics.py"))["reference"]
     assert (DOCS / "metrics.md").read_text(encoding="utf-8") == reference()

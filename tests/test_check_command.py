@@ -1,4 +1,4 @@
-"""What `docspace-exporter check` finds on portals in every condition, and how it prints that."""
+"""The findings of `docspace-exporter check` on portals in all conditions, and its output."""
 
 import json
 import os
@@ -15,11 +15,12 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from observations import parse_keys
 from rich.cells import cell_len
 from support.certificates import Issued, issue
 from support.demo import Demo
 from support.faults import FaultServer, Peer, answer, says
-from support.process import Process, run
+from support.process import Process, call, run
 from support.terminal import Screen, on_terminal
 
 from exporter.check import findings
@@ -33,16 +34,15 @@ from exporter.docspace.errors import Forbidden
 from exporter.docspace.facts import VERSION
 from exporter.docspace.fetch import KEYS
 from exporter.docspace.model import ApiKey
-from exporter.docspace.wire import parse_keys
 
 Findings = dict[str, dict[str, Any]]
 
 
 def check(folder: Path, config: str, *flags: str) -> "CompletedProcess[str]":
-    """Run it on a configuration."""
+    """Run `check` on a configuration."""
     file = folder / "config.yaml"
     file.write_text(config, encoding="utf-8")
-    return run("check", f"--config.file={file}", *flags, cwd=folder)
+    return call("check", f"--config.file={file}", *flags, cwd=folder)
 
 
 def diagnosed(folder: Path, config: str) -> Diagnosis:
@@ -107,7 +107,7 @@ def test_only_a_problem_is_exit_code_1(
 
 
 def test_warnings_name_what_is_off(demo: Demo, tmp_path: Path) -> None:
-    """The reader's own key runs out in days, and the portal's clock is 90 s ahead."""
+    """The exporter's own key expires in days, and the portal's clock is 90 s ahead."""
     verdict, found = examined(tmp_path, demo.config("globex"))
     assert verdict == "warning"
     assert "own key expires in" in found["own_key_expiry"]["next_step"]
@@ -129,7 +129,7 @@ def test_a_key_that_may_do_everything_is_a_warning(demo: Demo, tmp_path: Path) -
 
 
 def test_a_session_token_is_accepted(demo: Demo, tmp_path: Path) -> None:
-    """It has no key of its own to ask for: the list shows whether it is accepted."""
+    """There is no own key to ask for: the list shows whether the token is accepted."""
     portal, url = demo.portals["acme"].portal, demo.servers["acme"].url
     (person,) = (person for person in portal.people.values() if person.is_owner)
     verdict, found = examined(tmp_path, entry(url, portal.open_session(person)))
@@ -162,7 +162,7 @@ def test_the_version_is_that_of_the_build(demo: Demo, tmp_path: Path) -> None:
 def test_the_version_is_asked_for_where_the_key_may_not_list_keys(
     demo: Demo, tmp_path: Path
 ) -> None:
-    """What a key may do hangs on the version."""
+    """The version decides what a key may do."""
     portal = demo.portals["acme"].portal
     key = portal.add_key("narrow", permissions=("files:read",))
     config = entry(demo.servers["acme"].url, key.secret)
@@ -256,7 +256,7 @@ def test_a_403_without_the_own_key_has_the_hint_of_a_scrape(demo: Demo, tmp_path
     portal.faults[KEYS] = Fault(403)
     _, found = examined(tmp_path, demo.config("acme"))
     assert statuses(found)["api"] == "problem"
-    assert found["api"]["next_step"] == Forbidden("", 403, "scope").hint
+    assert found["api"]["next_step"] == Forbidden("", "scope").hint
 
 
 @pytest.mark.parametrize(
@@ -345,14 +345,14 @@ def test_nothing_is_ok_after_a_problem(demo: Demo, tmp_path: Path, trouble: dict
 
 
 def test_nothing_is_ok_after_a_connection_that_failed(demo: Demo, tmp_path: Path) -> None:
-    """Plain http within the machine is fine, but that is no news then."""
+    """Plain http within the machine is ok, but is not shown after a problem."""
     demo.servers["acme"].stop()
     _, found = examined(tmp_path, demo.config("acme"))
     assert_ends_with_a_problem(found)
 
 
 def assert_ends_with_a_problem(found: Findings) -> None:
-    """One problem, and all after it is skipped."""
+    """One problem, and all checks after it are skipped."""
     order = [statuses(found)[name] for name in CHECKS]
     assert set(order[order.index("problem") + 1 :]) <= {"skipped"}
     assert order.count("problem") == 1
@@ -382,7 +382,7 @@ def test_a_portal_in_trouble_is_a_problem_of_the_api(
 
 
 def test_an_address_that_is_not_allowed_is_a_problem_of_the_api(demo: Demo, tmp_path: Path) -> None:
-    """Of any key but the owner's: `initech` is read with another person's."""
+    """For all keys except the owner's: `initech` is read with another person's key."""
     demo.portals["initech"].portal.condition = "ip_blocked"
     _, found = examined(tmp_path, demo.config("initech"))
     assert statuses(found)["api"] == "problem"
@@ -405,7 +405,8 @@ def test_a_name_without_an_address_is_a_problem_of_the_name(tmp_path: Path) -> N
 
 def test_a_portal_that_hangs_is_a_problem_of_its_own(demo: Demo, tmp_path: Path) -> None:
     demo.portals["acme"].portal.delay = 30.0
-    result = check(tmp_path, "scrape: {timeout: 1s}\n" + demo.config(), "--format=json")
+    (tmp_path / "config.yaml").write_text("scrape: {timeout: 1s}\n" + demo.config())
+    result = run("check", "--format=json", cwd=tmp_path)
     portals = {portal["portal"]: portal for portal in json.loads(result.stdout)["portals"]}
     assert portals["acme"]["verdict"] == "problem"
     assert {portals["globex"]["verdict"], portals["initech"]["verdict"]} == {"warning"}
@@ -416,7 +417,7 @@ def test_a_portal_that_hangs_is_a_problem_of_its_own(demo: Demo, tmp_path: Path)
 
 @pytest.fixture
 def ca(tmp_path: Path) -> Issued:
-    """A certificate authority that no system knows."""
+    """A certificate authority that no system trusts."""
     return issue(tmp_path, "corp-ca")
 
 
@@ -519,7 +520,7 @@ def test_a_port_that_speaks_tls_alone_is_a_problem_of_the_api(tmp_path: Path) ->
 
 
 class _Proxy(BaseHTTPRequestHandler):
-    """Passes each GET on to one portal, whatever host it is for."""
+    """Passes each GET on to one portal, for any host."""
 
     portal = ""
 
@@ -535,7 +536,7 @@ class _Proxy(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -572,7 +573,7 @@ def test_plain_http_to_another_machine_is_a_warning(demo: Demo, proxy: str, tmp_
 
 
 def test_a_certificate_behind_a_proxy_is_not_looked_at(proxy: str, tmp_path: Path) -> None:
-    """The proxy opens no tunnels: so the request fails, not the look at the certificate."""
+    """The proxy opens no tunnels: the request fails, since the certificate is not read."""
     more = f", proxy_url: '{proxy}'"
     _, found = examined(tmp_path, entry("https://portal.invalid", "sk-x", more))
     assert (statuses(found)["tls"], found["tls"]["detail"]) == ("skipped", "through proxy")
@@ -603,7 +604,7 @@ def test_no_key_is_ever_printed(demo: Demo, tmp_path: Path) -> None:
 
 
 def look(folder: Path, config: str, columns: int, **env: str) -> Screen:
-    """Run it on a terminal."""
+    """Run `check` on a terminal."""
     file = folder / "config.yaml"
     file.write_text(config, encoding="utf-8")
     return on_terminal("check", f"--config.file={file}", columns=columns, cwd=folder, env=env)

@@ -1,4 +1,4 @@
-"""Where a portal's credential comes from, and how it is spelled in the header."""
+"""The credential of a portal: where it is read from, and its form in the header."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ def read_file(folder: Path, content: bytes) -> Credential:
 def test_header_is_spelled_as_the_server_wants_it(
     token: str, header: str, postfix: str | None
 ) -> None:
-    """``Bearer `` in exactly this spelling; the server takes all else for a session token."""
+    """``Bearer `` in exactly this spelling; all other values are session tokens to the server."""
     assert Credential.of(token) == Credential(Secret(header), postfix)
 
 
@@ -67,7 +67,7 @@ def test_key_of_a_file(tmp_path: Path, content: str) -> None:
     ],
 )
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, problem: str) -> None:
-    """Reading a FIFO would wait for somebody who writes into it."""
+    """Reading a FIFO would wait for a writer."""
     os.mkfifo(tmp_path / "fifo")
     path = tmp_path / name
     with pytest.raises(CredentialUnusable) as caught:
@@ -142,7 +142,7 @@ MISPLACED = {
 
 @pytest.mark.parametrize("content", MISPLACED.values(), ids=list(MISPLACED))
 def test_api_key_that_the_portal_would_log_is_not_sent(content: str) -> None:
-    """What is taken for a session token is refused, and written in full into the portal's log."""
+    """The portal refuses it as a session token and writes it in full into its log."""
     portal = PortalSettings("acme", "https://acme.example", api_key=Secret(content))
     with pytest.raises(CredentialUnusable) as caught:
         credential.read(portal)

@@ -1,4 +1,4 @@
-"""The error tree: complete, explained, and with the reasons of the contract."""
+"""The error tree is complete and documented, and has the reasons of the contract."""
 
 from collections.abc import Iterator
 
@@ -63,9 +63,5 @@ def test_what_is_no_leaf_has_no_reason(inner: type[PortalError]) -> None:
     assert not hasattr(inner, "reason")
 
 
-def test_refused_knows_its_status() -> None:
-    assert (errors.Forbidden("HTTP 403", 403).status, str(errors.Forbidden("x", 403))) == (403, "x")
-
-
 def test_rate_limited_knows_how_long() -> None:
-    assert RateLimited("HTTP 429", 429, 7.0).retry_after == 7.0
+    assert RateLimited("HTTP 429", 7.0).retry_after == 7.0

@@ -1,4 +1,4 @@
-"""What goes wrong below HTTP has a message and a hint of its own, in plain words.
+"""Errors below HTTP have a message and a hint.
 
 Most of it is seen through a transport, on real sockets; what no test can bring about is raised.
 """
@@ -50,7 +50,7 @@ def failure() -> Iterator[Failure]:
 
 
 def raised(exc: Exception, *, expired: bool = False) -> PortalError:
-    """What an exception becomes."""
+    """The error for an exception."""
     with pytest.raises(PortalError) as caught, mapped(5.0, lambda: expired):
         raise exc
     assert caught.value.__cause__ is exc
@@ -62,7 +62,7 @@ def said(error: PortalError) -> tuple[type[PortalError], str]:
 
 
 def after_first_byte(content: bytes) -> Script:
-    """Answers the first byte of whatever the client begins with."""
+    """Sends this after the first byte from the client."""
 
     def script(peer: Peer) -> None:
         peer.sock.recv(1)
@@ -131,7 +131,7 @@ def test_http_to_a_tls_port_that_answers_with_an_alert_says_so(
 
 
 def test_http_to_a_real_tls_port(failure: Failure, tmp_path: Path) -> None:
-    """Python's own server closes or sends an alert, as it comes: the hint speaks of https."""
+    """Python's server closes or sends an alert; the hint names https in both cases."""
     leaf = issue(tmp_path, "leaf")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(leaf.cert_file, leaf.key_file)
@@ -179,7 +179,7 @@ def test_name_that_fails_in_another_way() -> None:
 
 
 def test_name_in_a_url_that_does_not_resolve(failure: Failure) -> None:
-    """Whether DNS answers hangs on the machine: either way the name is what is spoken of."""
+    """The machine may have no DNS: the message names the host name in both cases."""
     error = failure("http://portal.invalid")
     assert type(error) is ConnectionFailed
     assert str(error).startswith(("the host name is not known", "the host name cannot be resolved"))
@@ -195,7 +195,7 @@ def test_name_of_a_proxy_that_does_not_resolve_is_the_proxys(failure: Failure, s
 @pytest.mark.parametrize("host", ["a..b", "x" * 300 + ".invalid"])
 def test_name_that_no_host_can_have(failure: Failure, host: str) -> None:
     error = failure(f"http://{host}")
-    assert said(error) == (ConnectionFailed, "no host can have the name in `url`")
+    assert said(error) == (ConnectionFailed, "the host name in `url` is not valid")
 
 
 # The rest
@@ -217,7 +217,7 @@ def test_proxy_that_refuses_the_tunnel_is_named_with_its_status(failure: Failure
 
 
 def test_server_that_asks_for_a_client_certificate_says_so() -> None:
-    """Raised here: a real server closes behind its alert, which may arrive or not."""
+    """Raised by the test: a real server closes after its alert, which may not arrive."""
     exc = ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED]")
     exc.reason = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
     error = raised(exc)
@@ -269,7 +269,7 @@ def test_whatever_comes_after_the_deadline_is_a_timeout() -> None:
 
 
 def test_arguments_of_an_exception_are_not_in_the_message() -> None:
-    """They may hold headers, and with them the key."""
+    """They may hold headers, and so the key."""
     for exc in (
         requests.exceptions.InvalidHeader("Bearer sk-x"),
         http.client.HTTPException("sk-x"),

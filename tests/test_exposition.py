@@ -1,4 +1,4 @@
-"""The exposition, byte for byte and as its readers see it.
+"""The exposition, byte for byte and as parsers read it.
 
 The golden files are written anew by ``python tests/test_exposition.py --update``; what changed
 then is to be read before it is committed.
@@ -13,19 +13,18 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from observations import DAY, NOW, down, key, up
+from observations import DAY, NOW, Renderer, down, key, parse_keys, up
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from exporter.docspace import wire
 from exporter.docspace.errors import Timeout
 from exporter.docspace.model import REMOVED_CREATOR, ApiKey, Creator
 from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.wire import Malformed
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.exposition import Format, Renderer, process_metrics
+from exporter.metrics.exposition import Format, process_metrics
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES: dict[Format, Path] = {
@@ -92,7 +91,7 @@ def exposition(form: Format, observations: Iterable[Observation], now: float = N
 
 
 def with_runtime(form: Format) -> bytes:
-    """The full answer of /metrics: golden portals, and the process that runs this test."""
+    """The full answer of /metrics, with the process that runs this test."""
     views = [Snapshot.at(observation, NOW) for observation in sample()]
     return Renderer(process_metrics()).expose(views, EXPORTER, form)
 
@@ -103,7 +102,7 @@ def update() -> None:
 
 
 def key_labels(body: bytes, form: Format) -> Iterator[dict[str, str]]:
-    """The labels of each `docspace_api_key_info`, as a reader of the exposition has them."""
+    """The labels of each `docspace_api_key_info`, as parsed."""
     for family in READERS[form](body.decode()):
         for each in family.samples:
             if each.name == "docspace_api_key_info":
@@ -185,14 +184,14 @@ def test_portals_without_any_sample_of_a_family_do_not_show_it() -> None:
     assert b"docspace_api_key" not in body
 
 
-# Names whatever
+# Any names
 
 AWKWARD = st.text(st.characters(codec=None, exclude_categories=()))
 PLAIN = st.text(st.characters(exclude_categories=("Cc", "Cs")))
 
 
 def answer(names: list[str]) -> list[ApiKey]:
-    """The keys that a portal's answer with these names becomes."""
+    """The keys of a portal's answer with these names."""
     records = [
         {
             "id": f"{number}",
@@ -204,7 +203,7 @@ def answer(names: list[str]) -> list[ApiKey]:
         }
         for number, name in enumerate(names)
     ]
-    return list(wire.parse_keys(json.dumps({"response": records}).encode()).keys)
+    return list(parse_keys(json.dumps({"response": records}).encode()).keys)
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -212,7 +211,7 @@ def answer(names: list[str]) -> list[ApiKey]:
 @example(names=['"', "\\", "\n", "\\n", '\\"', "\\\\n", "\ud83d\ude80", "\udc00", "\x00", ""])
 @example(names=['a="b",c', "} 1", "# EOF", "\r\n", "\u2028", "\x85", "\ufeff", " x ", "\t", "*"])
 def test_any_name_is_read_back_as_it_was(form: Format, names: list[str]) -> None:
-    """From the portal's JSON to a reader of the exposition, lone surrogates included."""
+    """From the portal's JSON to a parser of the exposition, also with lone surrogates."""
     keys = answer(names)
     body = exposition(form, [up(keys)])
     assert b"\0" not in body

@@ -1,4 +1,4 @@
-"""Flags: where a value comes from, what is refused, and that the documentation has them all."""
+"""Flags: the sources of their values, mistakes, and the documentation of all of them."""
 
 from pathlib import Path
 from types import ModuleType
@@ -139,8 +139,29 @@ def test_a_flag_that_cannot_be_used_ends_with_two_and_one_line(tmp_path: Path) -
         (["-config.file=x"], "serve: no flag -config.file; did you mean --config.file?"),
         (["keys", "--exit-cod"], "keys: no flag --exit-cod; did you mean --exit-code?"),
         (["--output=x"], "serve: --output is a flag of textfile, not of serve"),
+        (["--listen", ":1"], "serve: no flag --listen; did you mean --web.listen-address?"),
+        (["--port", "1"], "serve: no flag --port; did you mean --web.listen-address?"),
+        (["--web.port=1"], "serve: no flag --web.port; did you mean --web.listen-address?"),
+        (["--addr=:1"], "serve: no flag --addr; did you mean --web.listen-address?"),
+        (["--config", "x"], "serve: no flag --config; did you mean --config.file?"),
+        (["-c", "x"], "serve: no flag -c; did you mean --config.file?"),
+        (["--web.config=x"], "serve: no flag --web.config; did you mean --web.config.file?"),
+        (["--log-level=warn"], "serve: no flag --log-level; did you mean --log.level?"),
+        (["--log-format=json"], "serve: no flag --log-format; did you mean --log.format?"),
+        (["--check"], "serve: no flag --check; did you mean --config.check?"),
+        (
+            ["--format=json"],
+            "serve: --format is a flag of check, keys, not of serve; did you mean --log.format?",
+        ),
+        (["keys", "-p", "acme"], "keys: no flag -p; did you mean --portal?"),
+        (["keys", "--web.tls-key=x"], "keys: no flag --web.tls-key"),
+        (["-v"], "serve: no flag -v; did you mean --version?"),
+        (["-p", "1"], "serve: no flag -p"),
         (["check", "--flub=x"], "check: no flag --flub"),
+        (["--Config=x"], "serve: no such flag; did you mean --config.file?"),
+        (["--log-0123456789=x"], "serve: no such flag; did you mean --log.level?"),
         (["check", "--0123456789abcdef"], "check: no such flag"),
+        (["---"], "serve: no such flag"),
         (["check", "acme"], "check: expected flags only, not a word by itself"),
         (["check", "--portal"], "check: argument --portal: expected one argument"),
         (["--log.level=debug", "check"], "serve: put the command first: docspace-exporter check …"),
@@ -181,7 +202,7 @@ def test_the_help_without_a_command_has_the_flags_of_serve(
 
 
 def test_the_exporter_runs_by_environment_alone(tmp_path: Path) -> None:
-    """Every lever of a serving process works as a variable."""
+    """Every flag of serve works as a variable."""
     env = {
         "DOCSPACE_EXPORTER_WEB_TELEMETRY_PATH": "/m",
         "DOCSPACE_EXPORTER_LOG_FORMAT": "json",

@@ -1,4 +1,4 @@
-"""Key lists read one after the other: the same as each by itself, and as the plain definition."""
+"""Key lists read one after the other: the same as each alone, and as the plain definition."""
 
 import html
 import json
@@ -12,11 +12,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from observations import parse_keys
 
 from exporter.docspace.errors import InvalidResponse, Timeout, TooLarge
 from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
 from exporter.docspace.record import text
-from exporter.docspace.wire import KeyList, KeyListReader, Malformed, parse_keys
+from exporter.docspace.wire import KeyList, KeyListReader, Malformed
 
 # The plain definition: all JSON to objects, each record checked against these
 
@@ -49,7 +50,7 @@ class WireKey(msgspec.Struct, rename="camel"):
 
 
 def plain(body: bytes) -> KeyList:
-    """A key list without a shortcut."""
+    """A key list by the plain definition."""
     try:
         value = json.loads(body.decode("utf-8-sig", "replace"), parse_int=lambda _: 0)
     except ValueError as exc:
@@ -164,7 +165,7 @@ FIELDS = {
     "expiresAt": DATES,
     "unknown": ODD,
 }
-# Pairs, not a dict: a field may be there twice.
+# Pairs, not a dict: a field may occur twice.
 FIELD = st.sampled_from(sorted(FIELDS)).flatmap(
     lambda name: st.tuples(st.just(name), FIELDS[name] | ODD)
 )
@@ -248,7 +249,7 @@ def test_answer_that_is_no_list_is_forgotten() -> None:
 
 
 def test_answers_are_not_kept() -> None:
-    """Only copies of its records: else each key that changes would keep a whole answer."""
+    """Only copies of records are kept: else each changed key would keep a whole answer."""
     reader = KeyListReader()
     answer = body(record(1), record(2, name="y" * 1_000_000))
     references = sys.getrefcount(answer)
@@ -377,7 +378,7 @@ COSTLY: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.parametrize("costly", COSTLY)
 def test_eight_mebibytes_of_anything_cost_little(costly: str) -> None:
-    """At most 150 MB; and a process that would compute for long is ended."""
+    """At most 150 MB, and limited CPU time."""
     measured = subprocess.run(
         [sys.executable, "-c", MEASURE, json.dumps(COSTLY[costly])],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (8, 8)),

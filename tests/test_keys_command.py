@@ -1,4 +1,4 @@
-"""`docspace-exporter keys`, as a process: the list, its order, its forms."""
+"""`docspace-exporter keys`: the list, its order, its formats."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from support.demo import Demo
-from support.process import run
+from support.process import call
 from support.terminal import Screen, on_terminal
 
 from exporter.demo.key import DemoKey
@@ -33,11 +33,11 @@ def keys(folder: Path, config: str, *flags: str) -> "CompletedProcess[str]":
     """Run it on a configuration."""
     file = folder / "config.yaml"
     file.write_text(config, encoding="utf-8")
-    return run("keys", f"--config.file={file}", *flags, cwd=folder)
+    return call("keys", f"--config.file={file}", *flags, cwd=folder)
 
 
 def records(folder: Path, config: str, *flags: str) -> list[dict[str, Any]]:
-    """The keys of its JSON."""
+    """The keys in its JSON output."""
     result = keys(folder, config, "--format=json", *flags)
     assert result.stderr == ""
     found: list[dict[str, Any]] = json.loads(result.stdout)["keys"]
@@ -45,7 +45,7 @@ def records(folder: Path, config: str, *flags: str) -> list[dict[str, Any]]:
 
 
 def add(demo: Demo, name: str, left: float | None = None) -> DemoKey:
-    """Add a key to acme that has so many seconds left."""
+    """Add a key to acme that expires in ``left`` seconds."""
     expires = None if left is None else time.time() + left
     return demo.portals["acme"].portal.add_key(name, expires_at=expires)
 
@@ -129,7 +129,7 @@ def test_the_next_to_expire_comes_first_and_never_comes_last(demo: Demo, tmp_pat
     [("name", "name"), ("portal", "portal"), ("created", "created"), ("last-used", "last_used")],
 )
 def test_other_orders(demo: Demo, tmp_path: Path, order: str, field: str) -> None:
-    """Oldest first; a key that was never used comes before all that were."""
+    """The oldest use is first; keys that were never used are before all others."""
     listed = records(tmp_path, demo.config(), f"--sort={order}")
     values = [(key[field] or "").casefold() for key in listed]
     assert values == sorted(values)
@@ -343,7 +343,7 @@ def look(folder: Path, config: str, columns: int, *flags: str, **env: str) -> Sc
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 160])
 def test_a_terminal_of_any_width_holds_every_line(demo: Demo, tmp_path: Path, columns: int) -> None:
-    """Also where names are wide, or run from the right."""
+    """Also if names have wide characters, or run from right to left."""
     lines = look(tmp_path, demo.config(), columns).lines
     assert max(map(cell_len, lines)) <= columns
     assert any(line.endswith("never") or "never " in line for line in lines)
@@ -352,7 +352,7 @@ def test_a_terminal_of_any_width_holds_every_line(demo: Demo, tmp_path: Path, co
 
 @pytest.mark.parametrize("columns", [70, 80, 93, 100, 119, 120])
 def test_no_terminal_cuts_the_last_column(demo: Demo, tmp_path: Path, columns: int) -> None:
-    """Each expiry is whole, also where names and permissions fold."""
+    """No expiry is cut, also if names and permissions are folded."""
     add(demo, "soon", 104.5)
     heading, _, *rows, _ = look(tmp_path, demo.config("acme"), columns).lines
     assert re.search(r"  (Expires|Expiry date)$", heading.rstrip())
@@ -374,7 +374,7 @@ def test_a_wide_terminal_leaves_nothing_out(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_expiries_are_coloured_by_urgency(demo: Demo, tmp_path: Path) -> None:
-    """Red within the portal's narrowest window, yellow within the widest."""
+    """Red is within the portal's shortest window, yellow within the longest."""
     add(demo, "soon", DAY * 6.5)
     add(demo, "later", DAY * 20.5)
     raw = look(tmp_path, demo.config("acme"), 160).raw
@@ -395,13 +395,13 @@ def test_no_color_is_respected(demo: Demo, tmp_path: Path) -> None:
 def test_text_that_runs_from_the_right_ends_before_the_next_column(
     demo: Demo, tmp_path: Path
 ) -> None:
-    """Else a terminal that knows of it would pull the dates beside it to the left of the name."""
+    """Otherwise a terminal with right-to-left text would move the dates to the left of the name."""
     assert "مزامنة الملفات\u200e" in look(tmp_path, demo.config("acme"), 160).text
 
 
 def test_an_empty_list_says_so_on_a_terminal(demo: Demo, tmp_path: Path) -> None:
     screen = look(tmp_path, demo.config("initech"), 80, "--expiring-within=1m")
-    assert (screen.lines, screen.code) == (["no such key"], 0)
+    assert (screen.lines, screen.code) == (["no key matches"], 0)
 
 
 # Words.

@@ -1,4 +1,4 @@
-"""Logs: one line an event, logfmt or JSON, nothing global."""
+"""Logs: one line for each event, logfmt or JSON, nothing global."""
 
 import io
 import json
@@ -25,14 +25,14 @@ def logged(form: LogFormat, event: str, level: Level = "debug", **fields: object
 
 
 def test_logfmt_line() -> None:
-    line = logged("logfmt", "portal is down", portal="acme", keys=3)
-    assert re.fullmatch(rf'ts={TIME} level=warn msg="portal is down" portal=acme keys=3\n', line)
+    line = logged("logfmt", "cannot read", portal="acme", keys=3)
+    assert re.fullmatch(rf'ts={TIME} level=warn msg="cannot read" portal=acme keys=3\n', line)
 
 
 def test_json_line() -> None:
-    line = json.loads(logged("json", "portal is down", portal="acmé", keys=3))
+    line = json.loads(logged("json", "cannot read", portal="acmé", keys=3))
     assert re.fullmatch(TIME, line.pop("ts"))
-    assert line == {"level": "warn", "msg": "portal is down", "portal": "acmé", "keys": 3}
+    assert line == {"level": "warn", "msg": "cannot read", "portal": "acmé", "keys": 3}
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -1,4 +1,4 @@
-"""Keys in other people's text: masked whole, changed, and in part."""
+"""Keys in text from elsewhere: masked whole, changed, and in part."""
 
 import re
 
@@ -39,7 +39,7 @@ def letters(text: str) -> str:
 
 @pytest.mark.parametrize("changed", CHANGED.values(), ids=list(CHANGED))
 def test_key_is_masked(changed: str) -> None:
-    """No five characters of it are left, but for the words around."""
+    """No five characters of it in a row are left, and the text around it is."""
     left = letters(MASKING.apply(f"no such key: {changed} (really)"))
     assert left.startswith("nosuchkey")
     assert left.endswith("really")
@@ -120,7 +120,7 @@ def key(name: str, creator: Creator | None) -> ApiKey:
 
 
 def test_names_that_hold_the_key_are_masked() -> None:
-    """A key's name takes 30 characters: nearly half of a key fits."""
+    """A name has up to 30 characters: nearly half of a key."""
     named = key(KEY[:30], Creator("p", KEY[30:]))
     assert mask_keys([named], MASKING) == [key(MASK, Creator("p", MASK))]
 

@@ -1,4 +1,4 @@
-"""What a scraper's headers ask for: format, compression, time."""
+"""A scraper's headers: format, compression, time."""
 
 import pytest
 from hypothesis import given
@@ -96,7 +96,7 @@ def test_escaping_that_cannot_be_had_is_underscores(asked: str) -> None:
 
 @pytest.mark.parametrize("escaping", ["allow-utf-8", "underscores", "values"])
 def test_escaping_that_is_named_leaves_our_names_as_they_are(escaping: str) -> None:
-    """So says prometheus-client, of metric and label names alike."""
+    """prometheus-client agrees, for metric names and label names."""
     rows = (*catalogue.PORTAL_ROWS, *catalogue.KEY_ROWS, *catalogue.EXPORTER_ROWS)
     names = {row.name for row in rows} | {label for row in rows for label in row.labels}
     for name in names | {"portal", "key_id", "key_name"}:

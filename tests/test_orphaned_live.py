@@ -1,4 +1,4 @@
-"""Keys whose creators are gone, from the portal to every place where somebody looks.
+"""Keys whose creators are disabled or removed, from the portal to all outputs.
 
 A portal with a disabled, a removed and an active creator; the exporter, a real Prometheus with the
 shipped rules, the status page and the commands see it.
@@ -27,12 +27,12 @@ BRUNO = Person("aaaaaaaa-0000-4000-8000-000000000002", "Bruno", is_disabled=True
 CARLA = Person("aaaaaaaa-0000-4000-8000-000000000003", "Carla")
 DORA = Person("aaaaaaaa-0000-4000-8000-000000000004", "Dora")
 
-#: Key by key, what became of its creator.
+#: The status of the creator by key.
 STATUS = {"payroll": "disabled", "zapier": "removed", "old": "removed", "backup": "active"}
 
 
 class Scene(NamedTuple):
-    """A portal and what a configuration says of it."""
+    """A portal and its configuration."""
 
     server: DemoServer
     config: str
@@ -95,7 +95,7 @@ def test_a_real_prometheus_has_the_series_and_the_alerts(
                     and bool(found["DocSpaceKeysOrphaned"])
                 ),
             )
-            # Broken already: its expiry in three days is no news.
+            # Refused already: its expiry in three days needs no alert.
             assert alerts(server)["DocSpaceKeyExpiringCritical"] == set()
 
 
@@ -115,7 +115,7 @@ def test_the_status_page_says_why_the_keys_are_dead(scene: Scene, tmp_path: Path
     with ExporterProcess(tmp_path, scene.config) as exporter:
         exporter.get()
         page = exporter.get("/")
-    assert "3 keys are dead: their creators are gone." in page
+    assert "3 keys are refused: their creators are gone." in page
     assert page.count("<strong>creator removed</strong>") == 2
     assert "<strong>creator disabled</strong>: <bdi>Bruno</bdi>" in page
     assert "last tried " in page
@@ -141,7 +141,7 @@ def test_the_table_says_why_the_keys_are_dead(scene: Scene, tmp_path: Path) -> N
 
 
 def test_withheld_values_are_nowhere(scene: Scene, tmp_path: Path) -> None:
-    """In no series, on no page and in no log line."""
+    """In no series, page or log line."""
     withhold = "withhold: [creator, key_name, permissions]\n"
     with ExporterProcess(tmp_path, withhold + scene.config, "--log.level=debug") as exporter:
         seen = [exporter.get(), exporter.get("/"), exporter.stderr]

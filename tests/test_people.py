@@ -1,4 +1,4 @@
-"""Who is disabled: rounds over pages, and what is known while one is incomplete."""
+"""The disabled people: rounds over pages, and the result during an incomplete round."""
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +13,7 @@ INTERVAL = 300.0
 
 
 class Listing:
-    """The disabled people of a portal, given out in pages of 100."""
+    """The disabled people of a portal, in pages of 100."""
 
     def __init__(self, people: int) -> None:
         self.people = people
@@ -23,7 +23,7 @@ class Listing:
         self.has_time = True
 
     def page(self, path: str) -> PeoplePage | None:
-        """A page of the list, as its path asks."""
+        """The page at this path."""
         assert "employeeStatus=2&" in path
         assert "count=100&" in path
         if not self.has_time:
@@ -37,7 +37,7 @@ class Listing:
 
 
 class Reading:
-    """Disabled people of a listing, read on a clock that stands."""
+    """Reads the disabled people of a listing, on a standing clock."""
 
     def __init__(self, people: int) -> None:
         self.listing = Listing(people)
@@ -45,12 +45,12 @@ class Reading:
         self.people = DisabledPeople(INTERVAL)
 
     def read(self) -> int | None:
-        """How many disabled people are known."""
+        """The number of disabled people, None if unknown."""
         ids, _ = self.people.read(self.listing.page, self.clock.now)
         return None if ids is None else len(ids)
 
     def error(self) -> Exception | None:
-        """What keeps them unknown."""
+        """The error for which they are unknown."""
         return self.people.read(self.listing.page, self.clock.now).error
 
 
@@ -80,7 +80,7 @@ def test_few_people_are_known_after_one_fetch(people: int, *, says_total: bool) 
     reading = Reading(people)
     reading.listing.says_total = says_total
     while reading.read() is None:
-        assert (people, says_total) == (500, False)  # a sixth page, to see that it is empty
+        assert (people, says_total) == (500, False)  # the sixth page, which is empty
     assert reading.read() == people
 
 
@@ -102,7 +102,7 @@ def test_the_next_round_is_an_interval_later() -> None:
 
 
 def test_a_long_list_is_read_less_often() -> None:
-    """In the long run five pages an interval at most."""
+    """On average, five pages an interval at most."""
     reading = Reading(1250)
     assert fetches(reading) == 3
     reading.clock.time += 3 * INTERVAL - 1
@@ -129,7 +129,7 @@ def test_without_time_left_the_round_goes_on_at_the_next_fetch() -> None:
     assert reading.read() == 150
 
 
-@pytest.mark.parametrize("error", [Forbidden("HTTP 403", 403), Timeout("slow")])
+@pytest.mark.parametrize("error", [Forbidden("HTTP 403"), Timeout("slow")])
 def test_a_failure_makes_everybody_unknown_and_is_tried_again_after_a_minute(
     error: Exception,
 ) -> None:
@@ -157,7 +157,7 @@ def test_a_round_that_fails_starts_anew() -> None:
 
 
 def test_people_that_the_pages_lack_are_not_active() -> None:
-    """Somebody who was enabled between two pages moves the others up, and one is skipped."""
+    """A person who is enabled between two pages moves the others up, and one is skipped."""
     reading = Reading(0)
 
     def page(path: str) -> PeoplePage:

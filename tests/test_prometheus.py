@@ -26,8 +26,8 @@ def test_a_real_prometheus_follows_the_portals(
             _expiry_times_are_those_of_the_portals(server, demo)
             _a_portal_that_goes_away_takes_its_key_series_along(server, demo)
             _a_portal_that_comes_back_has_them_again(server, demo)
-        assert exporter.stderr.count("portal is down") == 1
-        assert exporter.stderr.count("portal is back") == 1
+        assert exporter.stderr.count('msg="cannot read the keys of the portal"') == 1
+        assert exporter.stderr.count("can read the keys of the portal again") == 1
 
 
 def _counts_are_those_of_the_portals(server: Prometheus, demo: Demo) -> None:

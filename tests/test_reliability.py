@@ -1,4 +1,4 @@
-"""docs/reliability.md says what is tested, and SECURITY.md by what: those tests are there."""
+"""The tests that docs/reliability.md and SECURITY.md name exist."""
 
 import ast
 import re

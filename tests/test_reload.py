@@ -1,4 +1,4 @@
-"""Reloading: all or nothing, by signal and by HTTP; what did not change goes on."""
+"""Reloading: all or nothing, by signal and by HTTP; unchanged portals keep their state."""
 
 import signal
 import urllib.error
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.demo import Demo
+from support.faults import FaultServer, Peer, answer
 from support.process import ExporterProcess
 from support.prometheus import eventually
 
-DOWN = 'msg="portal is down" portal=acme'
+DOWN = 'msg="cannot read the keys of the portal" portal=acme'
 LIFECYCLE = "--web.enable-lifecycle"
 
 
@@ -104,7 +105,7 @@ def test_a_portal_that_did_not_change_keeps_its_counters(demo: Demo, tmp_path: P
 
 
 def test_a_portal_that_did_not_change_keeps_its_back_off(demo: Demo, tmp_path: Path) -> None:
-    """After a 429, a reload must not be the way to ask again at once."""
+    """After a 429, a reload must not cause a request."""
     portal = demo.portals["acme"].portal
     portal.rate_limit = 0
     with ExporterProcess(tmp_path, demo.config("acme"), LIFECYCLE) as exporter:
@@ -119,7 +120,7 @@ def test_a_portal_that_did_not_change_keeps_its_back_off(demo: Demo, tmp_path: P
 def test_a_portal_with_other_settings_keeps_its_counters_and_back_off(
     demo: Demo, tmp_path: Path
 ) -> None:
-    """A change of `scrape:` is one of every portal."""
+    """A change of `scrape:` changes the settings of all portals."""
     errors = 'docspace_scrape_errors_total{portal="acme",reason="rate_limited"}'
     portal = demo.portals["acme"].portal
     portal.rate_limit = 0
@@ -144,6 +145,25 @@ def test_a_portal_at_another_address_starts_anew(demo: Demo, tmp_path: Path) -> 
         assert _post(exporter)[0] == 200
         errors = 'docspace_scrape_errors_total{portal="acme",reason="payment_required"}'
         assert _value(exporter.get(), errors) == 0
+
+
+def test_a_corrected_key_is_used_while_a_fetch_with_the_old_one_hangs(tmp_path: Path) -> None:
+    def script(peer: Peer) -> None:
+        while head := peer.request():
+            if b"sk-old" in head:
+                peer.wait()
+            peer.send(answer(b'{"response": []}'))
+
+    with FaultServer(script) as portal:
+        config = (
+            "scrape: {timeout: 60s, concurrency: 1}\n"
+            f"portals: [{{name: acme, url: '{portal.url}', api_key: sk-old}}]\n"
+        )
+        with ExporterProcess(tmp_path, config, LIFECYCLE) as exporter:
+            eventually(lambda: portal.heads, bool)  # the first fetch, of the start
+            (tmp_path / "config.yaml").write_text(config.replace("sk-old", "sk-new"))
+            assert _post(exporter)[0] == 200
+            assert 'docspace_up{portal="acme"} 1.0' in exporter.get()
 
 
 def test_a_changed_key_file_needs_no_reload(demo: Demo, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""What is kept between scrapes never shows: each exposition is the one made without a shortcut."""
+"""Kept lines are never wrong: each exposition equals one that is rendered from nothing."""
 
+import contextlib
 import gc
 import gzip
 import random
@@ -9,14 +10,15 @@ import threading
 import uuid
 import weakref
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from observations import ANNA, DAY, FACTS, NOW, down, key, up
+from observations import ANNA, DAY, FACTS, NOW, Renderer, down, key, up
 from prometheus_client.utils import floatToGoString
 from support import plain
 
@@ -26,7 +28,7 @@ from exporter.docspace.observation import Observation, PortalFacts
 from exporter.docspace.snapshot import Snapshot
 from exporter.metrics import blocks, gzipped
 from exporter.metrics.catalogue import ExporterView
-from exporter.metrics.exposition import Format, Renderer
+from exporter.metrics.exposition import Format
 from exporter.metrics.gzipped import Stretch, combine, deflate, member
 from exporter.metrics.lines import go_number
 
@@ -41,7 +43,7 @@ def shots(*observations: Observation, now: float = NOW) -> list[Snapshot]:
 def check(
     renderer: Renderer, snapshots: Sequence[Snapshot], own: ExporterView | None = None
 ) -> None:
-    """Hold each kind of exposition against the plain one."""
+    """Compare each kind of exposition with the plain one."""
     for form in FORMATS:
         expected = plain.exposition(snapshots, own, form)
         assert gunzipped(renderer.expose(snapshots, own, form, compressed=True)) == expected
@@ -49,7 +51,7 @@ def check(
 
 
 def gunzipped(body: bytes) -> bytes:
-    """Read one gzip member that nothing follows."""
+    """The text of one gzip member."""
     reader = zlib.decompressobj(wbits=31)
     text = reader.decompress(body)
     assert (reader.eof, reader.unused_data) == (True, b"")
@@ -124,11 +126,11 @@ class World:
         self.disabled: frozenset[str] | None = None
 
     def keys(self, count: int) -> list[ApiKey]:
-        """So many new keys."""
+        """New keys."""
         return [self.key() for _ in range(count)]
 
     def key(self) -> ApiKey:
-        """A key that there was not yet; its name may have been there."""
+        """A new key, perhaps with a name of another one."""
         self.number += 1
         return key(
             self.number,
@@ -141,12 +143,12 @@ class World:
         )
 
     def change(self) -> None:
-        """One thing that happens between two scrapes."""
+        """Make one change, as between two scrapes."""
         name = self.random.choice(sorted(self.portals))
         self.random.choice([self.use, self.use, self.move, self.move, self.beside])(name)
 
     def use(self, name: str) -> None:
-        """Some keys of a portal change where they are."""
+        """Change some keys of a portal."""
         keys = self.portals[name]
         for place in self.random.sample(range(len(keys)), len(keys) // 20 or min(len(keys), 1)):
             edited = {"name": "edited", "is_active": not keys[place].is_active}
@@ -154,7 +156,7 @@ class World:
             keys[place] = replace(keys[place], **self.random.choice([used, used, edited]))
 
     def move(self, name: str) -> None:
-        """Keys come, go and move."""
+        """Add, remove and move keys."""
         keys = self.portals[name]
         at = self.random.randrange(len(keys) + 1)
         what = self.random.choice(["create", "create", "delete", "swap", "shuffle", "all", "none"])
@@ -172,7 +174,7 @@ class World:
             keys.clear()
 
     def beside(self, name: str) -> None:
-        """Something else changes: the time, the people, the settings, or nothing at all."""
+        """Change something else: the time, the people, the settings, or nothing."""
         what = self.random.choice(["time", "people", "settings", "nothing"])
         if what == "time":
             self.now += self.random.choice([1.0, 3 * DAY])
@@ -183,12 +185,12 @@ class World:
             self.settings[name] = self.random.choice([{}, {"labels": (("env", "x"),)}, hidden])
 
     def snapshots(self) -> list[Snapshot]:
-        """Some of the portals, one of them sometimes down."""
+        """Some of the portals; sometimes one of them is down."""
         names = self.random.sample(sorted(self.portals), self.random.choice([1, 3, 3]))
         return shots(*map(self.observation, names), now=self.now)
 
     def observation(self, name: str) -> Observation:
-        """What a fetch brings now."""
+        """The result of a fetch now."""
         if self.random.random() < 0.1:
             return down(Timeout("x"), name=name, settings=self.settings[name])
         facts = PortalFacts(FACTS.visibility, FACTS.version, self.disabled)
@@ -215,7 +217,7 @@ def test_neighbours_that_change_places() -> None:
 
 
 def test_older_snapshot_after_a_newer_one() -> None:
-    """As two scrapes that overlap may ask."""
+    """As of two scrapes that overlap."""
     renderer = Renderer()
     keys = [key(number) for number in range(100)]
     older = shots(up(keys))
@@ -225,7 +227,7 @@ def test_older_snapshot_after_a_newer_one() -> None:
 
 
 def test_key_expires_although_nothing_of_it_changed() -> None:
-    """The newer key expires: the older one is superseded no more, and the counts change."""
+    """When the newer key expires, the older one is no longer superseded."""
     older = key(1, created=NOW - 2, expires=NOW + 50)
     newer = key(2, created=NOW - 1, expires=NOW + 60)
     observation = up([older, newer])
@@ -289,7 +291,7 @@ def test_key_that_was_used_costs_its_lines_and_one_text(
 def test_key_that_comes_or_goes_costs_its_neighbours(
     warm: Renderer, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    """One group, and the few after it where that is full."""
+    """Its group, and the few after it if the group is full."""
     lines = counted(monkeypatch, blocks.PortalBlocks, "_lines")
     deflated = counted(monkeypatch, blocks, "deflate")
     for keys in ([*LISTED[:at], key(501), *LISTED[at:]], LISTED):
@@ -318,6 +320,85 @@ def test_scrapes_at_once_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(set(bodies)) == 1
     assert len(lines) == len(LISTED)
     assert len(deflated) == len({id(text) for text in deflated})
+
+
+# Work that is cut short
+
+
+class CutError(Exception):
+    """Ends the rendering in these tests."""
+
+
+def cut_after(calls: int) -> Callable[[], None]:
+    """A function that raises after this number of calls."""
+    left = iter(range(calls))
+
+    def check() -> None:
+        if next(left, None) is None:
+            raise CutError
+
+    return check
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_what_was_rendered_before_the_end_of_a_scrape_is_not_rendered_again(
+    monkeypatch: pytest.MonkeyPatch, *, compressed: bool
+) -> None:
+    lines = counted(monkeypatch, blocks.PortalBlocks, "_lines")
+    deflated = counted(monkeypatch, blocks, "deflate")
+    renderer = Renderer()
+    (snapshot,) = shots(up(LISTED))
+    cuts = 0
+    while True:
+        try:
+            renderer.lines(snapshot, cut_after(5), compressed=compressed)
+            break
+        except CutError:
+            cuts += 1
+    assert cuts > 1
+    assert len(lines) == len(LISTED)
+    assert len(deflated) == len({id(text) for text in deflated})
+    check(renderer, [snapshot])
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32))
+def test_any_history_that_is_cut_short_anywhere(seed: int) -> None:
+    world = World(seed)
+    renderer = Renderer()
+    for _ in range(6):
+        for snapshot in world.snapshots():
+            for compressed in (True, False):
+                with contextlib.suppress(CutError):
+                    steps = world.random.choice([0, 1, 3, 10])
+                    renderer.lines(snapshot, cut_after(steps), compressed=compressed)
+        for _ in range(world.random.choice([1, 1, 3])):
+            world.change()
+    check(renderer, world.snapshots())
+
+
+def test_lines_that_are_there_already_are_never_cut_short(warm: Renderer) -> None:
+    (snapshot,) = shots(up(LISTED))
+    assert warm.lines(snapshot, cut_after(0), compressed=True).families
+
+
+def test_a_scrape_does_not_wait_past_its_end_for_one_that_renders_the_same_portal() -> None:
+    renderer = Renderer()
+    (snapshot,) = shots(up(LISTED))
+    rendering, going_on = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        rendering.set()
+        assert going_on.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(renderer.lines, snapshot, pause, compressed=False)
+        assert rendering.wait(60)
+        with pytest.raises(CutError):
+            renderer.lines(snapshot, cut_after(0), compressed=False)
+        assert not slow.done()
+        going_on.set()
+        assert slow.result(60).families
 
 
 # Nothing grows
@@ -419,7 +500,7 @@ def test_same_text_is_the_same_member() -> None:
 
 
 def test_stretches_cost_little_against_one() -> None:
-    """With ids as portals have them: these are what cannot be compressed."""
+    """With ids like those of portals, which cannot be compressed."""
     chance = random.Random(1)  # noqa: S311, ids of a test
     keys = [key(id=str(uuid.UUID(int=chance.getrandbits(128)))) for _ in range(1000)]
     body = Renderer().expose(shots(up(keys)), None, "text", compressed=True)

@@ -1,5 +1,6 @@
 """The alerts are valid, tested and documented: rules, unit tests, runbooks and docs agree."""
 
+import os
 import re
 import subprocess
 import sys
@@ -64,9 +65,12 @@ def names(text: str) -> set[str]:
 
 
 def run(promtool: Path, *arguments: str | Path) -> None:
+    # Less work for Go's garbage collector, which is a fifth of a unit test.
+    environment = {**os.environ, "GOGC": "400"}
     done = subprocess.run(
-        [promtool, *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False
-    )
+        [promtool, *arguments],
+        cwd=PROMETHEUS, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
 

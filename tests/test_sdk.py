@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from observations import parse_keys
 from support.demo import Demo
 
 from exporter.demo.key import PERMISSIONS
@@ -78,7 +79,7 @@ def settled(key: ApiKey) -> dict[str, object]:
 def test_both_find_the_same_keys(vendor: ModuleType, demo: Demo, name: str) -> None:
     with client(vendor, demo, name) as opened:
         read = [as_api_key(key) for key in vendor.ApiKeysApi(opened).get_api_keys().response]
-    ours = wire.parse_keys(body(demo, name, "/api/2.0/keys"))
+    ours = parse_keys(body(demo, name, "/api/2.0/keys"))
     assert ours.malformed == ()
     assert [settled(key) for key in ours.keys] == [settled(key) for key in read]
 
@@ -90,7 +91,7 @@ def test_both_read_the_same_dates(vendor: ModuleType, demo: Demo, name: str) -> 
         read = {
             key.id: as_api_key(key) for key in vendor.ApiKeysApi(opened).get_api_keys().response
         }
-    keys = wire.parse_keys(body(demo, name, "/api/2.0/keys")).keys
+    keys = parse_keys(body(demo, name, "/api/2.0/keys")).keys
     dates = {str(each.id): each for each in read.values()}
     for key in keys:
         assert key.created == pytest.approx(dates[key.id].created, abs=1e-6)
@@ -104,7 +105,7 @@ def test_both_read_the_same_profile(vendor: ModuleType, demo: Demo, name: str) -
     with client(vendor, demo, name) as opened:
         profile = vendor.ProfilesApi(opened).get_self_profile().response
     ours = wire.parse_profile(body(demo, name, "/api/2.0/people/@self"))
-    assert (ours.is_admin, ours.is_owner) == (profile.is_admin, profile.is_owner)
+    assert ours is (profile.is_admin or profile.is_owner)
 
 
 @pytest.mark.parametrize("name", PORTALS)

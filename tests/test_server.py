@@ -1,4 +1,4 @@
-"""The HTTP server by itself: what it refuses, how long it waits, whom it closes for whom."""
+"""The HTTP server alone: refused requests, deadlines, and which connections it closes first."""
 
 import asyncio
 import gzip
@@ -43,7 +43,7 @@ class Answered:
 
 
 class Running:
-    """A server on 127.0.0.1, with what it logged and how many faults it counted."""
+    """A server on 127.0.0.1, with its log and its number of internal errors."""
 
     def __init__(self, handler: Handler, tls: TLSServerSettings | None, threads: int) -> None:
         self.log = Log()
@@ -66,14 +66,14 @@ class Running:
         return connected(self.port, address, receive_buffer)
 
     def status(self, address: str = "127.0.0.1") -> int:
-        """What a plain GET from an address is answered with."""
+        """The answer to a plain GET from an address."""
         with self.connect(address) as sock:
             sock.sendall(GET)
             return int(sock.recv(65536)[9:12])
 
     def ask(self, method: str = "GET", path: str = "/", **headers: str) -> Answered:
         """The answer to one request; an underscore in a header's name stands for a hyphen."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connection.request(method, path, headers=named)
@@ -111,7 +111,7 @@ def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_closed(sock: socket.socket) -> bool:
-    """Whether the server closed a connection, which has nothing else to read."""
+    """Whether the server has closed a connection that has no bytes to read."""
     sock.settimeout(0)
     try:
         return sock.recv(1) == b""
@@ -176,7 +176,7 @@ def test_body_is_read_and_the_next_request_is_the_next(start: Start) -> None:
 
 
 def test_first_byte_that_begins_no_request_is_answered_at_once(strict: Running) -> None:
-    """A client that speaks TLS to a plain port would else wait."""
+    """Otherwise a TLS client on a port for HTTP would wait."""
     with strict.connect() as sock:
         sock.sendall(b"\x16\x03\x01")
         assert sock.recv(100).startswith(b"HTTP/1.1 400 ")
@@ -259,11 +259,11 @@ def test_requests_beyond_the_threads_are_refused_but_not_of_another_address(star
         busy = [running.connect(ADDRESS) for _ in range(3)]
         for sock in busy:
             sock.sendall(GET)
-        eventually(lambda: running.server._threads._held.total(), lambda held: held == 3, 10)
+        eventually(lambda: running.server._threads._held.total(), lambda held: held == 3, 60)
         assert running.status(ADDRESS) == 503
         with running.connect() as other:
             other.sendall(GET)
-            eventually(lambda: running.server._threads._held.total(), lambda held: held == 4, 10)
+            eventually(lambda: running.server._threads._held.total(), lambda held: held == 4, 60)
             gate.set()
             assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
     finally:
@@ -319,7 +319,7 @@ def test_client_that_never_ends_its_request_is_closed(start: Start, first: bytes
         if first == GET:
             sock.recv(65536)
         drop = b"" if first in {b"", GET} else b"x"
-        eventually(lambda: drip(sock, drop), bool, 10)
+        eventually(lambda: drip(sock, drop), bool, 60)
 
 
 @pytest.mark.usefixtures("short_deadlines")
@@ -327,7 +327,7 @@ def test_client_that_drips_a_body_is_closed(start: Start) -> None:
     running = start()
     with running.connect() as sock:
         sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8000\r\n\r\n")
-        eventually(lambda: drip(sock), bool, 10)
+        eventually(lambda: drip(sock), bool, 60)
 
 
 @pytest.mark.usefixtures("short_deadlines")
@@ -339,7 +339,7 @@ def test_client_that_never_ends_its_handshake_is_closed(
     running = start(tls=TLSServerSettings(own.cert_file, own.key_file))
     with running.connect() as sock:
         sock.sendall(first)
-        eventually(lambda: is_closed(sock), bool, 10)
+        eventually(lambda: is_closed(sock), bool, 60)
 
 
 @pytest.mark.usefixtures("short_deadlines")
@@ -356,7 +356,7 @@ def test_client_that_does_not_take_its_answer_is_closed(
         sock = careless().wrap_socket(sock)
     with sock:
         sock.sendall(GET)
-        eventually(lambda: len(running.server._clients), lambda count: count == 0, 20)
+        eventually(lambda: len(running.server._clients), lambda count: count == 0, 60)
         assert running.server._threads._held.total() == 0
 
 
@@ -370,7 +370,7 @@ def test_clock_that_jumps_back_a_day_keeps_no_idle_client(
         sock.recv(65536)
         day_before = time.time() - 86400
         monkeypatch.setattr(time, "time", lambda: day_before)
-        eventually(lambda: is_closed(sock), bool, 10)
+        eventually(lambda: is_closed(sock), bool, 60)
 
 
 # How many
@@ -378,19 +378,19 @@ def test_clock_that_jumps_back_a_day_keeps_no_idle_client(
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the process may have few descriptors: 20 connections are left of them."""
+    """As in a process with few descriptors: they are enough for 20 connections."""
     monkeypatch.setattr(server, "descriptor_limit", lambda: 52)
 
 
 @pytest.mark.usefixtures("few")
 def test_crowd_pushes_out_its_own_oldest(start: Start) -> None:
-    """Somebody else's connection stays, although it is older than all of them."""
+    """The connection of another host stays, although it is the oldest."""
     running = start(threads=16)
     with running.connect() as mine:
         mine.sendall(GET)
         mine.recv(65536)
         crowd = [running.connect(ADDRESS) for _ in range(60)]
-        eventually(lambda: sum(map(is_closed, crowd)), lambda closed: closed == 41, 10)
+        eventually(lambda: sum(map(is_closed, crowd)), lambda closed: closed == 41, 60)
         assert all(map(is_closed, crowd[:41]))
         assert not any(map(is_closed, crowd[41:]))
         mine.settimeout(10)
@@ -402,7 +402,7 @@ def test_crowd_pushes_out_its_own_oldest(start: Start) -> None:
 
 
 def in_loop(test: Callable[[], None]) -> None:
-    """Run a test where there is an event loop."""
+    """Run a test in an event loop."""
 
     async def run() -> None:
         test()
@@ -438,7 +438,7 @@ def test_connection_that_a_handler_works_for_is_never_closed_for_another() -> No
 def test_answers_that_nobody_takes_are_bounded(
     monkeypatch: pytest.MonkeyPatch, bodies: list[bytes], closed: list[str]
 ) -> None:
-    """The slowest go first; bytes that are the same object are held once."""
+    """The slowest are closed first; an object that is sent to several clients counts once."""
     monkeypatch.setattr(clients, "MAX_UNSENT", 250)
 
     def test() -> None:

@@ -1,4 +1,4 @@
-"""What starting costs: no library that is not used, one arena of memory."""
+"""The cost of a start: only libraries that are used, one arena of memory."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""What a key is at a moment, and how many of each there are."""
+"""The state of a key at a moment, and the counts of states."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -38,7 +38,7 @@ def summary(*keys: ApiKey) -> Summary:
 
 
 def superseded(*keys: ApiKey) -> list[int]:
-    """Places in the list of the keys that are superseded."""
+    """Indexes of the superseded keys."""
     return [place for place, state in enumerate(judge(keys, NOW)) if state.superseded]
 
 
@@ -59,7 +59,7 @@ def superseded(*keys: ApiKey) -> list[int]:
     ],
 )
 def test_status(is_active: bool, expires: float | None, expected: str) -> None:  # noqa: FBT001, a parameter of the test
-    """A key is expired from the very moment of its expiry, switched off by the portal or not."""
+    """A key is expired from the moment of its expiry, whether or not the portal switched it off."""
     assert status(is_active=is_active, expires=expires) == expected
 
 
@@ -254,7 +254,7 @@ def test_each_of_a_row_of_rotations_but_the_last() -> None:
 
 # Any keys at all
 
-# Few values, near the moment: ties and boundaries are what goes wrong.
+# Few values near the moment, since errors are likely with ties and at boundaries.
 TIMES = st.none() | st.sampled_from([NOW + step for step in (-2, -1, 0, 1, 2)]) | st.just(-DAY)
 CREATORS = st.sampled_from([None, ANNA, Creator("x", "X"), Creator("", ""), REMOVED])
 PLAIN_KEYS = st.builds(
@@ -329,7 +329,7 @@ PEOPLE = st.sampled_from([None, frozenset(), frozenset({"x"}), frozenset({"", AN
 def test_summary_counts_the_states(
     keys: list[ApiKey], now: float, windows: list[Window], disabled: frozenset[str] | None
 ) -> None:
-    """Without a shortcut: each key judged, then counted."""
+    """By the definition: the state of each key, then counted."""
     states = judge(keys, now, disabled)
     active = [state for state in states if state.status == "active"]
     lefts = [state.left for state in active if state.left is not None]

@@ -52,7 +52,7 @@ class Site:
         self._server.start()
 
     def scrape(self, *names: str) -> None:
-        """Do what a scrape of all portals, or of some, does."""
+        """Observe all portals, or some, as a scrape does."""
         fleet = self.exporter.fleet
         chosen = [portal for portal in fleet.portals if not names or portal.settings.name in names]
         fleet.observe(chosen, 30.0)
@@ -64,7 +64,7 @@ class Site:
 
     def request(self, method: str = "GET") -> HTTPResponse:
         """The answer to a request of the page."""
-        return urllib.request.urlopen(urllib.request.Request(self.url, method=method), timeout=10)
+        return urllib.request.urlopen(urllib.request.Request(self.url, method=method), timeout=60)
 
     def html(self) -> str:
         """The page."""
@@ -73,14 +73,14 @@ class Site:
 
 
 def settings(demo: Demo, which: str, name: str = "") -> PortalSettings:
-    """One of the demo's portals, under its own or another name; each scrape fetches it anew."""
+    """One of the demo's portals, under its own or another name; each scrape fetches it again."""
     secret = Secret(demo.portals[which].exporter_key)
     return PortalSettings(name or which, demo.servers[which].url, secret, min_interval=0.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def no_proxy_in_this_module() -> Iterator[None]:
-    """What runs for the whole module starts before the proxies are gone for a single test."""
+    """Fixtures of the module start before the fixture that removes proxies for a single test."""
     with pytest.MonkeyPatch.context() as environment:
         for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
             environment.delenv(name, raising=False)
@@ -90,14 +90,14 @@ def no_proxy_in_this_module() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Demo]:
-    """The demo's portals. `globex` is to be stopped by nobody: `initech` is there to go down."""
+    """The demo's portals. Tests stop `initech` only, never `globex`."""
     with Demo() as demo:
         yield demo
 
 
 @pytest.fixture(scope="module")
 def site(running: Demo) -> Iterator[Site]:
-    """The three portals of the demo after a scrape, `initech` down since."""
+    """The three portals of the demo after a scrape; `initech` is down since then."""
     site = Site(tuple(settings(running, name) for name in running.portals))
     site.scrape()
     running.servers["initech"].stop()
@@ -109,7 +109,7 @@ def site(running: Demo) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def named(running: Demo) -> Iterator[Site]:
-    """Portals with names that mean harm or need care."""
+    """Portals with names that attack the page or are hard to show."""
     site = Site(tuple(settings(running, "acme", name) for name in NAMES))
     site.scrape()
     yield site
@@ -130,7 +130,7 @@ def crowd(running: Demo) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def fresh(running: Demo) -> Iterator[Site]:
-    """A portal that nobody has scraped."""
+    """A portal that was not scraped."""
     site = Site((settings(running, "acme"),))
     yield site
     site.close()
@@ -193,7 +193,7 @@ def test_head_has_the_headers_and_no_body(site: Site) -> None:
 
 
 def test_page_holds_no_key(site: Site, running: Demo) -> None:
-    """Neither the exporter's keys nor those of the portals, nor the start of any."""
+    """It has no key of the exporter or of the portals, and no beginning of one."""
     html = site.html()
     secrets = [key.secret for demo in running.portals.values() for key in demo.portal.keys]
     assert [secret for secret in ["sk-", *secrets] if secret in html] == []
@@ -218,7 +218,7 @@ def test_portal_that_is_down_comes_first(site: Site) -> None:
 
 def test_headline_says_what_is_down_and_what_expires(site: Site) -> None:
     html = site.html()
-    assert "\u2068initech\u2069 is down." in html
+    assert "The keys of \u2068initech\u2069 cannot be read." in html
     assert re.search(r"<span>\d keys expire within 7 days.</span>", html)
 
 
@@ -227,7 +227,7 @@ def test_headline_says_that_one_key_is_dead_and_when_it_was_tried(running: Demo)
     site.scrape()
     html = site.html()
     site.close()
-    assert "<span>1 key is dead: its creator is gone.</span>" in html
+    assert "<span>1 key is refused: its creator is gone.</span>" in html
     assert re.search(r"last tried 119 days ago <span class=\"by\"><strong>creator removed", html)
 
 
@@ -236,7 +236,7 @@ def test_portal_that_was_not_asked_yet_says_so(fresh: Site) -> None:
 
 
 def test_nothing_is_counted_before_the_first_answer(fresh: Site) -> None:
-    """What is unknown is not there: a zero would be a claim."""
+    """An unknown count is absent, not 0."""
     html = fresh.html()
     assert "Waiting for the first answer." in html
     assert "1 portal, no answer yet." in html
@@ -280,11 +280,13 @@ def test_view_of_one_person_is_pointed_out(running: Demo) -> None:
     site.scrape()
     html = site.html()
     site.close()
-    assert "Shows the keys of one person only" in html
+    assert "This key sees the keys of one person only" in html
 
 
 def test_clock_that_differs_is_pointed_out(site: Site) -> None:
-    assert re.search(r"Its clock is \d+ seconds ahead of ours.", site.html())
+    assert re.search(
+        r"The portal&#39;s clock is \d+ seconds ahead of the exporter&#39;s.", site.html()
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -473,7 +475,7 @@ def test_texts_of_the_drawing_keep_apart(
 
 
 def test_a_drawing_is_as_wide_as_its_texts_were_placed_for(window: Browser, site: Site) -> None:
-    """On the narrowest phone, and where the wide writing just shows."""
+    """On the narrowest phone, and at the least width with the wide text."""
     least = {"narrow": timeline._NARROW.width, "wide": timeline._WIDE.width}
     shown = "getComputedStyle(document.querySelector('.timeline g.wide')).display != 'none'"
     wide = {}
@@ -541,7 +543,7 @@ def test_flag_of_a_day_says_how_many_more_expire() -> None:
 
 
 def test_crowded_day_without_room_for_a_flag_has_its_count() -> None:
-    """On a narrow screen, eight long names of days before it are in the way."""
+    """On a narrow screen, eight long names of earlier days take its space."""
     drawing = draw([*marks(*range(8), name="W" * 30), *marks(*[40.5] * 300)], NOW)
     assert [count.count for count in drawing.narrow.counts] == [300]
 

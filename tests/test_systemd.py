@@ -126,11 +126,6 @@ def test_the_configuration_reads_the_key_that_the_service_loads() -> None:
     assert portal.api_key_file == Path("/run/credentials/x") / name
 
 
-def test_process_metrics_stay_visible() -> None:
-    """ProcSubset=pid would hide /proc/stat, which prometheus-client reads the boot time from."""
-    assert settings(SERVICE, "ProcSubset") == []
-
-
 def test_a_configuration_that_cannot_be_used_is_not_tried_again(tmp_path: Path) -> None:
     (code,) = settings(SERVICE, "RestartPreventExitStatus")
     (tmp_path / "config.yaml").write_text("portals: 1\n")

@@ -1,4 +1,4 @@
-"""Durations as Prometheus writes them, sizes, and the other scalars of the configuration."""
+"""Durations as in Prometheus, sizes, and the other scalars of the configuration."""
 
 import re
 from collections.abc import Callable
@@ -110,7 +110,7 @@ def test_duration_is_the_sum_of_its_parts(counts: list[int | None]) -> None:
 
 @given(st.integers(0, 3650 * 86_400_000))
 def test_milliseconds_round_trip_as_prometheus_writes_them(milliseconds: int) -> None:
-    """Prometheus' own String() of a duration: units in falling order, those of 0 left out."""
+    """As Prometheus' String(): from the longest unit to the shortest, without zeros."""
     left, spelled = milliseconds, ""
     for unit in ("w", "d", "h", "m", "s", "ms"):
         count, left = divmod(left, round(UNITS[unit] * 1000))

@@ -1,4 +1,4 @@
-"""HTTPS: which clients are let in, also when files change and clients err."""
+"""HTTPS: which clients are accepted, also after changes of files and mistakes of clients."""
 
 import http.client
 import os
@@ -55,13 +55,13 @@ def trusting(authority: Issued) -> ssl.SSLContext:
 
 
 def handshake(web: Web, context: ssl.SSLContext) -> ssl.SSLSocket:
-    plain = socket.create_connection(("127.0.0.1", web.port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", web.port), timeout=60)
     return context.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
 def serial(web: Web) -> int:
-    """Of the certificate that the server shows now."""
-    pem = ssl.get_server_certificate(("127.0.0.1", web.port), timeout=10)
+    """The serial number of the certificate that the server sends now."""
+    pem = ssl.get_server_certificate(("127.0.0.1", web.port), timeout=60)
     return x509.load_pem_x509_certificate(pem.encode()).serial_number
 
 
@@ -88,7 +88,7 @@ def test_connection_serves_several_requests(https: Web, authority: Issued) -> No
 
 
 def test_requests_in_one_record_are_all_answered(https: Web, authority: Issued) -> None:
-    """What OpenSSL has read already does not show on the socket, but must not be left behind."""
+    """Bytes that OpenSSL has read from the socket already must not be lost."""
     line = b"GET /%d HTTP/1.1\r\nHost: localhost\r\nX-Padding: "
     half = line + b"x" * (8192 - len(line % 0) - 4) + b"\r\n\r\n"
     with handshake(https, trusting(authority)) as connection:
@@ -229,7 +229,7 @@ def test_key_of_another_certificate_ends_the_start(
 
 
 def test_encrypted_key_ends_the_start(tmp_path: Path, authority: Issued) -> None:
-    """It is an error, and nobody is asked for a password on a terminal."""
+    """It is an error, and OpenSSL does not ask for a password on the terminal."""
     locked = issue(tmp_path, "locked", authority, password=b"hunter2")
     assert "not encrypted" in refused_at_the_start(tmp_path, tls(locked))
 
@@ -259,7 +259,7 @@ def test_client_ca_without_a_certificate_ends_the_start(tmp_path: Path, served: 
 
 @pytest.fixture
 def own(tmp_path: Path, certificates: Path, authority: Issued) -> Issued:
-    """A certificate of the test's own, to overwrite."""
+    """A certificate that the test may overwrite."""
     return issue(tmp_path, "own", authority)
 
 
@@ -303,7 +303,7 @@ def test_users_change_while_a_renewal_is_half_written(
 def test_half_written_renewal_with_another_client_ca_lets_nobody_in(
     tmp_path: Path, own: Issued, served: Issued, authority: Issued, client: Issued
 ) -> None:
-    """The old certificate would come with the old CA."""
+    """Otherwise the old CA would stay in force with the old certificate."""
     ca = tmp_path / "clients.pem"
     shutil.copy(authority.cert_file, ca)
     lines = ("client_auth_type: RequireAndVerifyClientCert", f"client_ca_file: {ca}")
@@ -364,7 +364,7 @@ def test_tls_cannot_be_switched_off_without_a_restart(
 def test_clients_that_say_nothing_do_not_delay_a_scrape(
     https: Web, authority: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They have an hour here, which curl does not wait for."""
+    """Clients have an hour here, and curl does not wait so long."""
     monkeypatch.setattr(clients, "CLIENT_SECONDS", 3600.0)
     silent = [socket.create_connection(("127.0.0.1", https.port)) for _ in range(3)]
     for each in silent[1:]:

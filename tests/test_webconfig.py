@@ -1,4 +1,4 @@
-"""The web configuration file becomes frozen settings, or one line for each problem."""
+"""The web configuration file gives frozen settings, or a line for each problem."""
 
 import dataclasses
 import ssl

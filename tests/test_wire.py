@@ -1,4 +1,4 @@
-"""A portal's answer becomes typed keys; one bad record costs itself, a bad envelope is an error."""
+"""A portal's answer as typed keys: a bad record is left out, a bad envelope is an error."""
 
 import html
 import json
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from observations import parse_keys
 
 from exporter.docspace import wire
 from exporter.docspace.errors import InvalidResponse
@@ -62,16 +63,16 @@ def envelope(*records: Any) -> bytes:
 
 
 def only_key(**fields: Any) -> ApiKey:
-    """The key that becomes of the record with these fields."""
-    listing = wire.parse_keys(envelope(RECORD | fields))
+    """The key of a record with these fields."""
+    listing = parse_keys(envelope(RECORD | fields))
     assert listing.malformed == ()
     (key,) = listing.keys
     return key
 
 
 def problem(record: Any) -> Malformed:
-    """What is wrong with a record that stands between two good ones, which are not lost."""
-    listing = wire.parse_keys(envelope(RECORD | {"id": "a"}, record, RECORD | {"id": "b"}))
+    """The problem with a record between two valid ones, which are kept."""
+    listing = parse_keys(envelope(RECORD | {"id": "a"}, record, RECORD | {"id": "b"}))
     assert [key.id for key in listing.keys] == ["a", "b"]
     (malformed,) = listing.malformed
     return malformed
@@ -96,14 +97,14 @@ def test_record_of_nothing_but_what_must_be() -> None:
         last_used=None,
         expires=None,
     )
-    (key,) = wire.parse_keys(envelope({"id": ID, "isActive": False})).keys
+    (key,) = parse_keys(envelope({"id": ID, "isActive": False})).keys
     assert key == expected
 
 
 def test_null_is_the_same_as_absent() -> None:
     nulls = dict.fromkeys(RECORD) | {"id": ID, "isActive": True}
-    listing = wire.parse_keys(envelope(nulls))
-    assert listing == wire.parse_keys(envelope({"id": ID, "isActive": True}))
+    listing = parse_keys(envelope(nulls))
+    assert listing == parse_keys(envelope({"id": ID, "isActive": True}))
 
 
 def test_unknown_fields_are_ignored() -> None:
@@ -111,7 +112,7 @@ def test_unknown_fields_are_ignored() -> None:
 
 
 def test_keys_stay_in_the_portals_order() -> None:
-    listing = wire.parse_keys(envelope(*(RECORD | {"id": each} for each in "cab")))
+    listing = parse_keys(envelope(*(RECORD | {"id": each} for each in "cab")))
     assert [key.id for key in listing.keys] == ["c", "a", "b"]
 
 
@@ -119,18 +120,18 @@ def test_keys_stay_in_the_portals_order() -> None:
 def test_count_of_the_envelope_is_never_relied_on(count: object) -> None:
     records = [RECORD | {"id": each} for each in "abc"]
     body = json.dumps({"response": records, "count": count}).encode()
-    assert len(wire.parse_keys(body).keys) == 3
+    assert len(parse_keys(body).keys) == 3
 
 
 def test_names_and_postfixes_are_not_unique() -> None:
-    listing = wire.parse_keys(envelope(*(RECORD | {"id": each} for each in "ab")))
+    listing = parse_keys(envelope(*(RECORD | {"id": each} for each in "ab")))
     assert [(key.name, key.postfix) for key in listing.keys] == [("chat-bridge", "f46a")] * 2
     assert listing.malformed == ()
 
 
 def test_a_key_without_expiry_never_expires_and_one_without_use_was_never_used() -> None:
     fields = {name: value for name, value in RECORD.items() if name[:4] not in {"expi", "last"}}
-    (key,) = wire.parse_keys(envelope(fields)).keys
+    (key,) = parse_keys(envelope(fields)).keys
     assert (key.expires, key.last_used) == (None, None)
 
 
@@ -149,11 +150,11 @@ def test_minimum_date_of_any_offset_is_no_date(offset: str) -> None:
 
 
 def test_no_keys() -> None:
-    assert wire.parse_keys(envelope()) == KeyList((), ())
+    assert parse_keys(envelope()) == KeyList((), ())
 
 
 def test_byte_order_mark_is_no_problem() -> None:
-    assert wire.parse_keys(b"\xef\xbb\xbf" + envelope(RECORD)).keys == (KEY,)
+    assert parse_keys(b"\xef\xbb\xbf" + envelope(RECORD)).keys == (KEY,)
 
 
 @pytest.mark.parametrize("permissions", [None, [], ["*"], ["files:read", "*"]])
@@ -229,7 +230,7 @@ OFFSETS = st.builds(
     st.integers(0, 9),
 )
 def test_date_means_what_datetime_says(date: datetime, zone: timezone, seventh: int) -> None:
-    """Seven digits, of which a datetime holds six, with every offset a portal can have."""
+    """Seven digits, of which a datetime has six, with any offset of a portal."""
     date = date.replace(tzinfo=zone)
     offset = date.strftime("%z")
     sent = f"{date:%H:%M:%S.%f}{seventh}{offset[:3]}:{offset[3:]}"
@@ -300,7 +301,7 @@ def test_date_that_is_none_costs_its_record(date: object) -> None:
 @given(st.text())
 def test_any_text_as_date_is_a_date_or_costs_its_record(text: str) -> None:
     other = RECORD | {"id": "other"}
-    listing = wire.parse_keys(envelope(other, RECORD | {"expiresAt": text}))
+    listing = parse_keys(envelope(other, RECORD | {"expiresAt": text}))
     assert len(listing.keys) + len(listing.malformed) == 2
 
 
@@ -308,13 +309,13 @@ def test_any_text_as_date_is_a_date_or_costs_its_record(text: str) -> None:
 
 
 def test_a_list_of_which_nothing_is_valid_is_no_key_list() -> None:
-    """0 keys with `docspace_up 1` would resolve every alert, the day upstream changes a format."""
-    with pytest.raises(InvalidResponse, match="none of 2 records is a key that we know: Expected"):
-        wire.parse_keys(envelope({"id": 1}, None))
+    """0 keys with `docspace_up 1` would resolve all alerts when upstream changes a format."""
+    with pytest.raises(InvalidResponse, match="none of 2 records is a valid key: Expected"):
+        parse_keys(envelope({"id": 1}, None))
 
 
 def test_an_empty_list_is_a_key_list() -> None:
-    assert wire.parse_keys(envelope()) == wire.KeyList((), ())
+    assert parse_keys(envelope()) == wire.KeyList((), ())
 
 
 @pytest.mark.parametrize(
@@ -351,7 +352,7 @@ def test_bad_record_is_placed_and_explained(record: Any, where: str, message: st
 
 
 def test_doubled_id_is_one_key() -> None:
-    listing = wire.parse_keys(envelope(RECORD, RECORD | {"name": "other"}))
+    listing = parse_keys(envelope(RECORD, RECORD | {"name": "other"}))
     assert listing.keys == (KEY,)
     assert listing.malformed == (Malformed(f"key {ID}", "this `id` is in the list already"),)
 
@@ -360,7 +361,7 @@ def test_doubled_id_is_one_key() -> None:
     ("first", "second"), [("a ", "a"), ("a\x00", "a\ufffd"), ("\ud800", "\udfff")]
 )
 def test_ids_that_would_be_one_label_value_are_one_key(first: str, second: str) -> None:
-    listing = wire.parse_keys(envelope(RECORD | {"id": first}, RECORD | {"id": second}))
+    listing = parse_keys(envelope(RECORD | {"id": first}, RECORD | {"id": second}))
     assert (len(listing.keys), len(listing.malformed)) == (1, 1)
 
 
@@ -389,20 +390,20 @@ def test_message_of_a_bad_record_is_short() -> None:
         (b'{"response": null}', "expected a list of keys in `response`, got null"),
         (b'{"response": {}}', "expected a list of keys in `response`, got an object"),
         (b'{"response": "x"}', "expected a list of keys in `response`, got a string"),
-        (b"[" * 200_000, "expected the JSON envelope, got nesting without end"),
+        (b"[" * 200_000, "expected the JSON envelope, got nesting that is too deep"),
     ],
     ids=range(16),
 )
 def test_what_is_not_the_envelope(body: bytes, message: str) -> None:
     with pytest.raises(InvalidResponse) as caught:
-        wire.parse_keys(body)
+        parse_keys(body)
     assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("number", [b"9" * 5000, b"1e999", b"-1e-999", b"NaN", b"-Infinity"])
 def test_number_whatever_costs_its_record(number: bytes) -> None:
     body = envelope(RECORD, "HERE", RECORD | {"id": "b", "unknown": "HERE"})
-    listing = wire.parse_keys(body.replace(b'"HERE"', number))
+    listing = parse_keys(body.replace(b'"HERE"', number))
     assert [key.id for key in listing.keys] == [ID, "b"]
     assert [record.where for record in listing.malformed] == ["record 1"]
 
@@ -419,7 +420,7 @@ JSON = st.recursive(
 
 def keys_or_none(body: bytes) -> KeyList | None:
     try:
-        return wire.parse_keys(body)
+        return parse_keys(body)
     except InvalidResponse as exc:
         assert str(exc).isprintable()  # noqa: PT017, most bodies are a list
         return None
@@ -470,7 +471,7 @@ TEXTS = st.text(st.characters(codec=None, exclude_categories=()))
 @given(TEXTS)
 @example('\ud83d\ude80 \ud800 \x00 \x1b[31m \n\r\t\\"{},=# \u2028\u0085')
 def test_any_text_has_a_utf_8_form_and_no_control_character(text: str) -> None:
-    """What a label value may hold; tab and line ends are escaped by the exposition."""
+    """As label values must be; the exposition escapes tab and line ends."""
     key = only_key(name=text, keyPostfix=text, createBy={"displayName": text}, permissions=[text])
     values = [key.name, key.postfix, *key.permissions, key.creator.name if key.creator else ""]
     for value in values:
@@ -486,7 +487,7 @@ def test_ordinary_text_arrives_as_it_is(text: str) -> None:
 
 def test_bytes_that_are_not_utf_8_are_replaced() -> None:
     body = envelope(RECORD | {"name": "MARK"}).replace(b"MARK", b"caf\xe9")
-    assert wire.parse_keys(body).keys[0].name == "caf\ufffd"
+    assert parse_keys(body).keys[0].name == "caf\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -503,7 +504,7 @@ def test_bytes_that_are_not_utf_8_are_replaced() -> None:
 def test_lone_surrogate_is_replaced_where_it_is_one(sent: bytes, name: str) -> None:
     body = envelope(RECORD | {"name": "MARK", "lone": "LONE"})
     body = body.replace(b"MARK", sent).replace(b"LONE", rb"\udfff")
-    assert wire.parse_keys(body).keys[0].name == name
+    assert parse_keys(body).keys[0].name == name
 
 
 # The smaller answers
@@ -530,7 +531,7 @@ def test_no_own_key(response: Any) -> None:
     ],
 )
 def test_admin_and_owner_see_all(profile: dict[str, Any], sees_all: bool) -> None:  # noqa: FBT001, a parameter of the test
-    assert wire.parse_profile(json.dumps({"response": profile}).encode()).sees_all is sees_all
+    assert wire.parse_profile(json.dumps({"response": profile}).encode()) is sees_all
 
 
 @pytest.mark.parametrize("response", [None, [], {}, {"isAdmin": "yes"}])

@@ -1,4 +1,4 @@
-"""Threads for fetches: as many as wanted, whatever their calls do."""
+"""Threads for fetches: their number stays right with any calls."""
 
 import gc
 import threading
@@ -12,7 +12,7 @@ from exporter.docspace.workers import Workers
 
 
 class Sleeper:
-    """A call that waits to be let go."""
+    """A call that waits for an event."""
 
     def __init__(self) -> None:
         self.running, self.going_on = threading.Event(), threading.Event()
@@ -20,7 +20,7 @@ class Sleeper:
     def __call__(self) -> None:
         """Wait."""
         self.running.set()
-        assert self.going_on.wait(10)
+        assert self.going_on.wait(60)
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def workers() -> Iterator[Workers]:
 
 
 def is_done(workers: Workers) -> bool:
-    """Whether a job that is submitted now comes to be done."""
+    """Whether a job that is submitted now is run."""
     done = threading.Event()
     workers.submit((), done.set)
-    return done.wait(5)
+    return done.wait(60)
 
 
 def no_thread(_: threading.Thread) -> None:
@@ -62,7 +62,7 @@ def test_a_call_that_raises_costs_no_thread(kind: type[BaseException]) -> None:
 
 
 def test_an_idle_thread_keeps_nothing_of_its_last_call_alive(workers: Workers) -> None:
-    """It would hold the keys of a portal that a reload removed, until it gets another job."""
+    """Else it would hold the keys of a removed portal until its next job."""
     call: Sleeper | None = Sleeper()
     assert call is not None
     call.going_on.set()
@@ -95,12 +95,12 @@ def test_a_job_waits_for_the_threads_there_are_where_no_more_can_start(
 ) -> None:
     workers, sleeper, done = Workers(2), Sleeper(), threading.Event()
     workers.submit((), sleeper)
-    assert sleeper.running.wait(10)
+    assert sleeper.running.wait(60)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
         workers.submit((), done.set)
     sleeper.going_on.set()
-    assert done.wait(10)
+    assert done.wait(60)
     workers.close()
 
 
@@ -109,21 +109,21 @@ def test_jobs_left_by_an_abandoned_thread_that_cannot_be_replaced_come_with_the_
 ) -> None:
     sleeper, done = Sleeper(), threading.Event()
     hanging = workers.submit((), sleeper)
-    assert sleeper.running.wait(10)
+    assert sleeper.running.wait(60)
     workers.submit((), done.set)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_thread)
         workers.abandon(hanging)
     assert not done.is_set()
     assert is_done(workers)
-    assert done.wait(10)
+    assert done.wait(60)
     sleeper.going_on.set()
 
 
 def test_a_job_taken_back_is_not_done(workers: Workers) -> None:
     sleeper = Sleeper()
     workers.submit((), sleeper)
-    assert sleeper.running.wait(10)
+    assert sleeper.running.wait(60)
     done: list[int] = []
     job = workers.submit((), lambda: done.append(1))
     assert workers.withdraw(job)
@@ -136,11 +136,11 @@ def test_a_job_taken_back_is_not_done(workers: Workers) -> None:
 def test_the_most_urgent_job_comes_first(workers: Workers) -> None:
     sleeper, done = Sleeper(), threading.Event()
     workers.submit((), sleeper)
-    assert sleeper.running.wait(10)
+    assert sleeper.running.wait(60)
     order: list[int] = []
     for number in (3, 1, 2):
         workers.submit((number,), lambda number=number: order.append(number))
     workers.submit((4,), done.set)
     sleeper.going_on.set()
-    assert done.wait(10)
+    assert done.wait(60)
     assert order == [1, 2, 3]

@@ -1,6 +1,6 @@
 """The certificate of a server: whether it is trusted, its issuer, its names and its end.
 
-It is read over connections of its own, and no request is sent over them.
+It is read over separate connections, which carry no request.
 """
 
 import socket
@@ -15,7 +15,7 @@ from exporter.docspace.proxy import Endpoint
 from exporter.docspace.tls import TLSContexts
 from exporter.formatting import moment
 
-#: OpenSSL's flag to read a certificate whatever its dates say; Python has no name for it.
+#: OpenSSL's flag X509_V_FLAG_NO_CHECK_TIME, for which Python has no name.
 _NO_CHECK_TIME = 0x200000
 
 #: OpenSSL's codes for reasons not to trust a certificate.
@@ -26,7 +26,7 @@ _UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate says. ``ends`` is Unix seconds, ``names`` are those it was issued for."""
+    """The content of a certificate. ``ends`` is Unix seconds, ``names`` are its host names."""
 
     issuer: str
     names: tuple[str, ...]
@@ -36,8 +36,8 @@ class Certificate:
 def inspect(host: Endpoint, settings: TLSSettings, seconds: float, now: float) -> Certificate:
     """Make the TLS handshake of a fetch, and read the certificate.
 
-    Each step on the network may take so many seconds; ``now`` is Unix seconds. Raises TLSFailed
-    for a certificate that is not trusted, and the OSError of any other failure.
+    Each network step may take ``seconds``; ``now`` is Unix seconds. Raises TLSFailed for a
+    certificate that is not trusted, and OSError for any other failure.
     """
     context = TLSContexts().get(settings)
     try:
@@ -57,10 +57,10 @@ def _handshake(host: Endpoint, context: ssl.SSLContext, seconds: float) -> ssl.S
 
 
 def _read_untrusted(host: Endpoint, settings: TLSSettings, seconds: float) -> Certificate:
-    """Read a certificate that need not be trusted, only to show what is in it.
+    """Read a certificate that is not trusted, to show its content.
 
-    Python parses a certificate only once it is verified: so it is fetched first, and verified on a
-    second connection against nothing but itself.
+    Python parses only verified certificates: so it is fetched first, and verified against itself
+    on a second connection.
     """
     unverified = replace(settings, insecure_skip_verify=True)
     with _handshake(host, TLSContexts().get(unverified), seconds) as encrypted:
@@ -85,7 +85,7 @@ def _read_untrusted_if_possible(
 def _explained(
     refused: ssl.SSLCertVerificationError, host: Endpoint, shown: Certificate | None, now: float
 ) -> TLSFailed:
-    """Why the certificate was refused, in words, with what to do."""
+    """The error for a refused certificate, with the reason and a hint."""
     code = refused.verify_code
     if shown is not None and code == _EXPIRED:
         return TLSFailed(

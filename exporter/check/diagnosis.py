@@ -1,4 +1,4 @@
-"""The result of an examination: a finding for each check, and a verdict over all."""
+"""The result of an examination: a finding for each check, and a verdict."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -28,8 +28,8 @@ class Finding:
     """The result of one check: ``detail`` in words, ``value`` for a machine.
 
     ``value`` is seconds for connection, clock_skew and latency, a count for keys, a date in ISO
-    8601 for tls and own_key_expiry, `all`, `own` or `unknown` for visibility, and None elsewhere
-    or where it is unknown. ``next_step`` says what to do about a warning or a problem.
+    8601 for tls and own_key_expiry, and `all`, `own` or `unknown` for visibility. It is None for
+    other checks, or if unknown. ``next_step`` is what to do about a warning or a problem.
     """
 
     check: Check
@@ -41,10 +41,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A portal's findings, one for each of `CHECKS` and in their order.
-
-    ``version`` is that of the portal, empty where it is not known.
-    """
+    """A portal's findings, in the order of `CHECKS`, and its version, empty if unknown."""
 
     portal: PortalSettings
     findings: tuple[Finding, ...]
@@ -52,13 +49,13 @@ class Diagnosis:
 
     @property
     def verdict(self) -> Status:
-        """``problem`` where a scrape fails, ``warning`` where it works and something is off."""
+        """``problem`` if a scrape fails, ``warning`` if it works but something should change."""
         found = {finding.status for finding in self.findings}
         return "problem" if "problem" in found else "warning" if "warning" in found else "ok"
 
     @property
     def remarks(self) -> tuple[Finding, ...]:
-        """The findings that make the verdict worse than ok, problems first."""
+        """The problems, then the warnings."""
         return tuple(
             finding
             for status in ("problem", "warning")

@@ -1,12 +1,12 @@
-"""Examine one portal step by step: what works, what does not, and what to do about it.
+"""Examine one portal step by step.
 
 ::
 
     name_resolution → connection → tls → api, key → scope, visibility, own_key_expiry, keys,
                                                     clock_skew, latency
 
-The first problem ends the examination; all checks after it are skipped. The key is sent to the
-portal alone, by the transport and the fetch of a scrape.
+The first problem ends the examination; all checks after it are skipped. The key is sent only to the
+portal, by the transport and the fetch of a scrape.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ class _Examination:
         self._version = ""
 
     def run(self) -> Diagnosis:
-        """Take the steps, up to the first problem."""
+        """Make the steps, up to the first problem."""
         steps: tuple[tuple[Check, Callable[[], None]], ...] = (
             ("name_resolution", self._resolve),
             ("connection", self._connect),
@@ -99,7 +99,7 @@ class _Examination:
         self._findings.update({finding.check: finding for finding in found})
 
     def _fail(self, check: Check, error: PortalError) -> None:
-        """Note the problem; nothing that comes after it in the order of checks counts."""
+        """Note the problem, and drop the findings that come after it in the order of checks."""
         if isinstance(error, Unauthorized):
             self._note(Finding("api", "ok", "answers"))
         elif isinstance(error, Forbidden) and self._key is not None:
@@ -137,7 +137,7 @@ class _Examination:
         self._note(Finding("connection", "ok", detail, round(seconds, 6)))
 
     def _encrypt(self) -> None:
-        """Read the certificate. Behind a proxy only the requests themselves can judge it."""
+        """Read the certificate. Behind a proxy only a request verifies it."""
         if not self._encrypted:
             self._note(findings.plain_http(self._addresses, proxied=self._hop == "proxy"))
             return
@@ -150,13 +150,13 @@ class _Examination:
         self._note(findings.certificate(shown, tls, now))
 
     def _identify(self) -> None:
-        """Ask for our own key. Any scope may, also where the key list is refused."""
+        """Ask for the exporter's own key, which any scope may, also if the key list is refused."""
         self._credential = credential.read(self._settings)
         if not self._credential.header.reveal().startswith("Bearer "):
             return  # a session has no key of its own; the list shows whether it is accepted
         response = self._get(OWN_KEY, self._credential, self._timeout)
         if response.status == 404:
-            return  # no such portal, or one too old for this question: the list decides
+            return  # no such portal, or a version without this request: the list decides
         if response.status != 200:
             raise status_error(response, response.received, self._credential)
         self._key = wire.parse_own_key(response.body)
@@ -183,7 +183,7 @@ class _Examination:
         )
 
     def _ask_version(self) -> None:
-        """Ask for the version where the key is accepted, and the key list is refused."""
+        """Ask for the version if the key is accepted but the key list is refused."""
         assert self._credential is not None  # noqa: S101, for the type checker: a key was accepted
         response = self._get(VERSION, self._credential, min(self._timeout, _VERSION_SECONDS))
         if response.status == 200:
@@ -196,10 +196,7 @@ class _Examination:
         return f"{detail} (proxy)" if self._hop == "proxy" else detail
 
     def _within(self, call: Callable[[], T]) -> T:
-        """What the call returns or raises; Timeout where it takes longer than it should.
-
-        In a thread of its own, since name resolution cannot be interrupted.
-        """
+        """Make a call in a thread, since name resolution cannot be interrupted. Raises Timeout."""
         try:
             return in_thread(call, "examine").result(self._timeout)
         except FutureTimeoutError as exc:  # also a socket's own

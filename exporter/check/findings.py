@@ -1,6 +1,6 @@
-"""From a fact of an examination to its finding: its status, the fact in words, and what to do.
+"""From a fact of an examination to its finding: status, the fact in words, and what to do.
 
-A problem makes a scrape fail; what works and should still be looked at is a warning.
+A problem makes a scrape fail. With a warning a scrape works, but something should change.
 """
 
 from ipaddress import ip_address
@@ -20,13 +20,13 @@ from exporter.docspace.observation import Visibility
 from exporter.docspace.wire import KeyList
 from exporter.formatting import DAY, iso, moment, plural, span
 
-#: Seconds of the exporter's own key and of the portal's certificate below which they are warnings.
+#: Seconds until the end of the exporter's own key and of the certificate: a warning below these.
 KEY_LEFT = 30 * DAY
 CERTIFICATE_LEFT = 14 * DAY
 #: Seconds of clock skew above which it is a warning.
 CLOCK_SKEW = 30.0
 
-#: Permissions of which each lets a key list keys; full access does as well.
+#: Permissions that allow to list keys; full access allows it too.
 _LISTS_KEYS = frozenset({"*:read", "*:write"})
 
 _NEW_KEY = "create one with *:read as an admin"
@@ -42,7 +42,7 @@ _ANY_SCOPE_MAY = (
 
 
 def plain_http(addresses: list[str], *, proxied: bool) -> Finding:
-    """The finding on a `url` that is not https. Within this machine no network is involved."""
+    """The finding on a `url` that is not https; within this machine that is no risk."""
     if not proxied and all(
         ip_address(address.partition("%")[0]).is_loopback for address in addresses
     ):
@@ -52,7 +52,7 @@ def plain_http(addresses: list[str], *, proxied: bool) -> Finding:
 
 
 def certificate(shown: Certificate, settings: TLSSettings, now: float) -> Finding:
-    """The finding on a certificate that was accepted."""
+    """The finding on an accepted certificate."""
     ends, detail = iso(shown.ends), f"by {shown.issuer}, ends {moment(shown.ends - now)}"
     if settings.insecure_skip_verify:
         step = "remove `tls.insecure_skip_verify`; a private CA belongs in `tls.ca_file`"
@@ -64,12 +64,12 @@ def certificate(shown: Certificate, settings: TLSSettings, now: float) -> Findin
 
 
 def accepted(key: ApiKey | None) -> Finding:
-    """The finding on a credential that the portal accepts; ``key`` where its key is known."""
+    """The finding on a credential that the portal accepts; ``key`` is None if unknown."""
     return Finding("key", "ok", f"{key.name} …{key.postfix}" if key else "accepted")
 
 
 def scope(key: ApiKey | None) -> Finding:
-    """The finding on the permissions of a key with which the list was read."""
+    """The finding on the permissions of a key that was used to read the list."""
     if key is not None and key.permissions == FULL_ACCESS:
         step = f"the key has full access, which is more than needed: {_NEW_KEY}"
         return Finding("scope", "warning", "full access", next_step=step)
@@ -114,7 +114,7 @@ def keys(listing: KeyList) -> Finding:
 
 
 def clock_skew(skew: float | None) -> Finding:
-    """The finding on the portal's clock minus ours, known to a second: up to two are in step."""
+    """The finding on the portal's clock minus the exporter's: up to two seconds are in step."""
     if skew is None:
         return Finding("clock_skew", "skipped")
     off = f"{span(round(abs(skew)))} {'ahead' if skew > 0 else 'behind'}"
@@ -135,7 +135,7 @@ def latency(seconds: float, timeout: float) -> Finding:
 def problem(error: PortalError, check: Check, key: ApiKey | None) -> Finding:
     """The finding on the error that ended the examination in the step of a check.
 
-    ``key`` is the key that the portal has accepted before, where it has.
+    ``key`` is the key if the portal accepted it before.
     """
     found, step = _blame(error, check, key)
     return Finding(found, "problem", str(error), next_step=step)
@@ -152,20 +152,20 @@ def _blame(error: PortalError, check: Check, key: ApiKey | None) -> tuple[Check,
     if isinstance(error, Forbidden) and check == "api" and error.cause == "scope":
         return "api", _ANY_SCOPE_MAY
     if check == "keys" and key is None:
-        return "api", error.hint  # the portal's first answer was the list's
+        return "api", error.hint  # the list was the portal's first answer
     return check, error.hint
 
 
 def _blame_of_accepted_key(error: Forbidden, key: ApiKey) -> tuple[Check, str]:
-    """What a refused key list is about where the portal accepts the key itself."""
+    """The check and the hint for a refused key list if the portal accepts the key itself."""
     if not lists_keys(key):
         return "scope", f"this key is limited to {', '.join(key.permissions)}; {_NEW_KEY}"
-    # The shape of the answer can only hint at the scope here, and the key itself shows better.
+    # The key itself shows better than the shape of the answer whether the scope suffices.
     return "keys", _SCOPE_SUFFICES if error.cause in {"scope", "unknown"} else error.hint
 
 
 def lists_keys(key: ApiKey) -> bool:
-    """Whether the permissions of a key let it list keys (as of DocSpace 3.7.1)."""
+    """Whether the permissions of a key allow to list keys (as of DocSpace 3.7.1)."""
     return key.permissions == FULL_ACCESS or not _LISTS_KEYS.isdisjoint(key.permissions)
 
 

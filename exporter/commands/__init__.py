@@ -1,4 +1,1 @@
-"""The commands: each a module with a ``run`` that returns the exit code.
-
-A command gets its parsed flags, and puts the packages together for its one purpose.
-"""
+"""The commands. Each is a module whose ``run`` takes the parsed flags and returns the exit code."""

@@ -1,8 +1,8 @@
 """One arena of memory for all threads, instead of eight for each processor.
 
-glibc gives threads arenas of their own and returns little of what is freed in them. Threads that
-read a large answer in turn would each keep the space for one: at 10,000 keys and 40 scrapes at once
-that is half of the memory. Python allocates under one lock anyway.
+glibc gives each thread its own arena and returns little of the memory that is freed in it. So each
+thread that has read a large answer would keep the memory for one. With 10,000 keys and 40 scrapes
+at the same time that is half of the memory. Python allocates under one lock anyway.
 """
 
 import os
@@ -13,9 +13,9 @@ _M_ARENA_MAX = -8
 
 
 def use_one_arena(environ: Mapping[str, str]) -> bool:
-    """Have malloc use one arena from now on; whether it does. To be called before threads start.
+    """Make malloc use one arena from now on; return whether it does. Call it before threads start.
 
-    Only glibc has arenas to limit. Where the environment limits them itself, that counts.
+    It does nothing without glibc, or if the environment sets a limit itself.
     """
     if "MALLOC_ARENA_MAX" in environ or "glibc.malloc.arena_max" in environ.get(
         "GLIBC_TUNABLES", ""

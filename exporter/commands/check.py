@@ -1,4 +1,4 @@
-"""``docspace-exporter check``: examine the portals side by side, and say what to do."""
+"""``docspace-exporter check``: examine the portals at the same time, and say what to do."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ from exporter.threads import in_thread
 
 
 def run(options: argparse.Namespace) -> int:
-    """Examine and report; 1 where a portal has a problem. Raises ConfigError and FlagError."""
+    """Examine and report; 1 if a portal has a problem. Raises ConfigError and FlagError."""
     settings = selected(options)
     log = make_log(sys.stderr, options.log_level, options.log_format)
     try:
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _side_by_side(settings: Settings) -> list[Diagnosis]:
-    """A diagnosis for each portal, in the order of the configuration; progress is on stderr."""
+    """A diagnosis of each portal, in the order of the configuration; progress goes to stderr."""
     slots = threading.Semaphore(settings.concurrency)
 
     def work(portal: PortalSettings) -> Diagnosis:

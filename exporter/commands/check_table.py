@@ -1,4 +1,4 @@
-"""The findings of `check` as a table: a column for each portal, and below it what to do."""
+"""The findings of `check`: a table with a column for each portal, and what to do below it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.check.diagnosis import CHECKS, Check, Diagnosis, Finding, Status
-from exporter.commands.tables import GAP, cell, grid, is_terminal, width
+from exporter.commands.tables import cell, grid, width
+from exporter.commands.terminal import GAP, is_terminal
 
 _MARKS: Mapping[Status, tuple[str, str]] = {
     "ok": ("✓", "green"),
@@ -29,15 +30,15 @@ _LABELS: Mapping[Check, str] = {
     "latency": "latency",
 }
 
-#: Columns of a terminal for the labels, and the least for a portal.
+#: Columns of a terminal for the labels, and at least for a portal.
 _LABEL_COLUMNS = 11
 _PORTAL_COLUMNS = 24
-#: Portals beside each other in a pipe, which has no width of its own.
+#: Portals side by side in a pipe, which has no width.
 _PIPED_PORTALS = 3
 
 
 def parts(diagnoses: Sequence[Diagnosis]) -> Iterator[RenderableType]:
-    """Tables of as many portals as fit beside each other, then the verdicts."""
+    """Tables with as many portals as fit side by side, then the verdicts."""
     fit = (width() - _LABEL_COLUMNS) // (GAP + _PORTAL_COLUMNS) if is_terminal() else _PIPED_PORTALS
     size = max(fit, 1)
     for start in range(0, len(diagnoses), size):
@@ -70,7 +71,7 @@ def _found(finding: Finding) -> Text:
 
 
 def _verdicts(diagnoses: Sequence[Diagnosis]) -> Table:
-    """A line for each thing to do, and one for each portal with nothing to do."""
+    """A line for each thing to do, and for each portal with nothing to do."""
     table = Table.grid(padding=(0, 1))
     for _ in range(2):
         table.add_column(no_wrap=True)

@@ -1,4 +1,4 @@
-"""``docspace-exporter demo``: an embedded DocSpace server with three portals, and an exporter."""
+"""``docspace-exporter demo``: three embedded DocSpace portals, and an exporter for them."""
 
 import argparse
 import contextlib
@@ -14,7 +14,7 @@ from exporter.demo.scenario import DemoPortal, build
 from exporter.demo.server import DemoServer
 from exporter.logs import background_log
 
-#: Seconds between two requests for the people who are disabled: changes of the demo show soon.
+#: Seconds between two requests for the disabled people, so that changes of the demo show soon.
 _PEOPLE_INTERVAL = 15.0
 
 _GUIDE = """\
@@ -34,7 +34,7 @@ Within minutes keys expire, appear and get rotated, and a person is disabled. Ct
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run portals and exporter in this process until a signal ends it."""
+    """Run the portals and the exporter in this process until a signal ends it."""
     portals = build(time.time)
     with contextlib.ExitStack() as running:
         log = running.enter_context(
@@ -61,7 +61,7 @@ def _settings(portals: Sequence[DemoPortal], urls: Sequence[str]) -> Settings:
 
 
 def _show_guide(portals: Sequence[DemoPortal], urls: Sequence[str], exporter: str) -> None:
-    """What is running and what to try; the demo's keys open nothing but the demo."""
+    """Print what is running and what to try. It shows a key, which only the demo accepts."""
     named = zip(portals, urls, strict=True)
     guide = _GUIDE.format(
         portals="\n".join(f"  {portal.name:<10} {url}" for portal, url in named),

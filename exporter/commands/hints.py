@@ -1,4 +1,4 @@
-"""What to do about an error of the operating system, for the log line that reports it."""
+"""What to do about an error of the operating system, for the log."""
 
 import errno
 import os
@@ -10,7 +10,7 @@ from exporter.httpserver.listen import ListenAddress
 
 
 def listen_hint(error: OSError, address: ListenAddress) -> str:
-    """What to do where an address cannot be listened on; "" where the error says it all."""
+    """What to do if an address cannot be listened on; "" if the error needs no hint."""
     if error.errno == errno.EADDRINUSE:
         port = address.port + (1 if address.port < 65535 else -1)
         other = f":{port}" if address.is_every else str(replace(address, port=port))
@@ -29,11 +29,11 @@ def listen_hint(error: OSError, address: ListenAddress) -> str:
 
 
 def write_hint(error: OSError, folder: Path) -> str:
-    """What to do where no file can be put into a folder; "" where the error says it all."""
+    """What to do if no file can be written into a folder; "" if the error needs no hint."""
     if error.errno in {errno.EACCES, errno.EPERM}:
         return (
-            f"the user {_user()} must be allowed to write in the folder {folder}, not only to the "
-            "file: it is replaced as a whole"
+            f"allow the user {_user()} to write into the folder {folder}; the right to write the "
+            "file is not enough, because the file is replaced"
         )
     if error.errno == errno.EROFS:
         return (
@@ -44,7 +44,7 @@ def write_hint(error: OSError, folder: Path) -> str:
 
 
 def _user() -> str:
-    """The name of the user of this process, or its number where it has no name."""
+    """The name of the user of this process; the number if the user has no name."""
     number = os.geteuid()
     try:
         return pwd.getpwuid(number).pw_name

@@ -1,4 +1,4 @@
-"""The keys of all portals as one list: which are wanted, in what order, and as plain records."""
+"""The keys of all portals as one list: filtered, sorted, and as plain records."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ from exporter.docspace.snapshot import Snapshot
 from exporter.docspace.state import Condition, KeyState
 from exporter.formatting import iso
 
-#: What a spreadsheet takes for the start of a formula.
+#: The first characters of a formula in a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A key of a portal, judged at ``time`` (Unix seconds)."""
+    """A key of a portal with its state at ``time``, in Unix seconds."""
 
     portal: PortalSettings
     time: float
@@ -25,18 +25,18 @@ class Listed:
 
     @property
     def unused(self) -> float | None:
-        """Seconds since it was last used, by a clock that may be ahead; None for never."""
+        """Seconds since its last use, at least 0; None if it was never used."""
         used = self.state.key.last_used
         return None if used is None else max(self.time - used, 0.0)
 
     def expires_within(self, seconds: float) -> bool:
-        """Whether it is active and expires so soon, as `docspace_api_keys_expiring` counts it."""
+        """Whether it counts in `docspace_api_keys_expiring` for a window of ``seconds``."""
         left = self.state.left
         return self.state.status == "active" and left is not None and left <= seconds
 
 
 def listed(snapshots: Iterable[Snapshot], now: float) -> list[Listed]:
-    """Every key of portals as they are at ``now``, in Unix seconds."""
+    """All keys of the portals at ``now``, in Unix seconds."""
     return [
         Listed(snapshot.observation.portal, now, state)
         for snapshot in snapshots
@@ -47,7 +47,7 @@ def listed(snapshots: Iterable[Snapshot], now: float) -> list[Listed]:
 def wanted(
     keys: Iterable[Listed], states: Collection[Condition], within: float | None
 ) -> list[Listed]:
-    """The keys in one of the states (none given: in any), that expire within so many seconds."""
+    """The keys in one of ``states``, or in any without them, that expire ``within`` seconds."""
     return [
         key
         for key in keys
@@ -57,8 +57,9 @@ def wanted(
 
 
 def ordered(keys: Iterable[Listed], by: str) -> list[Listed]:
-    """The keys in one of the `ORDERS`, and within it by expiry, soonest first, and name."""
-    return sorted(sorted(keys, key=_by_expiry), key=ORDERS[by])
+    """The keys in one of the `ORDERS`; equal ones by expiry, soonest first, and name."""
+    by_expiry = sorted(keys, key=_by_expiry)
+    return by_expiry if by == "expiry" else sorted(by_expiry, key=ORDERS[by])
 
 
 def _by_expiry(key: Listed) -> tuple[float, str, str]:
@@ -66,7 +67,7 @@ def _by_expiry(key: Listed) -> tuple[float, str, str]:
     return left, key.state.key.name.casefold(), key.portal.name
 
 
-#: What comes first: the next to expire, the oldest, the longest unused (never used: before all).
+#: Sort keys. The first to expire, the oldest and the longest unused come first, never used before.
 ORDERS: Mapping[str, Callable[[Listed], Any]] = {
     "expiry": _by_expiry,
     "name": lambda key: key.state.key.name.casefold(),
@@ -77,7 +78,7 @@ ORDERS: Mapping[str, Callable[[Listed], Any]] = {
 
 
 def record(listed: Listed) -> dict[str, Any]:
-    """A key's fields, as docs/commands.md promises them; None where nothing is known."""
+    """A key's fields, as docs/commands.md describes them; None for what is unknown."""
     state, key = listed.state, listed.state.key
     return {
         "portal": listed.portal.name,
@@ -100,10 +101,9 @@ def record(listed: Listed) -> dict[str, Any]:
 
 
 def csv_text(keys: Sequence[Listed]) -> str:
-    """The records as CSV (RFC 4180), the names of the fields first.
+    """The records as CSV (RFC 4180), with a line of field names.
 
-    Text that a spreadsheet would take for a formula starts with an apostrophe, as one types
-    such text into a cell.
+    Text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)

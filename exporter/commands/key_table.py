@@ -1,145 +1,80 @@
-"""The key list as a person reads it: a narrow terminal gets fewer columns, a pipe gets all."""
+"""The key list on a terminal; a narrow one gets fewer columns."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
-from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from exporter.commands.key_columns import (
+    CREATED,
+    EXPIRY_DATE,
+    LAST_USED,
+    PERMISSIONS,
+    PORTAL,
+    POSTFIX,
+    STATE,
+    Column,
+    columns,
+)
 from exporter.commands.key_list import Listed
-from exporter.commands.tables import GAP, aligned, cell, grid, width
-from exporter.formatting import day, moment, plural
+from exporter.commands.tables import cell, grid, width
+from exporter.commands.terminal import GAP
+from exporter.formatting import plural
 
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """What of a key a column shows.
-
-    ``folds`` is how narrow it may get by folding its lines, 0 where it may not.
-    """
-
-    heading: str
-    value: Callable[[Listed], Text]
-    folds: int = 0
-
-    def longest(self, keys: Sequence[Listed]) -> int:
-        """The terminal columns that show it for these keys without folding."""
-        return max(len(self.heading), *(cell_len(self.value(key).plain) for key in keys))
-
-    def needs(self, keys: Sequence[Listed]) -> int:
-        """The fewest terminal columns that show it for these keys."""
-        longest = self.longest(keys)
-        return max(len(self.heading), min(longest, self.folds or longest))
-
-
-def _name(key: Listed) -> Text:
-    return cell(key.state.key.name, "bold" if _urgency(key) else "")
-
-
-def _status(key: Listed) -> Text:
-    condition = key.state.condition
-    if condition == "orphaned":
-        return cell(f"refused: creator {key.state.creator_status}", "bold red")
-    return cell(condition)
-
-
-def _permissions(key: Listed) -> Text:
-    if key.state.key.access == "full":
-        return cell("full access")
-    return cell(", ".join(key.state.key.permissions))
-
-
-def _last_used(key: Listed) -> Text:
-    if key.unused is None:
-        return cell("never")
-    # A call that the portal refuses moves the date as well.
-    attempt = "tried " if key.state.condition == "orphaned" else ""
-    return cell(f"{attempt}{moment(-key.unused)}")
-
-
-def _expires(key: Listed) -> Text:
-    return cell(moment(key.state.left), _urgency(key))
-
-
-def _urgency(key: Listed) -> str:
-    """The colour of an expiry: one within the portal's narrowest window, one within the widest."""
-    windows = key.portal.expiring_within if key.state.condition == "active" else ()
-    if any(key.expires_within(window.seconds) for window in windows[:1]):
-        return "bold red"
-    return "yellow" if any(key.expires_within(window.seconds) for window in windows) else ""
-
-
-def _date(time: float | None) -> Text:
-    return cell("" if time is None else day(time))
-
-
-PORTAL = Column("Portal", lambda key: cell(key.portal.name), folds=12)
-NAME = Column("Name", _name, folds=18)
-POSTFIX = Column("Key", lambda key: cell(f"…{key.state.key.postfix}"))
-STATE = Column("State", _status, folds=8)
-PERMISSIONS = Column("Permissions", _permissions, folds=16)
-CREATED = Column("Created", lambda key: _date(key.state.key.created))
-LAST_USED = Column("Last used", _last_used)
-EXPIRES = Column("Expires", _expires)
-EXPIRY_DATE = Column("Expiry date", lambda key: _date(key.state.key.expires))
-
-COLUMNS = (
-    PORTAL, NAME, POSTFIX, STATE, PERMISSIONS, CREATED, LAST_USED, EXPIRES, EXPIRY_DATE
-)  # fmt: skip
-#: The columns that a narrow terminal goes without, the first to go first.
+#: The columns that a narrow terminal does not show, the first to go first.
 DISPENSABLE = (CREATED, EXPIRY_DATE, LAST_USED, PERMISSIONS, POSTFIX, STATE, PORTAL)
 
-
-def piped(keys: Sequence[Listed], *, several_portals: bool) -> str:
-    """All columns, as text for a pipe."""
-    columns = [column for column in COLUMNS if several_portals or column is not PORTAL]
-    rows = [[column.value(key).plain for column in columns] for key in keys]
-    return aligned([[column.heading for column in columns], *rows])
+#: The cells of each column, one a key.
+_Cells = Mapping[Column, Sequence[Text]]
 
 
 def parts(keys: Sequence[Listed], *, several_portals: bool) -> Iterator[RenderableType]:
-    """The table of at least one key on a terminal; the last line says what is left out."""
-    needs = {
-        column: column.needs(keys) for column in COLUMNS if several_portals or column is not PORTAL
+    """The table of at least one key; the last line says which columns are left out."""
+    cells = {
+        column: [cell(column.text(key), column.style(key)) for key in keys]
+        for column in columns(several_portals=several_portals)
     }
-    fitting = _fitting(needs)
-    yield _table(keys, _widths(keys, fitting))
-    gone = [column.heading.lower() for column in needs if column not in fitting]
+    longest = {
+        column: max(len(column.heading), *(text.cell_len for text in texts))
+        for column, texts in cells.items()
+    }
+    widths = _widths(longest)
+    yield _table(keys, cells, widths)
+    gone = [column.heading.lower() for column in cells if column not in widths]
     note = f"; too narrow for {', '.join(gone)}" if gone else ""
     yield Text(f"{plural(len(keys), 'key')}{note}", "dim")
 
 
-def _fitting(needs: Mapping[Column, int]) -> dict[Column, int]:
-    """The columns that the terminal is wide enough for, with what they need."""
-    fitting = dict(needs)
-    for dispensable in DISPENSABLE:
-        if sum(need + GAP for need in fitting.values()) - GAP <= width():
-            break
-        fitting.pop(dispensable, None)
-    return fitting
+def _widths(longest: Mapping[Column, int]) -> dict[Column, int]:
+    """The columns that fit the terminal, with their widths.
 
-
-def _widths(keys: Sequence[Listed], needs: Mapping[Column, int]) -> dict[Column, int]:
-    """The width of each column: what it needs, and of the rest of the terminal what saves folds.
-
-    rich would share the width out itself, but then cuts the last column where others fold.
+    rich could choose the widths itself, but would then cut the last column instead of folding
+    others.
     """
-    widths = dict(needs)
-    spare = width() - sum(need + GAP for need in needs.values()) + GAP
-    for column, need in needs.items():
-        more = min(max(spare, 0), column.longest(keys) - need)
-        widths[column] += more
-        spare -= more
+    widths = {
+        column: max(len(column.heading), min(most, column.folds or most))
+        for column, most in longest.items()
+    }
+    for dispensable in DISPENSABLE:
+        if _spare(widths) >= 0:
+            break
+        widths.pop(dispensable, None)
+    for column in widths:
+        widths[column] += min(max(_spare(widths), 0), longest[column] - widths[column])
     return widths
 
 
-def _table(keys: Sequence[Listed], columns: Mapping[Column, int]) -> Table:
+def _spare(widths: Mapping[Column, int]) -> int:
+    """The terminal columns that are left beside a table with these widths."""
+    return width() - sum(wide + GAP for wide in widths.values()) + GAP
+
+
+def _table(keys: Sequence[Listed], cells: _Cells, widths: Mapping[Column, int]) -> Table:
     table = grid()
-    for column, wide in columns.items():
+    for column, wide in widths.items():
         table.add_column(column.heading, width=wide, no_wrap=not column.folds, overflow="fold")
-    for key in keys:
-        relied_on = key.state.condition in {"active", "orphaned"}
-        table.add_row(*(column.value(key) for column in columns), style="" if relied_on else "dim")
+    for key, row in zip(keys, zip(*(cells[column] for column in widths), strict=True), strict=True):
+        works = key.state.condition in {"active", "orphaned"}
+        table.add_row(*row, style="" if works else "dim")
     return table

@@ -1,28 +1,29 @@
 """``docspace-exporter keys``: the API keys of the portals, soonest expiry first."""
 
 import argparse
+import contextlib
 import math
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from exporter.clock import Clock
-from exporter.commands import key_table, tables
+from exporter.commands.key_columns import piped
 from exporter.commands.key_list import Listed, csv_text, listed, ordered, record, wanted
 from exporter.commands.selection import selected
-from exporter.commands.terminal import complain, emit, interrupted, json_text
+from exporter.commands.terminal import complain, emit, interrupted, is_terminal, json_text
 from exporter.docspace.observation import Observation
 from exporter.docspace.snapshot import Snapshot
 from exporter.exporter import Exporter
 from exporter.formatting import DAY, plural
 from exporter.logs import make_log
 
-#: The window of --exit-code where --expiring-within gives none.
+#: The window of --exit-code without --expiring-within.
 EXIT_CODE_WINDOW = 30 * DAY
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the keys. 1 where a portal failed, or with --exit-code where a key is listed.
+    """List the keys. 1 if a portal failed, or with --exit-code if a key is listed.
 
     Raises ConfigError and FlagError.
     """
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     settings = selected(options)
     exporter = Exporter(lambda: settings, clock, log)
     try:
-        with tables.waiting([portal.name for portal in settings.portals]):
+        with _waiting([portal.name for portal in settings.portals]):
             observations = exporter.fleet.observe(exporter.fleet.portals, math.inf)
     except KeyboardInterrupt:
         return interrupted()
@@ -54,17 +55,30 @@ def _print(keys: Sequence[Listed], observations: Sequence[Observation], form: st
         portals = [_portal(observation) for observation in observations]
         emit(json_text({"portals": portals, "keys": [record(key) for key in keys]}))
     elif keys:
-        several = len(observations) > 1
-        if tables.is_terminal():
-            emit(tables.render(*key_table.parts(keys, several_portals=several)))
-        else:
-            emit(key_table.piped(keys, several_portals=several))
+        emit(_table(keys, several_portals=len(observations) > 1))
     elif sys.stderr.isatty():
-        complain("no such key")
+        complain("no key matches")
+
+
+def _table(keys: Sequence[Listed], *, several_portals: bool) -> str:
+    if not is_terminal():
+        return piped(keys, several_portals=several_portals)
+    from exporter.commands import key_table, tables  # a pipe does not need rich, nor wait for it
+
+    return tables.render(*key_table.parts(keys, several_portals=several_portals))
+
+
+def _waiting(names: Sequence[str]) -> contextlib.AbstractContextManager[object]:
+    """A spinner on standard error while the body runs; nothing if that is no terminal."""
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext()
+    from exporter.commands import tables  # as in _table
+
+    return tables.waiting(names)
 
 
 def _portal(observation: Observation) -> dict[str, Any]:
-    """A portal's fields, as docs/commands.md promises them."""
+    """A portal's fields, as docs/commands.md describes them."""
     listing, error = observation.listing, observation.error
     return {
         "portal": observation.portal.name,
@@ -79,7 +93,7 @@ def _portal(observation: Observation) -> dict[str, Any]:
 
 
 def _complain(observations: Sequence[Observation]) -> bool:
-    """Report what is missing from the list; whether a whole portal is."""
+    """Report what is missing from the list; return whether a portal failed."""
     for observation in observations:
         name, error, listing = observation.portal.name, observation.error, observation.listing
         if error is not None:

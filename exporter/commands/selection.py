@@ -1,4 +1,4 @@
-"""What of the configuration a command is asked for."""
+"""The portals that a command is called for."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ from exporter.flags import FlagError
 
 
 def selected(options: argparse.Namespace) -> Settings:
-    """The configuration, with the portals that ``--portal`` names or all of them.
+    """The configuration with the portals that ``--portal`` names, or with all of them.
 
     Raises ConfigError, and FlagError for a name that no portal has.
     """

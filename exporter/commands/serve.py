@@ -1,4 +1,4 @@
-"""``docspace-exporter serve``: the exporter itself, until SIGTERM or SIGINT."""
+"""``docspace-exporter serve``: serves metrics until SIGTERM or SIGINT."""
 
 import argparse
 import functools
@@ -34,18 +34,18 @@ from exporter.version import HOMEPAGE, VERSION, revision
 from exporter.web.app import App, WebOptions
 from exporter.web.landing import landing_page
 
-#: Requests for each scrape allowed: most of them wait for the same portals, which costs little.
+#: Threads for each scrape of --web.max-requests: scrapes of the same portals count as one there.
 WAITING = 5
-#: Requests handled beside the scrapes at once, so that /-/healthy answers under full load.
+#: Threads beside those, so that /-/healthy answers under full load.
 SPARE_THREADS = 4
-#: Descriptors that are not for clients, beside one for each portal's connection.
+#: Descriptors that clients do not get, beside one for each portal's connection.
 RESERVED = 48
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve the configured portals, or only check the configuration.
 
-    Raises ConfigError, or FlagError where systemd passes no socket.
+    Raises ConfigError, and FlagError if systemd should pass a socket and does not.
     """
     configuration = Source(options.config_file, os.environ).load
     with background_log(sys.stderr, options.log_level, options.log_format) as log:
@@ -65,12 +65,13 @@ def serve(
     log: FilteringBoundLogger,
     ready: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Serve until a signal ends it; SIGHUP reloads. 1 where it cannot start, or fails.
+    """Serve until a signal ends it; SIGHUP reloads. 1 if it cannot start, or fails later.
 
-    ``ready`` is called with the exporter's own URL once it answers. Raises what `run` raises.
+    ``ready`` is called with the exporter's own URL once it answers, and before any portal is asked.
+    Raises what `run` and ``ready`` raise.
     """
     use_one_arena(os.environ)
-    # Threads that compute must not delay those that read and write.
+    # Threads that read and write must not wait long for one that computes.
     sys.setswitchinterval(0.001)
     signals = Signals({signal.SIGTERM: 0, signal.SIGINT: 0})
     sys.unraisablehook = partial(_ignored, log)
@@ -80,8 +81,10 @@ def serve(
         failed.set()
         signals.wake()
 
-    # Not in this thread: a name that does not resolve would keep signals waiting.
-    starting = in_thread(partial(_start, configuration, options, log, served_no_more), "start")
+    # In another thread: signals must not wait for a name that does not resolve.
+    starting = in_thread(
+        partial(_start, configuration, options, log, served_no_more, ready), "start"
+    )
     if signals.ended_before(starting):
         return 0
     try:
@@ -91,8 +94,7 @@ def serve(
         return 1
     if started is None:
         return 1
-    exporter, server, url = started
-    ready(url)
+    exporter, server = started
     number = 0
     while not failed.is_set() and not signals.ends(number):
         number = signals.wait()
@@ -115,9 +117,9 @@ def _reload(exporter: Exporter, log: FilteringBoundLogger) -> None:
 
 
 def _check_files(settings: Settings) -> None:
-    """Open the files that the portals' settings name. Raises ConfigError for those unfit."""
+    """Open the files that the portals' settings name. Raises ConfigError for invalid ones."""
     problems = []
-    contexts = TLSContexts()  # shared: one for all portals that trust the system's certificates
+    contexts = TLSContexts()  # portals with the same settings share a context
     for index, portal in enumerate(settings.portals):
         key_field = "api_key" if portal.api_key_file is None else "api_key_file"
         for field, open_it in (
@@ -134,9 +136,9 @@ def _check_files(settings: Settings) -> None:
 
 
 def _sockets(options: argparse.Namespace, log: FilteringBoundLogger) -> list[socket.socket]:
-    """Sockets on the addresses of the flags, or those that systemd passes.
+    """Sockets on the addresses of the flags, or the sockets that systemd passes.
 
-    None, and a line in the log, where an address cannot be had. Raises FlagError.
+    Empty if an address cannot be listened on, which is logged. Raises FlagError.
     """
     if not options.web_systemd_socket:
         sockets = []
@@ -163,11 +165,12 @@ def _start(
     options: argparse.Namespace,
     log: FilteringBoundLogger,
     ended: Callable[[], None],
-) -> tuple[Exporter, Server, str] | None:
-    """The exporter, the server that serves it, and the URL of its first address.
+    ready: Callable[[str], None],
+) -> tuple[Exporter, Server] | None:
+    """Start to serve; None if it cannot listen.
 
-    None where it cannot listen. Raises what `run` raises, and OSError or RuntimeError where the
-    system lacks something.
+    Raises what `run` and ``ready`` raise, and OSError or RuntimeError if the system lacks
+    something.
     """
     exporter = Exporter(configuration, Clock(), log)
     sockets = _sockets(options, log)
@@ -179,7 +182,7 @@ def _start(
     front = _front_page(exporter, options)
     reserved = RESERVED + portals
     if _too_few_descriptors(reserved + 2 * options.web_max_requests, log):
-        front(Request("GET", "/"))  # opens its files now: later it might get no descriptor for them
+        front(Request("GET", "/"))  # opens its files now: later a descriptor may be missing
     server = Server(
         sockets,
         web.guard(_app(exporter, front, options)),
@@ -195,8 +198,9 @@ def _start(
     for each in sockets:
         log.info("listening", address=str(ListenAddress.of(each)), tls=tls)
     log.info("docspace-exporter is ready", version=VERSION, revision=revision(), portals=portals)
+    ready(ListenAddress.of(sockets[0]).url("https" if tls else "http"))
     exporter.ask_first()
-    return exporter, server, ListenAddress.of(sockets[0]).url("https" if tls else "http")
+    return exporter, server
 
 
 def _too_few_descriptors(needed: int, log: FilteringBoundLogger) -> bool:
@@ -221,13 +225,13 @@ def _app(exporter: Exporter, front: Handler, options: argparse.Namespace) -> App
 
 
 def _front_page(exporter: Exporter, options: argparse.Namespace) -> Handler:
-    """What ``/`` shows: the status page, or the plain page without any state."""
+    """The handler of ``/``: the status page, or the plain landing page."""
     if options.web_disable_status_page:
         return lambda _: landing_page(options.web_telemetry_path)
 
     @functools.cache
     def page() -> Handler:
-        # Imported at the first request: the template engine is a tenth of the start.
+        # Imported at the first request: jinja2 would take a tenth of the start.
         from exporter.web.page.status import StatusPage
 
         return StatusPage(lambda: exporter.fleet, Clock(), options.web_telemetry_path, HOMEPAGE)
@@ -236,5 +240,5 @@ def _front_page(exporter: Exporter, options: argparse.Namespace) -> Handler:
 
 
 def _ignored(log: FilteringBoundLogger, ignored: "sys.UnraisableHookArgs") -> None:
-    """Log what Python would print: from 3.13 on, each client that goes away before its answer."""
+    """Log what Python would print: since 3.13 each client that closes before its answer is sent."""
     log.debug("ignored in a finalizer", error=ignored.exc_type.__name__)

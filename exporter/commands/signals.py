@@ -1,4 +1,4 @@
-"""Signals for commands that run until one comes: SIGTERM and SIGINT end them, SIGHUP reloads."""
+"""Signals for commands that run until a signal: SIGTERM and SIGINT end them, SIGHUP reloads."""
 
 import atexit
 import contextlib
@@ -8,17 +8,18 @@ import signal
 from concurrent.futures import Future
 from typing import Any
 
-#: Seconds from a signal that ends to the end, whatever the process is stuck in.
+#: Seconds after which a signal ends the process in any case.
 _END_SECONDS = 1.8
 
 
 class Signals:
-    """Notes signals from the moment it is made; the main thread waits for them.
+    """Receives signals as soon as it is made; the main thread waits for them.
 
-    ``exit_codes`` has the signals that end the process, with its exit code where it is stuck.
+    ``exit_codes`` has the signals that end the process, and its exit code if it does not end
+    itself.
 
-    The interpreter writes them into a pipe by itself. A handler that set an event or put into a
-    queue could interrupt the wait for that same event, and would wait for its lock for ever.
+    The interpreter writes the signals into a pipe. With an event or a queue instead, a handler may
+    interrupt the wait for it, and would then wait for its lock without end.
     """
 
     def __init__(self, exit_codes: dict[int, int]) -> None:
@@ -32,7 +33,7 @@ class Signals:
             signal.signal(number, self._end_soon)
 
     def wait(self, seconds: float | None = None) -> int:
-        """The number of the next signal; 0 after so many seconds, or after a call of `wake`."""
+        """The number of the next signal; 0 after ``seconds``, or after a call of `wake`."""
         if self._hung_up:
             self._hung_up = False
             return signal.SIGHUP
@@ -41,18 +42,18 @@ class Signals:
         return os.read(self._reading, 1)[0]
 
     def ends(self, number: int) -> bool:
-        """Whether this is a signal to end."""
+        """Whether this signal ends the process."""
         return number in self._exit_codes
 
     def wake(self) -> None:
-        """Have `wait` return, from any thread."""
-        with contextlib.suppress(BlockingIOError):  # full: it returns anyway
+        """Make `wait` return; any thread may call this."""
+        with contextlib.suppress(BlockingIOError):  # the pipe is full, so `wait` returns
             os.write(self._writing, b"\0")
 
     def ended_before(self, work: "Future[Any]") -> int:
-        """Wait for what runs in another thread; the signal to end that came before, else 0.
+        """Wait for a call in another thread; return the ending signal that came before, else 0.
 
-        A SIGHUP that comes meanwhile is kept for `wait`.
+        A SIGHUP that comes in the meantime is kept for `wait`.
         """
         work.add_done_callback(lambda _: self.wake())
         hung_up = False
@@ -65,9 +66,9 @@ class Signals:
         return ending
 
     def _end_soon(self, number: int, _: object) -> None:
-        """Leave some time for an orderly end; then it ends, even if standard error blocks."""
+        """End the process after some time, even if it hangs."""
         code = self._exit_codes[number]
         signal.signal(signal.SIGALRM, lambda *_: os._exit(code))
         signal.setitimer(signal.ITIMER_REAL, _END_SECONDS)
-        # After that nothing waits for anything any more, and Python's handlers are gone.
+        # Runs last: after it nothing can hang, and Python's handlers are gone.
         atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)

@@ -1,6 +1,6 @@
-"""Tables and progress, drawn by rich, for `keys` and `check`.
+"""Tables and progress bars, drawn by rich, for `keys` and `check`.
 
-Colours go to a terminal only, and not where NO_COLOR is set; a pipe gets the full width.
+Only a terminal gets colours, and none if NO_COLOR is set. A pipe gets the full width.
 """
 
 import contextlib
@@ -10,27 +10,19 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from rich import box
-from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from exporter.commands.terminal import is_right_to_left, shown
+from exporter.commands.terminal import GAP, is_right_to_left, is_terminal, shown
 
-#: Terminal columns from one column of a table to the next.
-GAP = 2
-#: Columns of a pipe: more than anything takes.
+#: Columns of a pipe: more than any table has.
 _ENDLESS = 100_000
-#: Portals that the progress names.
+#: Portals that the progress bar names.
 _NAMED = 3
-#: Ends text that runs from the right: else a terminal could pull the next column into it.
+#: Ends text that runs from the right: otherwise a terminal may move the next column into it.
 _LEFT_TO_RIGHT_MARK = "\u200e"
-
-
-def is_terminal() -> bool:
-    """Whether standard output is a terminal."""
-    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def width() -> int:
@@ -39,13 +31,13 @@ def width() -> int:
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Text from outside, made harmless; nothing in it is markup to rich."""
+    """Text from outside, made harmless; rich takes nothing in it for markup."""
     mark = _LEFT_TO_RIGHT_MARK if is_terminal() and is_right_to_left(text) else ""
     return Text(shown(text) + mark, style)
 
 
 def grid() -> Table:
-    """A table without frame, its columns `GAP` apart, with a line below the head."""
+    """A table without a frame: its columns are `GAP` apart, and a line is below the head."""
     return Table(
         box=box.SIMPLE_HEAD,
         padding=(0, GAP - 1, 0, 0),
@@ -71,34 +63,16 @@ def render(*parts: RenderableType) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().split("\n"))
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as a pipe gets them: what `render` makes of a grid there, without rich's own pace."""
-    widths = [max(map(_cells, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        padded = [
-            text + " " * (width - _cells(text)) for text, width in zip(row, widths, strict=True)
-        ]
-        lines.append((" " * GAP).join(padded).rstrip() + "\n")
-    return "".join(lines)
-
-
-def _cells(text: str) -> int:
-    return len(text) if text.isascii() else cell_len(text)
-
-
 def waiting(names: Sequence[str]) -> contextlib.AbstractContextManager[object]:
-    """A spinner on standard error while the body runs; nothing where that is no terminal."""
-    if not sys.stderr.isatty():
-        return contextlib.nullcontext()
+    """A spinner on standard error, which is a terminal, while the body runs."""
     return _stderr().status(Text(_waiting_for(names)))
 
 
 @contextlib.contextmanager
 def progress(names: Sequence[str]) -> Iterator[Callable[[Sequence[str]], None]]:
-    """A bar on standard error while the body runs; nothing where that is no terminal.
+    """A bar on standard error while the body runs; nothing if that is no terminal.
 
-    ``names`` are the portals waited for; the body calls what it is given with those still left.
+    ``names`` are the portals to wait for. The body gets a function, to call with the names left.
     """
     with Progress(
         SpinnerColumn(),

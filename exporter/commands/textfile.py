@@ -1,7 +1,7 @@
 """``docspace-exporter textfile``: the portals' metrics in a file for node_exporter.
 
-node_exporter has process metrics of its own, so the exporter's stay out of the file; and it refuses
-timestamps: how old the file is shows in its `node_textfile_mtime_seconds`.
+The exporter's process metrics are not in the file, because node_exporter has the same ones. Samples
+have no timestamps, because node_exporter refuses them; it exports `node_textfile_mtime_seconds`.
 """
 
 import argparse
@@ -35,8 +35,9 @@ _MODE = 0o644
 def run(options: argparse.Namespace) -> int:
     """Write the file, once or at each interval; 143 after SIGTERM, 130 after SIGINT.
 
-    A portal that fails is data in the file. 1 where that cannot be written; with an interval this
-    is logged, and tried again. Raises ConfigError, and FlagError for an output that cannot be.
+    A portal that fails is data in the file. 1 if the file cannot be written; with an interval that
+    is only logged, and the next interval tries again. Raises ConfigError, and FlagError if
+    ``--output`` is missing or not valid.
     """
     signals = Signals({number: 128 + number for number in (signal.SIGTERM, signal.SIGINT)})
     output = _checked(options.output)
@@ -52,7 +53,7 @@ def _run(
     if options.interval is not None:
         number = _repeat(signals, exporter, scrape, options.interval)
     else:
-        # Not in this thread: whatever the scrape waits for, this one waits for signals.
+        # In another thread: this one waits for signals.
         scraping = in_thread(scrape, "scrape")
         number = signals.ended_before(scraping)
         if not number:
@@ -63,7 +64,7 @@ def _run(
 
 
 def _checked(output: Path | None) -> Path:
-    """The output, if a file can be put there."""
+    """The output, if it can be a file. Raises FlagError."""
     if output is None:
         raise FlagError("--output: expected a file such as /var/lib/node_exporter/docspace.prom")
     try:
@@ -83,7 +84,8 @@ def _repeat(
 ) -> int:
     """Scrape at each interval until a signal ends it, and return that signal.
 
-    A scrape whose time has passed is left out. SIGHUP reloads between two scrapes.
+    If a scrape takes longer than the interval, the scrapes due in the meantime are skipped. SIGHUP
+    reloads between two scrapes.
     """
     due = time.monotonic()
     while True:
@@ -108,7 +110,7 @@ def _reload(exporter: Exporter) -> None:
 
 
 def _scrape(exporter: Exporter, output: Path, log: FilteringBoundLogger) -> bool:
-    """Scrape all portals, each with its own timeout, into the file; whether it was written."""
+    """Scrape all portals, each with its timeout, into the file; return whether it was written."""
     content = exporter.expose(exporter.fleet.portals, math.inf, "text", own=False)
     try:
         _replace(output, content)
@@ -121,11 +123,11 @@ def _scrape(exporter: Exporter, output: Path, log: FilteringBoundLogger) -> bool
 
 
 def _replace(output: Path, content: bytes) -> None:
-    """Replace the file as a whole; a reader finds the old one or the new one, never a part.
+    """Replace the file; a reader finds the old or the new content, never a part of it.
 
-    A file that is there hands its mode on, and its owner where that is allowed.
+    The new file has the mode of an existing one, and its owner if this process may set it.
     """
-    # Not *.prom: node_exporter would read it.
+    # Not *.prom, so that node_exporter does not read it.
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:

@@ -1,8 +1,8 @@
 """The configuration: ``config.yaml`` and the environment, read into frozen settings.
 
-``Source(file, environ).load()`` finds the file and reads it, ``load(path, environ)`` reads one that
-is known. Both return complete, checked `Settings` or raise `ConfigError` with every problem of the
-file. This package opens no connection and reads no key file.
+``Source(file, environ).load()`` finds the file and reads it, ``load(path, environ)`` reads a given
+file. Both return complete, checked `Settings` or raise `ConfigError` with all problems of the file.
+This package opens no connection and reads no key file.
 """
 
 from exporter.config.load import load

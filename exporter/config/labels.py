@@ -1,4 +1,4 @@
-"""Labels of a portal: their names and values as an operator may choose them."""
+"""Labels of a portal: the names and values that a configuration may have."""
 
 import re
 
@@ -17,14 +17,14 @@ OWN = frozenset(
         *("version", "revision", "python_version"),
     }
 )
-#: Labels that something else sets on the way to an alert, so that a portal's own would be lost:
-#: Prometheus sets `job` and `instance` on each target, `alertname` and `alertstate` on each alert,
-#: and the bundled rules set `severity`. `le` and `quantile` belong to histograms and summaries.
+#: Labels that would be overwritten: Prometheus sets `job` and `instance` on each target,
+#: `alertname` and `alertstate` on each alert, and the bundled rules set `severity`. `le` and
+#: `quantile` belong to histograms and summaries.
 RESERVED = frozenset({"job", "instance", "alertname", "alertstate", "severity", "le", "quantile"})
 
 
 def read(section: Section, common: Labels) -> Labels:
-    """The labels of a portal: those of all portals, and over them those of this section."""
+    """The labels of a portal: those of the section, and ``common`` ones that it does not set."""
     own = {}
     for number, name in enumerate(section.fields, 1):
         shown = document.shown(name, number)
@@ -40,7 +40,7 @@ def read(section: Section, common: Labels) -> Labels:
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError("expected …") for a name that a portal's label cannot have."""
+    """Raise ValueError("expected …") for a name that a label of a portal must not have."""
     if not _NAME.fullmatch(name):
         raise ValueError("expected a label name of letters, digits and _, not a digit first")
     if name.startswith("__"):
@@ -52,7 +52,7 @@ def check_name(name: str) -> None:
 
 
 def value(given: object) -> str:
-    """A label's value: a string, not empty, since an empty label is none in Prometheus."""
+    """A label's value: a string that is not empty, because Prometheus drops empty labels."""
     if not isinstance(given, str):
         raise ValueError("expected a string; a number needs quotes")  # noqa: TRY004, one error type
     text = scalars.text(given)

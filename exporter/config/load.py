@@ -1,4 +1,4 @@
-"""From the plain values of ``config.yaml`` to `Settings`; one run reports every problem."""
+"""From the plain values of ``config.yaml`` to `Settings`; one run reports all problems."""
 
 import re
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def load(path: Path, environ: Mapping[str, str], name: str = "") -> Settings:
-    """Read the configuration file, which errors call ``name``, or else by its path.
+    """Read the configuration file. ``name`` stands for its path in errors.
 
-    ``environ`` is what ``${VAR}`` and ``${VAR:-default}`` expand from. Relative paths in the file
-    start at the file's own folder. Raises ConfigError with a line for each problem.
+    ``environ`` has the values for ``${VAR}`` and ``${VAR:-default}``. Relative paths in the file
+    are relative to its folder. Raises ConfigError with a line for each problem.
     """
     source = name or str(path)
     context = Context(source, partial(_expand, environ))
@@ -27,7 +27,7 @@ def load(path: Path, environ: Mapping[str, str], name: str = "") -> Settings:
 
 
 def _expand(environ: Mapping[str, str], value: object) -> object:
-    """Fill variables into a string; an empty one counts as unset where there is a default."""
+    """The value with variables in its strings expanded; a default also replaces an empty one."""
 
     def fill(match: re.Match[str]) -> str:
         name, default = match.groups()
@@ -81,16 +81,13 @@ def _portal(section: Section, defaults: PortalSettings, folder: Path) -> PortalS
     path = partial(scalars.path_in, folder)
     if section.has("api_key") == section.has("api_key_file"):
         section.problem("api_key", "expected either `api_key` or `api_key_file`")
-    portal = PortalSettings(
+    portal = replace(
+        defaults,
         name=section.require("name", scalars.text, ""),
         url=section.require("url", values.portal_url, ""),
         api_key=section.take("api_key", values.secret, None),
         api_key_file=section.take("api_key_file", path, None),
         timeout=section.take("timeout", values.timeout, defaults.timeout),
-        min_interval=defaults.min_interval,
-        people_interval=defaults.people_interval,
-        max_keys=defaults.max_keys,
-        max_response_size=defaults.max_response_size,
         expiring_within=section.take("expiring_within", values.windows, defaults.expiring_within),
         tls=_tls(section.section("tls"), folder),
         proxy_url=section.take("proxy_url", values.proxy_url, None),

@@ -1,4 +1,4 @@
-"""Frozen settings. Defaults stand with the type; every value is checked before it gets here."""
+"""Frozen settings with their defaults. ``load`` checks the values before."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ Withheld = Literal["creator", "key_name", "permissions"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window of ``expiring_within``: ``label`` as the file spells it, and its seconds."""
+    """A window of ``expiring_within``: its ``label`` as written in the file, and its seconds."""
 
     label: str
     seconds: float
@@ -23,9 +23,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class TLSSettings:
-    """How a portal's certificate is checked, and the certificate shown to it.
+    """How a portal's certificate is checked, and the client certificate that the portal gets.
 
-    With ``ca_file`` its certificates are trusted instead of the system's.
+    With ``ca_file``, its certificates are trusted instead of the system's.
     """
 
     ca_file: Path | None = None
@@ -36,13 +36,13 @@ class TLSSettings:
 
 @dataclass(frozen=True, slots=True)
 class PortalSettings:
-    """One portal, complete: what the file says of it over what ``scrape`` says for all.
+    """One portal, complete: its own fields, and those of ``scrape`` that it does not set.
 
     ``url`` has no trailing slash. Exactly one of ``api_key`` and ``api_key_file`` is set.
-    ``timeout``, ``min_interval`` and ``people_interval`` are seconds, ``max_response_size`` is
-    bytes of decoded JSON, ``max_keys`` counts the records in it. ``expiring_within`` is sorted from
-    the shortest window. ``labels`` are the portal's own over those of all portals; the values of
-    the labels in ``withhold`` are not shown anywhere.
+    ``timeout``, ``min_interval`` and ``people_interval`` are in seconds. ``max_response_size`` is
+    in bytes of decoded JSON, ``max_keys`` is a number of records. ``expiring_within`` starts with
+    the shortest window. ``labels`` include those of all portals. The values of the labels in
+    ``withhold`` are shown nowhere.
     """
 
     name: str
@@ -52,8 +52,8 @@ class PortalSettings:
     timeout: float = 10.0
     min_interval: float = 1.0
     people_interval: float = 300.0
-    # A key is about 900 bytes of JSON, so 100,000 are 86 MiB: this leaves half as much again for
-    # long names and permissions.
+    # A key is about 900 bytes of JSON, so 100,000 keys are 86 MiB. The rest is for long names and
+    # permissions.
     max_keys: int = 100_000
     max_response_size: int = 128 * 1024 * 1024
     expiring_within: tuple[Window, ...] = (Window("7d", 7 * 86400.0), Window("30d", 30 * 86400.0))
@@ -67,8 +67,8 @@ class PortalSettings:
 class Settings:
     """The whole configuration.
 
-    ``concurrency`` bounds the fetches under way at once. ``source`` names the file that it was
-    read from, as messages do; the same settings from another file are equal.
+    ``concurrency`` is the most fetches at the same time. ``source`` is the name of the file in
+    messages; settings that differ only in it are equal.
     """
 
     DEFAULT_CONCURRENCY: ClassVar[int] = 32

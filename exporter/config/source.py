@@ -1,4 +1,4 @@
-"""Which configuration is in force: the named file, ``config.yaml``, or the built-in one."""
+"""Finds the configuration: the named file, ``config.yaml``, or the built-in one."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,10 +7,10 @@ from exporter.config.load import load
 from exporter.config.settings import Settings
 from exporter.yamlfile import ConfigError
 
-#: The file that is read where no flag names one.
+#: The file that is read if no flag names one.
 USUAL_FILE = Path("config.yaml")
 
-#: How messages call the configuration that is part of the package.
+#: The name of the package's own configuration in messages.
 BUILT_IN = "built-in configuration"
 
 #: The ``config.yaml`` of the repository: a link in a checkout, a file in an installed package.
@@ -18,12 +18,12 @@ _BUILT_IN_FILE = Path(__file__).with_name("default.yaml")
 
 
 class Source:
-    """The configuration of one process, which may be loaded again and again.
+    """The configuration of one process, which may be loaded several times.
 
-    ``given`` is the file that the flag or its variable names. Without it ``config.yaml`` in the
-    working directory is read; where there is none, the built-in configuration is, which takes its
-    one portal from the environment. Once a file was found, the built-in configuration is not used
-    any more: a file that vanishes is an error.
+    ``given`` is the file that the flag or its variable names. Without it, ``config.yaml`` in the
+    working directory is read. If that does not exist, the built-in configuration is used, which has
+    one portal from the environment. Once a file was found, its absence is an error: the built-in
+    configuration is not used any more.
     """
 
     def __init__(self, given: Path | None, environ: Mapping[str, str]) -> None:
@@ -31,7 +31,7 @@ class Source:
         self._environ = environ
 
     def load(self) -> Settings:
-        """The settings, which name their source. Raises ConfigError."""
+        """The settings, with their source. Raises ConfigError."""
         if self._file is None and _may_be_there(USUAL_FILE):
             self._file = USUAL_FILE
         if self._file is not None:
@@ -43,20 +43,20 @@ class Source:
 
 
 def _may_be_there(file: Path) -> bool:
-    """Whether to read the file; what cannot be read is an error then, and says why."""
+    """Whether to read the file: also if the system does not say whether it exists."""
     try:
         file.lstat()
     except FileNotFoundError:
         return False
     except OSError:
-        return True
+        pass  # reading it fails with the reason
     return True
 
 
 def _ways_out() -> str:
-    """What to do where there is no file, and the variables are missing or not valid."""
+    """What to do if there is no file, and the variables are missing or not valid."""
     return (
-        f"there is no {USUAL_FILE} in {Path.cwd()}, so the {BUILT_IN} is used, in which `url` "
-        "is DOCSPACE_URL and `api_key` is DOCSPACE_API_KEY: set both in the environment, or "
-        f"write a {USUAL_FILE}, or name a file by --config.file"
+        f"the {BUILT_IN} is used because {Path.cwd()} has no {USUAL_FILE}: set DOCSPACE_URL to the "
+        "portal's address and DOCSPACE_API_KEY to a key of it, or name a configuration file with "
+        "--config.file"
     )

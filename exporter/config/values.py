@@ -1,6 +1,6 @@
-"""Scalars of the configuration: each parser takes what YAML gave, or raises ValueError.
+"""Parsers for the scalars of the configuration: from YAML's value, or ValueError("expected …").
 
-No message repeats the value: it may be a secret that slipped into the wrong field.
+No message repeats the value: it may be a secret in the wrong field.
 """
 
 import ipaddress
@@ -12,14 +12,14 @@ from exporter.config.settings import Window, Withheld
 from exporter.yamlfile import Secret
 from exporter.yamlfile.scalars import text
 
-# As Prometheus writes durations: units in falling order, each at most once.
+# Durations as in Prometheus: from the longest unit to the shortest, each at most once.
 _DURATION = re.compile(
     r"(?:(\d{1,3})y)?(?:(\d{1,5})w)?(?:(\d{1,6})d)?(?:(\d{1,8})h)?"
     r"(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,12})ms)?",
     re.ASCII,
 )
 _UNIT_SECONDS = (365 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 60.0, 1.0, 0.001)
-#: Of a name in DNS, in characters (RFC 1035); a dot at its end may follow.
+#: The longest name in DNS, in characters, without a dot at its end (RFC 1035).
 _LONGEST_HOST = 253
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.ASCII | re.IGNORECASE)
 _BROKEN_ESCAPE = re.compile(r"%(?![2-7][0-9a-f]|[89a-f][0-9a-f])|%7f", re.IGNORECASE)
@@ -28,15 +28,12 @@ _SIZE_FACTOR = {None: 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
 def duration(value: object) -> float:
-    """Seconds, from a duration such as ``10s`` or ``1h30m``, ten years at most.
-
-    A plain 0 needs no unit.
-    """
+    """Seconds, from a duration such as ``10s``, ``1h30m`` or ``0``; ten years at most."""
     return _duration(value, "10y", 10 * 365 * 86400.0)
 
 
 def positive_duration(value: object) -> float:
-    """Like `duration`, but more than nothing."""
+    """Like `duration`, but longer than 0."""
     return _positive(duration(value))
 
 
@@ -46,14 +43,14 @@ def timeout(value: object) -> float:
 
 
 def min_interval(value: object) -> float:
-    """Seconds for which a fetch serves; what is older than an hour is no state of a portal."""
+    """Seconds for which the result of a fetch is used again, an hour at most."""
     return _duration(value, "1h", 3600.0)
 
 
 def people_interval(value: object) -> float:
-    """Seconds between two requests for the people who are disabled.
+    """Seconds between two requests for the disabled people, from a minute to a day.
 
-    A minute, after which a failed request is tried again, to a day.
+    A failed request is tried again after a minute.
     """
     seconds = duration(value)
     if not 60 <= seconds <= 86400:
@@ -62,7 +59,7 @@ def people_interval(value: object) -> float:
 
 
 def windows(value: object) -> tuple[Window, ...]:
-    """Windows from a list of durations, the shortest first; no two of the same length."""
+    """Windows from a list of durations of different length, the shortest first."""
     if not isinstance(value, list):
         raise ValueError("expected a list of durations such as [7d, 30d]")  # noqa: TRY004, as in text
     found = {positive_duration(item): str(item) for item in value}
@@ -72,7 +69,7 @@ def windows(value: object) -> tuple[Window, ...]:
 
 
 def withhold(value: object) -> frozenset[Withheld]:
-    """Names of labels whose values are not shown."""
+    """The names of the labels whose values are not shown."""
     known = {str(name): name for name in typing.get_args(Withheld)}
     if not isinstance(value, list) or not all(str(name) in known for name in value):
         raise ValueError(f"expected a list such as [creator] of {', '.join(known)}")
@@ -99,7 +96,7 @@ def max_keys(value: object) -> int:
 
 
 def secret(value: object) -> Secret:
-    """A key or a header value, surrounding space removed; no key begins with a dollar sign."""
+    """A key or a header value, without space around it. It must not begin with a dollar sign."""
     spelled = text(value)
     if spelled.startswith("$"):
         raise ValueError("expected a key; a variable is written ${VAR}")
@@ -125,9 +122,9 @@ def proxy_url(value: object) -> Secret:
 
 
 def _spelled(value: object) -> str:
-    """The text of a scalar that YAML may have taken for a number; "" for anything else.
+    """The text of a scalar that YAML may have read as a number; "" for anything else.
 
-    Numbers without end are among those: Python itself refuses to spell them.
+    It is also "" for numbers with so many digits that Python refuses to print them.
     """
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**15:
         return str(value)
@@ -135,7 +132,7 @@ def _spelled(value: object) -> str:
 
 
 def _duration(value: object, longest: str, most: float) -> float:
-    """Seconds; no more than ``most``, so that no timer and no date can overflow."""
+    """Seconds, ``most`` at most, so that no timer and no date overflows."""
     spelled = _spelled(value)
     if spelled == "0":
         return 0.0
@@ -156,7 +153,7 @@ def _positive(seconds: float) -> float:
 
 
 def _count(value: object, most: int) -> int:
-    """A whole number; a string of digits is one too, since ``${VAR}`` expands to a string."""
+    """A whole number, or a string of digits, because ``${VAR}`` expands to a string."""
     spelled = _spelled(value)
     if not re.fullmatch(r"[1-9]\d{0,6}", spelled, re.ASCII) or int(spelled) > most:
         raise ValueError(f"expected a whole number from 1 to {most}")
@@ -168,23 +165,23 @@ def _http_url(value: object, expected: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not close, a port that is no number
+    except ValueError:  # a bracket is missing, or the port is no number
         usable = False
     if not usable or not url.isprintable() or any(char in " \\" for char in url):
         raise ValueError(expected)
     user, at, place = parts.netloc.rpartition("@")
     host = _ip_v6(parts.hostname or "") if place.startswith("[") else _host(parts.hostname or "")
     port = f":{parts.port}" if parts.port else ""
-    # Not geturl(): it would drop an empty query, which is refused later.
+    # Not by geturl(): it drops an empty query, which portal_url refuses.
     rest = url.partition("://")[2][len(parts.netloc) :]
     return f"{parts.scheme}://{user}{at}{host}{port}{rest}"
 
 
 def _host(host: str) -> str:
-    """A name as DNS can hold it, or an IP v4 address."""
+    """A host name that is valid in DNS, or an IPv4 address."""
     try:
         spelled = host.encode("idna").decode("ascii") if len(host) <= 2 * _LONGEST_HOST else host
-    except UnicodeError:  # an empty label, one that is too long, a letter that no host has
+    except UnicodeError:  # an empty or too long label, or a character that is not allowed
         spelled = ""
     if len(spelled.removesuffix(".")) > _LONGEST_HOST:
         raise ValueError(f"expected a host name of at most {_LONGEST_HOST} characters")

@@ -1,9 +1,9 @@
-"""An embedded DocSpace portal: the other side of the connection.
+"""An embedded DocSpace portal.
 
-What is here behaves as a DocSpace server does, so that the exporter can be tried, shown and
-tested against real sockets without one. `model` is a portal's state, `api` its HTTP responses,
-`server` puts one on a port, `scenario` fills three of them with keys in every condition.
+It behaves as a DocSpace server, so that the exporter can be tried, shown and tested on real sockets
+without one. `model` is a portal's state, `api` its HTTP responses, `server` serves it on a port,
+`scenario` builds three portals with keys in every state.
 
-This package knows nothing of the exporter: no import from its other packages, no metric name, no
-opinion on how a response is to be read. It would be worth little otherwise.
+Of the exporter's packages this one imports `httpserver` only. It must not know how the exporter
+reads a response, or a test with it would prove little.
 """

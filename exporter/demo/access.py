@@ -1,4 +1,4 @@
-"""The caller of a request, and what the call may touch."""
+"""The caller of a request, and what the caller may read."""
 
 from dataclasses import dataclass
 
@@ -13,24 +13,23 @@ READS_PEOPLE = frozenset({"accounts:read", "*:read", "*:write"})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The sender of a request: a person, and the key that was used unless it was a session."""
+    """The sender of a request: a person, and the key; without a key the person has a session."""
 
     person: Person
     key: DemoKey | None = None
 
     def may(self, scopes: frozenset[str]) -> bool:
-        """Whether one of the scopes, or full access, is the caller's."""
+        """Whether the caller has one of the scopes, or full access."""
         if self.key is None or self.key.full_access:
             return True
         return not scopes.isdisjoint(self.key.permissions or ())
 
 
 def authenticate(portal: Portal, header: str) -> Caller | None:
-    """Return the caller that an `Authorization` header stands for, or None.
+    """The caller of a request with this `Authorization` header; None if the portal refuses it.
 
-    `Bearer ` goes with an API key. A header that starts otherwise is taken for a session token as
-    a whole: that is why a bare key is refused. A key whose creator is removed or disabled is
-    refused too, although the call moves its last use.
+    `Bearer ` precedes an API key. Any other header is a session token, so a key without `Bearer `
+    is refused. A key of a removed or disabled creator is refused too, and its last use changes.
     """
     if header.startswith("Bearer "):
         key = portal.use_secret(header.removeprefix("Bearer ").strip())

@@ -1,32 +1,33 @@
 """A portal's HTTP responses.
 
-The order of checks is the server's: the portal as a whole, the caller, the portal's state as far as
-it depends on the caller, the rate limit, the scope, and only then what was asked for.
+The order of the checks is that of the server: the portal as a whole, the caller, the states of the
+portal that depend on the caller, the rate limit, the scope, and last the requested path.
 """
 
 import gzip
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from email.utils import formatdate
 
 from exporter.demo import wire
 from exporter.demo.access import READS_KEYS, READS_PEOPLE, READS_SELF, Caller, authenticate
 from exporter.demo.key import PERMISSIONS
-from exporter.demo.limits import SlidingWindow
 from exporter.demo.model import Condition, Fault, Portal
-from exporter.demo.people_filter import people_page
-from exporter.demo.wire import Response, failure
-from exporter.httpserver import message
+from exporter.demo.wire import failure
+from exporter.httpserver.message import Reply, Request
 
 API = "/api/2.0"
 KEYS = f"{API}/keys"
 OWN_KEY = f"{KEYS}/@self"
 PEOPLE = f"{API}/people/filter"
 GZIP_FROM = 1000
-"""Bytes of a body from which on the proxy compresses."""
+"""Least bytes of a body that the proxy compresses."""
+MAX_COUNT = 100
+"""Most people in one answer."""
 
-OUTAGES: Mapping[Condition, Response] = {
+OUTAGES: Mapping[Condition, Reply] = {
     "suspended": failure(404, "Portal not found"),
     "no_such_portal": failure(500, "Could not resolve current tenant :-(."),
     "broken": failure(500, "Object reference not set", kind="System.NullReferenceException"),
@@ -38,50 +39,42 @@ OUTAGES: Mapping[Condition, Response] = {
 
 UNPAID = failure(402, "The portal's tariff is not paid", kind="BillingException")
 RESTORING = wire.problem(403, "The portal is being restored")
-IP_BLOCKED = Response(403, b"Your IP address is not allowed", wire.TEXT_TYPE)
-SCOPE_TOO_NARROW = Response(403)
+IP_BLOCKED = Reply(b"Your IP address is not allowed", status=403)
+UNAUTHORIZED = Reply(b"", status=401)
+SCOPE_TOO_NARROW = Reply(b"", status=403)
 NO_ADMIN = failure(403, "Access denied", kind="System.Security.SecurityException")
 NOT_FOUND = failure(404, "The requested resource was not found")
-ONLY_GET = Response(405, headers=(("Allow", "GET"),))
+ONLY_GET = Reply(b"", status=405, headers={"Allow": "GET"})
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What of a request decides its response."""
+class SlidingWindow:
+    """Accepts a limited number of requests of each person in any `seconds`."""
 
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    host: str
-    scheme: str
-    authorization: str
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._accepted: dict[str, deque[float]] = {}
+        self._lock = threading.Lock()
 
-    @classmethod
-    def of(cls, received: message.Request) -> "Request":
-        """Read it from what the server received."""
-        return cls(
-            method=received.method,
-            path=received.path.rstrip("/"),
-            query=received.query,
-            host=received.header("Host") or "localhost",
-            scheme=received.scheme,
-            authorization=received.header("Authorization"),
-        )
-
-    @property
-    def url(self) -> str:
-        """The address that was asked for, without its query."""
-        return f"{self.scheme}://{self.host}{self.path}"
+    def accept(self, person_id: str, now: float, limit: int) -> bool:
+        """Whether one more request is within the limit; if not, it is not counted."""
+        with self._lock:
+            accepted = self._accepted.setdefault(person_id, deque())
+            while accepted and accepted[0] <= now - self._seconds:
+                accepted.popleft()
+            within = len(accepted) < limit
+            if within:
+                accepted.append(now)
+            return within
 
 
 class PortalApp:
-    """Answers for one portal; `closing`, once set, ends every wait that a `delay` began."""
+    """Answers for one portal; `closing`, once set, ends the wait of each delayed answer."""
 
     def __init__(self, portal: Portal, closing: threading.Event) -> None:
         self._portal = portal
         self._closing = closing
         self._window = SlidingWindow(60.0)
-        self._routes: Mapping[str, Callable[[Request, Caller], Response]] = {
+        self._routes: Mapping[str, Callable[[Request, Caller], Reply]] = {
             KEYS: self._keys,
             OWN_KEY: self._own_key,
             f"{KEYS}/permissions": self._permissions,
@@ -90,9 +83,9 @@ class PortalApp:
             f"{API}/settings/version/build": self._version,
         }
 
-    def __call__(self, received: message.Request) -> message.Reply:
-        """Answer one request; by the portal's clock, after its delay, in gzip where accepted."""
-        request = Request.of(received)
+    def __call__(self, request: Request) -> Reply:
+        """Answer one request by the portal's clock, after its delay, in gzip if accepted."""
+        request = replace(request, path=request.path.rstrip("/"))
         self._portal.count(request.path)
         response = self._answer(request)
         delay = self._portal.delay + self._fault(request).delay
@@ -101,32 +94,31 @@ class PortalApp:
         headers = {
             "Date": formatdate(self._portal.now(), usegmt=True),
             "Server": "openresty",
-            **dict(response.headers),
+            **response.headers,
         }
         body, encoding = response.body, "identity"
-        accepts_gzip = "gzip" in received.header("Accept-Encoding")
+        accepts_gzip = "gzip" in request.header("Accept-Encoding")
         if self._portal.gzip and accepts_gzip and len(body) >= GZIP_FROM:
             body, encoding = gzip.compress(body, mtime=0), "gzip"
             headers["Vary"] = "Accept-Encoding"
         kind = response.content_type if body else ""
-        return message.Reply(body, kind, response.status, headers, encoding)
+        return Reply(body, kind, response.status, headers, encoding)
 
     def _fault(self, request: Request) -> Fault:
         return self._portal.faults.get(request.path, Fault())
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Request) -> Reply:
         now = self._portal.advance()
         fault, condition = self._fault(request), self._portal.condition
         if fault.status is not None:
-            return Response(fault.status, fault.body)
+            return Reply(fault.body, wire.JSON_TYPE, fault.status)
         if condition == "redirect":
-            where = ("Location", f"https://{request.host}{request.path}")
-            return Response(301, headers=(where,))
+            return Reply(b"", status=301, headers={"Location": _url(request, "https")})
         if condition in OUTAGES:
             return OUTAGES[condition]
-        caller = authenticate(self._portal, request.authorization)
+        caller = authenticate(self._portal, request.header("Authorization"))
         if caller is None:
-            return Response(401)
+            return UNAUTHORIZED
         route = self._routes.get(request.path)
         if route is None:
             return NOT_FOUND
@@ -134,8 +126,8 @@ class PortalApp:
             return ONLY_GET
         return self._refuse(request, caller, now) or route(request, caller)
 
-    def _refuse(self, request: Request, caller: Caller, now: float) -> Response | None:
-        """Return the error answer to a caller that the portal knows, whatever is asked for."""
+    def _refuse(self, request: Request, caller: Caller, now: float) -> Reply | None:
+        """The error answer if the portal refuses a known caller for its state or its rate limit."""
         portal = self._portal
         if portal.condition == "ip_blocked" and not caller.person.is_owner:
             return IP_BLOCKED
@@ -146,41 +138,76 @@ class PortalApp:
         limit = portal.rate_limit
         if limit is None or self._window.accept(caller.person.id, now, limit):
             return None
-        headers = (("X-RateLimit-Limit", str(limit)), ("X-RateLimit-Remaining", "0"))
-        return Response(429, headers=headers)
+        headers = {"X-RateLimit-Limit": str(limit), "X-RateLimit-Remaining": "0"}
+        return Reply(b"", status=429, headers=headers)
 
-    def _keys(self, request: Request, caller: Caller) -> Response:
+    def _keys(self, request: Request, caller: Caller) -> Reply:
         release = self._portal.release
         if not release.lists_for_any_scope and not caller.may(READS_KEYS):
             return SCOPE_TOO_NARROW
         if caller.person.is_guest and not release.lists_for_guests:
             return NO_ADMIN
         found = [wire.key(self._portal, key) for key in self._portal.visible_to(caller.person)]
-        return wire.envelope(found, request.url)
+        return wire.envelope(found, _url(request))
 
-    def _own_key(self, request: Request, caller: Caller) -> Response:
+    def _own_key(self, request: Request, caller: Caller) -> Reply:
         if not self._portal.release.has_own_key:
             return NOT_FOUND
         if caller.key is None:
-            return Response(401)
-        return wire.envelope(wire.key(self._portal, caller.key), request.url)
+            return UNAUTHORIZED
+        return wire.envelope(wire.key(self._portal, caller.key), _url(request))
 
-    def _permissions(self, request: Request, caller: Caller) -> Response:
+    def _permissions(self, request: Request, caller: Caller) -> Reply:
         if not caller.may(READS_KEYS):
             return SCOPE_TOO_NARROW
-        return wire.envelope(list(PERMISSIONS), request.url)
+        return wire.envelope(list(PERMISSIONS), _url(request))
 
-    def _profile(self, request: Request, caller: Caller) -> Response:
+    def _profile(self, request: Request, caller: Caller) -> Reply:
         if not caller.may(READS_SELF):
             return SCOPE_TOO_NARROW
-        return wire.envelope(wire.profile(caller.person), request.url)
+        return wire.envelope(wire.profile(caller.person), _url(request))
 
-    def _people(self, request: Request, caller: Caller) -> Response:
+    def _people(self, request: Request, caller: Caller) -> Reply:
         if not caller.may(READS_PEOPLE):
             return SCOPE_TOO_NARROW
         if not caller.person.sees_all_keys:
             return NO_ADMIN
-        return people_page(self._portal, request.query, request.url)
+        return _people_page(self._portal, request.query, _url(request))
 
-    def _version(self, request: Request, _: Caller) -> Response:
-        return wire.envelope({"docSpace": self._portal.version}, request.url)
+    def _version(self, request: Request, _: Caller) -> Reply:
+        return wire.envelope({"docSpace": self._portal.version}, _url(request))
+
+
+def _url(request: Request, scheme: str = "") -> str:
+    """The requested URL without its query, and with another scheme if one is given."""
+    host = request.header("Host") or "localhost"
+    return f"{scheme or request.scheme}://{host}{request.path}"
+
+
+def _people_page(portal: Portal, query: Mapping[str, list[str]], url: str) -> Reply:
+    """One page: `count` people from `startIndex` on; a `count` above 100 is a 400.
+
+    `employeeStatus` is 1 (active), 2 (disabled) or 3 for both, its default. `fields` has the names
+    of the fields to send, comma-separated. `total` in the answer is the number of all people found.
+    """
+    sent = {name: values[-1] for name, values in query.items()}
+    try:
+        count = int(sent.get("count", MAX_COUNT))
+        start = int(sent.get("startIndex", 0))
+        wanted = int(sent.get("employeeStatus", 3))
+    except ValueError:
+        count = start = wanted = -1
+    if not 1 <= count <= MAX_COUNT or start < 0:
+        return failure(400, f"count: expected 1 to {MAX_COUNT}", kind="System.ArgumentException")
+    with portal.lock:
+        people = [each for each in portal.people.values() if wire.status(each) & wanted]
+    fields = set(sent["fields"].split(",")) if "fields" in sent else None
+    page = [
+        {
+            name: value
+            for name, value in wire.profile(person).items()
+            if not fields or name in fields
+        }
+        for person in people[start : start + count]
+    ]
+    return wire.envelope(page, url, total=len(people))

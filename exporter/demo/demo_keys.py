@@ -15,11 +15,11 @@ DAY = 86400.0
 class KeySpec:
     """One key of one portal.
 
-    A key with a `life` was created that many whole days before it expires, which is `expires_in`
-    seconds after it is put in place (negative: it has expired already). A key without a `life`
-    never expires and is `age` seconds old. `used` is how many seconds ago it was last used, None
-    for never; with `blank_use` the server stores its minimum date for never. `label` separates keys
-    of one name; `postfix` sets the key's last characters.
+    A key with a `life` expires `expires_in` seconds after it is added (it has expired already if
+    that is negative), and was created `life` days before that. A key without a `life` never expires
+    and is `age` seconds old. It was last used `used` seconds ago; None is never, for which the
+    server stores its minimum date if `blank_use` is set. `label` separates keys of the same name;
+    `postfix` sets the key's last characters.
     """
 
     name: str
@@ -35,15 +35,15 @@ class KeySpec:
     blank_use: bool = False
 
     def secret(self, portal_name: str) -> str:
-        """Return the full key, the same at each run."""
+        """The full key, the same in each run."""
         return derive_secret(f"{portal_name}/{self.label or self.name}", self.postfix)
 
     def key_id(self, portal_name: str) -> str:
-        """Return the id the key has once it is in place."""
+        """The id of the key."""
         return derive_id(self.secret(portal_name))
 
     def add_to(self, portal: Portal, portal_name: str, now: float) -> DemoKey:
-        """Put the key into the portal."""
+        """Add the key to the portal, and return it."""
         expires_at = None if self.life is None else now + self.expires_in
         created = now - self.age if self.life is None else now + self.expires_in - self.life * DAY
         never = NO_DATE if self.blank_use else None

@@ -1,4 +1,4 @@
-"""What happens in the demo's portals, as data: a moment, and what is done to the portal then."""
+"""The events in the demo's portals: when they happen, and what they do to the portal."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from itertools import count
 from exporter.demo.demo_keys import KeySpec
 from exporter.demo.model import Event, Portal
 
-Action = Callable[[Portal, float], None]
+Action = Callable[[Portal, float], object]
 
 USE_SECONDS = 20.0
 CYCLE_SECONDS = 300.0
@@ -15,24 +15,16 @@ CYCLE_SECONDS = 300.0
 
 def appear(spec: KeySpec, portal_name: str) -> Action:
     """A key is created."""
-
-    def act(portal: Portal, now: float) -> None:
-        spec.add_to(portal, portal_name, now)
-
-    return act
+    return lambda portal, now: spec.add_to(portal, portal_name, now)
 
 
 def vanish(key_id: str) -> Action:
     """A key is deleted."""
-
-    def act(portal: Portal, _now: float) -> None:
-        portal.remove_key(key_id)
-
-    return act
+    return lambda portal, _: portal.remove_key(key_id)
 
 
 def switch(key_id: str, *, on: bool) -> Action:
-    """Someone switches a key on or off; an expired one stays as it is."""
+    """A person switches a key on or off; an expired key does not change."""
 
     def act(portal: Portal, now: float) -> None:
         key = portal.key(key_id)
@@ -43,47 +35,38 @@ def switch(key_id: str, *, on: bool) -> Action:
 
 
 def use(key_ids: Sequence[str]) -> Action:
-    """Calls are made with keys; one refused for its creator counts as a use too."""
-
-    def act(portal: Portal, now: float) -> None:
-        for key_id in key_ids:
-            portal.use(key_id, now)
-
-    return act
+    """Calls are made with keys; a call that is refused for the creator counts as a use too."""
+    return lambda portal, now: [portal.use(key_id, now) for key_id in key_ids]
 
 
 def disable(person_id: str) -> Action:
-    """A person is disabled; what uses that person's keys goes on calling."""
-
-    def act(portal: Portal, _now: float) -> None:
-        portal.disable(person_id)
-
-    return act
+    """A person is disabled. Programs continue to use that person's keys."""
+    return lambda portal, _: portal.disable(person_id)
 
 
 def at(start: float, plan: Sequence[tuple[float, Action]]) -> Iterator[Event]:
-    """Place a plan, in seconds from `start` and in order, on the clock."""
+    """The events of a plan, which has seconds from `start`, in order."""
     for offset, action in plan:
         yield Event(start + offset, action)
 
 
 def busy(start: float, key_ids: Sequence[str]) -> Iterator[Event]:
-    """Use the keys every `USE_SECONDS`, for ever."""
+    """The keys are used every `USE_SECONDS`, without end."""
     for number in count(1):
         yield Event(start + number * USE_SECONDS, use(key_ids))
 
 
 def toggled(start: float, key_id: str, *, on_first: bool) -> Iterator[Event]:
-    """Switch a key the other way once a cycle, for ever."""
+    """A key is switched off or on once a cycle, without end."""
     for number in count():
         on = on_first == (number % 2 == 0)
         yield Event(start + number * CYCLE_SECONDS, switch(key_id, on=on))
 
 
 def rotated(start: float, spec: KeySpec, portal_name: str) -> Iterator[Event]:
-    """Create a key anew each cycle; 60 s later switch its predecessor off, 120 s later delete it.
+    """Each cycle creates a new key; 60 s later its predecessor is switched off, and later deleted.
 
-    There are never more than two of them.
+    That is after 120 s, so there are two of them at most.
     """
     predecessor: str | None = None
     for number in count():

@@ -18,10 +18,10 @@ PERMISSIONS = (
     "rooms:read",
     "rooms:write",
 )
-"""Every scope a key can be limited to; `*` is no limit."""
+"""The scopes of keys; `*` is full access."""
 
 NO_DATE = -math.inf
-"""A date the server stores as its minimum, 0001-01-01, where others store nothing."""
+"""Stands for the server's minimum date, 0001-01-01, which means "no date"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +45,29 @@ class DemoKey:
 
     @property
     def masked(self) -> str:
-        """The key as lists show it: `sk-***` and the postfix."""
+        """The masked key in lists: `sk-***` and the postfix."""
         return f"sk-***{self.postfix}"
 
     @property
     def full_access(self) -> bool:
-        """Whether the key carries no limit: no permissions at all, or `*`."""
+        """Whether the key has no limit: no permissions, or `*`."""
         return not self.permissions or "*" in self.permissions
 
     def expired(self, now: float) -> bool:
-        """Whether the expiry, if there is one, is not in the future."""
+        """Whether the key has an expiry that is not in the future."""
         return self.expires_at not in (None, NO_DATE) and (self.expires_at or 0) <= now
 
     def valid(self, now: float) -> bool:
-        """Whether the key is on and not expired; whether it works also hangs on its creator."""
+        """Whether the key is active and not expired. It works if its creator is active too."""
         return self.is_active and not self.expired(now)
 
 
 def derive_secret(seed: str, postfix: str = "") -> str:
-    """Return a full key that is the same for the same seed, ending in `postfix`."""
+    """A full key that ends in `postfix`, the same for the same seed."""
     digits = hashlib.sha256(f"secret:{seed}".encode()).hexdigest()
     return "sk-" + digits[: 64 - len(postfix)] + postfix
 
 
 def derive_id(seed: str) -> str:
-    """Return a UUID that is the same for the same seed."""
+    """A UUID, the same for the same seed."""
     return str(uuid.UUID(bytes=hashlib.sha256(f"id:{seed}".encode()).digest()[:16], version=4))

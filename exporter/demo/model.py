@@ -1,8 +1,7 @@
-"""What a portal remembers: its people, its API keys, and how they change as time passes.
+"""A portal's state: its people, its API keys, and how they change as time passes.
 
-Times are Unix seconds by the portal's own clock, which is the clock it was given plus its skew.
-Nothing runs in the background: `Portal.advance` catches up with the clock, and every request
-begins with it.
+Times are Unix seconds of the portal's own clock, which is its `clock` plus its `clock_skew`.
+Nothing runs in the background: each request calls `Portal.advance`, which makes all due changes.
 """
 
 import math
@@ -37,18 +36,18 @@ Condition = Literal[
 class Event:
     """Something that happens to a portal at a moment; `action` is called with that moment.
 
-    An action reaches keys by `Portal.key`, not `Portal.keys`, which would catch up once more.
+    An action must read keys by `Portal.key`, because `Portal.keys` calls `Portal.advance` again.
     """
 
     at: float
-    action: "Callable[[Portal, float], None]"
+    action: "Callable[[Portal, float], object]"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one path: the answer comes `delay` seconds late, or is another one.
+    """A fault of one path: its answers come `delay` seconds late.
 
-    With a `status`, that status and `body` are the answer to everybody.
+    With a `status`, they all have that status and `body`.
     """
 
     status: int | None = None
@@ -59,15 +58,15 @@ class Fault:
 class Portal:
     """One portal.
 
-    `events` must come in the order of their times and may be endless. `version` is the server's:
-    what differs between releases follows it (see `release`), and it may be any text. A person
-    may send `rate_limit` requests in any minute; None, as on self-hosted servers, is no limit.
+    `events` must be in the order of their times and may be endless. `version` is the server's, any
+    text; the portal behaves as that release (see `release`). A person may send `rate_limit`
+    requests in any minute; None, as on self-hosted servers, is no limit.
 
-    Free to set at any time: `condition`, `delay` (seconds each answer is held back), `faults` (by
-    path), `clock_skew`, `rate_limit`, `gzip`, `version`. `requests` counts what arrived, by path.
+    These may be set at any time: `condition`, `delay` (seconds before each answer), `faults` (by
+    path), `clock_skew`, `rate_limit`, `gzip`, `version`. `requests` counts requests by path.
     """
 
-    def __init__(  # the one place where a portal's traits are named
+    def __init__(
         self,
         *,
         clock: Callable[[], float],
@@ -98,50 +97,50 @@ class Portal:
         self._next_event = next(self._events, None)
 
     def now(self) -> float:
-        """Return the moment by the portal's own clock."""
+        """The time of the portal's own clock."""
         return self._clock() + self.clock_skew
 
     @property
     def release(self) -> Release:
-        """What the server's version can do."""
+        """The behaviour of the server's version."""
         return Release(self.version)
 
     @property
     def keys(self) -> tuple[DemoKey, ...]:
-        """Every key as of now, newest first; of two born together the later added is first."""
+        """All keys, newest first; of two created at the same time, the one added later is first."""
         with self.lock:
             self.advance()
             latest_added_first = reversed(self._keys.values())
             return tuple(sorted(latest_added_first, key=lambda key: key.created, reverse=True))
 
     def visible_to(self, person: Person) -> tuple[DemoKey, ...]:
-        """Return the keys that person's list shows, newest first."""
+        """The keys in that person's list, newest first."""
         return tuple(
             key for key in self.keys if person.sees_all_keys or key.creator_id == person.id
         )
 
     def creator(self, key: DemoKey) -> Person:
-        """Return the person that made the key, or `REMOVED`."""
+        """The person who created the key, or `REMOVED`."""
         return self.people.get(key.creator_id, REMOVED)
 
     def disable(self, person_id: str) -> None:
-        """Switch a person off: id and name stay, every call of that person is refused."""
+        """Disable a person: id and name stay, each call of that person is refused."""
         with self.lock:
             self.people[person_id] = replace(self.people[person_id], is_disabled=True)
 
     def remove_person(self, person_id: str) -> None:
-        """Forget a person. The keys stay, and name `REMOVED` as their creator."""
+        """Remove a person. The keys stay, and their creator is `REMOVED`."""
         with self.lock:
             del self.people[person_id]
 
     def open_session(self, person: Person) -> str:
-        """Return a token that speaks for a person without a key."""
+        """A token with which a person makes calls without a key."""
         token = derive_id(f"session/{person.id}")
         self._sessions[token] = person.id
         return token
 
     def session(self, token: str) -> Person | None:
-        """Return the person a token speaks for."""
+        """The person of a session's token."""
         return self.people.get(self._sessions.get(token, ""))
 
     def count(self, path: str) -> None:
@@ -163,8 +162,8 @@ class Portal:
     ) -> DemoKey:
         """Add a key and return it.
 
-        By default it belongs to the portal's first member, was created now, and has a secret
-        that is the same for the same name and number of keys added before.
+        By default its creator is the portal's first member, it was created now, and its secret
+        follows from its name and the number of keys added before.
         """
         with self.lock:
             self._added += 1
@@ -184,25 +183,24 @@ class Portal:
             return key
 
     def replace_key(self, key: DemoKey) -> None:
-        """Put a changed key in the place of the one with its id, if that is still there."""
+        """Replace the key that has the same id, if it is still there."""
         with self.lock:
             if key.id in self._keys:
                 self._keys[key.id] = key
 
     def remove_key(self, key_id: str) -> None:
-        """Forget a key, if it is there."""
+        """Remove a key, if it is there."""
         with self.lock:
             self._keys.pop(key_id, None)
 
     def key(self, key_id: str) -> DemoKey | None:
-        """Return the key with that id as it was when the portal last caught up."""
+        """The key with that id, as of the last `advance`."""
         return self._keys.get(key_id)
 
     def use(self, key_id: str, now: float) -> DemoKey | None:
-        """Make a call with a key: return it with `last_used` moved, or None if it is not valid.
+        """Make a call with a key: return the key with its new `last_used`, or None if not valid.
 
-        Whether the call is then accepted is another matter: a creator who is removed or disabled
-        gets it refused, and it counts as a use all the same.
+        The portal may still refuse the call because the creator is removed or disabled.
         """
         with self.lock:
             key = self._keys.get(key_id)
@@ -212,17 +210,14 @@ class Portal:
             return used
 
     def use_secret(self, secret: str) -> DemoKey | None:
-        """Make a call now with the key that has this secret; as `use`."""
+        """Like `use`, now and by the key's secret."""
         with self.lock:
             now = self.advance()
             found = (key.id for key in self._keys.values() if key.secret == secret)
             return self.use(next(found, ""), now)
 
     def advance(self) -> float:
-        """Let happen all that is due: events and runs of the server job, in order.
-
-        Returns now.
-        """
+        """Make all due changes, by events and the server's job, in order; return the time."""
         with self.lock:
             now = self.now()
             while (event := self._next_event) is not None and event.at <= now:
@@ -233,7 +228,7 @@ class Portal:
             return now
 
     def _run_job(self, until: float) -> None:
-        """Switch expired keys off, if the job's time came after the portal last looked."""
+        """Switch expired keys off, if the job was due since the last call."""
         interval = self.release.job_seconds
         runs = math.floor((until - self._started) / interval)
         latest_run = self._started + runs * interval

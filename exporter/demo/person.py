@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A member of a portal. A disabled one is still a member, but the portal refuses every call."""
+    """A member of a portal. The portal refuses each call of a disabled one."""
 
     id: str
     display_name: str
@@ -17,7 +17,7 @@ class Person:
 
     @property
     def sees_all_keys(self) -> bool:
-        """Whether the key list shows this person other people's keys too."""
+        """Whether this person's key list has the keys of other people too."""
         return self.is_admin or self.is_owner
 
 
@@ -28,7 +28,7 @@ OWNER = Person(
     is_owner=True,
     email="owner@portal.example",
 )
-"""The one member of a portal that was given no people."""
+"""The only member of a portal by default."""
 
 REMOVED = Person(id="4a515a15-d4d6-4b8e-828e-e0586f18f3a3", display_name="profile removed")
-"""Who the server names as creator once the real one was removed."""
+"""The server's creator of keys whose creator was removed."""

@@ -1,4 +1,4 @@
-"""What differs between releases of the DocSpace server."""
+"""Differences between releases of the DocSpace server."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ _NUMBERS = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A release by its version; a text that begins with no version counts as the newest."""
+    """A release by its version; a text that does not begin with a version is the newest release."""
 
     version: str
 
@@ -23,12 +23,12 @@ class Release:
 
     @property
     def lists_for_any_scope(self) -> bool:
-        """Whether a key may list keys whatever it is limited to."""
+        """Whether a key of any scope may list keys."""
         return self._since(3, 2, 1) and not self._since(3, 7, 1)
 
     @property
     def lists_for_guests(self) -> bool:
-        """Whether a guest may list own keys."""
+        """Whether a guest may list the own keys."""
         return not self._since(3, 9, 0)
 
     @property

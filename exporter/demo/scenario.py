@@ -1,34 +1,34 @@
-"""The demo: three portals with keys in every condition, which change as time passes.
+"""The demo: three portals with keys in every state, which change as time passes.
 
-Each run has the same people, keys and moments, counted from its start. At the start:
+Each run has the same people, keys and events, counted from its start. At the start:
 
 | portal | server | offset | the exporter's key | what there is to see |
 |---|---|---|---|---|
-| `acme` | 3.7.2 | Z | the owner's, sees all | every state, every awkward name, and most \
-of what changes; `zapier` and `badge-printer` go on calling and are refused: one creator is \
-removed, the other disabled |
+| `acme` | 3.7.2 | Z | the owner's, sees all | every state, difficult names, and most of the \
+changes; `zapier` and `badge-printer` are used and refused: one creator is removed, the other \
+disabled |
 | `globex` | 3.6.1 | +05:30 | the owner's, sees all | the exporter's own key expires in four days, \
 the portal's clock is 90 s ahead, `warehouse` has a removed creator and is unused |
-| `initech` | 3.7.1 | -04:00 | a user's, sees own only | the owner's keys are there, but not seen |
+| `initech` | 3.7.1 | -04:00 | a user's, sees own only | the owner's keys are not in the list |
 
-What changes in `acme`:
+Changes in `acme`:
 
 | seconds | what |
 |---|---|
 | 30, 90, 180 | a key expires: `webhook-relay`, `report-mailer`, `legacy-import` |
 | 45 | `new-hire` appears |
 | 75 | `crm-sync` is rotated: a newer key of the same name and creator outlives it |
-| 105 | Jane Doe is disabled; `payroll-sync`, a key of hers, goes on calling and is refused |
+| 105 | Jane Doe is disabled; `payroll-sync`, a key of hers, is still used and refused |
 | 120 | `temp-share` is deleted |
-| 150 | `chat-bridge` is switched off; from 480 on it goes on and off every 300 |
+| 150 | `chat-bridge` is switched off; from 480 on it is switched every 300 |
 | 540 | `ci-artifacts` expires |
-| 300, 600, ... | `nightly-run` is created anew; from 600 on its predecessor is switched off 60 s \
+| 300, 600, ... | a new `nightly-run` is created; from 600 on its predecessor is switched off 60 s \
 later and deleted 120 s later |
 | 600, 1200, ... | the server's job switches expired keys off |
 
-In `globex`, `handover` appears at 100 by the portal's clock and `kiosk` goes on and off every
-300 from 200 on; in `initech`, `spare` goes off and on every 300 from 120 on. In each, busy keys
-are used every 20 s.
+In `globex`, `handover` appears at 100 by the portal's clock, and `kiosk` is switched on or off
+every 300 from 200 on; in `initech`, `spare` is switched off or on every 300 from 120 on. In each,
+some keys are used every 20 s.
 """
 
 from collections.abc import Callable, Iterable
@@ -45,7 +45,7 @@ from exporter.demo.person import Person
 
 @dataclass(frozen=True, slots=True)
 class DemoPortal:
-    """A portal of the demo, with the full key an exporter is to read it with."""
+    """A portal of the demo, with the full key for an exporter."""
 
     name: str
     portal: Portal
@@ -53,7 +53,7 @@ class DemoPortal:
 
 
 def build(clock: Callable[[], float]) -> tuple[DemoPortal, ...]:
-    """Return `acme`, `globex` and `initech`; their events start now by `clock`."""
+    """The portals `acme`, `globex` and `initech`; their events start now by `clock`."""
     return (_acme(clock), _globex(clock), _initech(clock))
 
 
@@ -71,7 +71,7 @@ def _person(
 
 
 def _open(portal: Portal, name: str, specs: Iterable[KeySpec], start: float) -> DemoPortal:
-    """Put the keys in place; the first is the exporter's."""
+    """Add the keys; the first is the exporter's."""
     first, *_ = [spec.add_to(portal, name, start) for spec in specs]
     return DemoPortal(name, portal, first.secret)
 

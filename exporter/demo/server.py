@@ -1,4 +1,4 @@
-"""A portal on a port."""
+"""Serves a portal on a port."""
 
 import ssl
 import sys
@@ -16,40 +16,37 @@ from exporter.httpserver.server import Server
 from exporter.httpserver.tls import build
 from exporter.httpserver.webconfig import TLSServerSettings
 
-THREADS = 200
+_HOST = "127.0.0.1"
+#: Requests that are handled at the same time.
+_THREADS = 200
 
 
 class DemoServer:
-    """Serves one portal over HTTP/1.1 while its `with` block lasts, or from start() to stop().
+    """Serves one portal over HTTP/1.1 during its `with` block, or from start() to stop().
 
-    `url` is known from the first start on and stays the same: a stopped server starts again on
-    the port it had. `certificate` (files of a certificate and its key) makes it HTTPS, and
-    `client_ca` then turns away every client without a certificate that this CA signed.
-    `threads` bounds how many requests are worked on at once.
+    `url` is known after the first start and stays the same: a stopped server starts again on the
+    same port. `certificate` (files of a certificate and its key) makes it HTTPS. `client_ca` then
+    refuses every client without a certificate that this CA signed.
     """
 
     def __init__(
         self,
         portal: Portal,
-        host: str = "127.0.0.1",
         port: int = 0,
         *,
         certificate: tuple[Path | str, Path | str] | None = None,
         client_ca: Path | str | None = None,
-        threads: int = THREADS,
     ) -> None:
         if client_ca is not None and certificate is None:
             raise ValueError("client_ca: expected a certificate to go with it")
         self.portal = portal
-        self._host = host
         self._port = port
         self._context = _context(certificate, client_ca) if certificate else None
-        self._threads = threads
         self._closing = threading.Event()
         self._server: Server | None = None
 
     def __repr__(self) -> str:
-        return f"<DemoServer {self._host}:{self._port}>"
+        return f"<DemoServer {self.url}>"
 
     def __enter__(self) -> Self:
         self.start()
@@ -60,23 +57,19 @@ class DemoServer:
 
     @property
     def port(self) -> int:
-        """The port it listens on; 0 before the first start if none was asked for."""
+        """The port; before the first start that of the constructor, which may be 0."""
         return self._port
 
     @property
     def url(self) -> str:
         """The portal's address, without a slash at the end."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"{'https' if self._context else 'http'}://{host}:{self._port}"
+        return f"{'https' if self._context else 'http'}://{_HOST}:{self._port}"
 
     def start(self) -> None:
-        """Listen; connections are accepted once this returns. Nothing happens if it does already.
-
-        Raises OSError when the port cannot be had.
-        """
+        """Accept connections, unless it does so already. Raises OSError if it cannot listen."""
         if self._server is not None:
             return
-        listening = ListenAddress(self._host, self._port).bind()
+        listening = ListenAddress(_HOST, self._port).bind()
         self._port = ListenAddress.of(listening).port
         self._closing = threading.Event()
         context = self._context
@@ -84,7 +77,7 @@ class DemoServer:
             [listening],
             PortalApp(self.portal, self._closing),
             _log(),
-            threads=self._threads,
+            threads=_THREADS,
             tls=None if context is None else lambda: context,
         )
         self._server.start()
@@ -107,7 +100,7 @@ def _context(
 
 
 def _log() -> FilteringBoundLogger:
-    """Errors of the demo's own, on standard error."""
+    """Writes the demo's internal errors to standard error."""
     log: FilteringBoundLogger = structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
         processors=[structlog.processors.LogfmtRenderer(key_order=["event"])],

@@ -1,8 +1,7 @@
-"""How a portal writes its keys and people as JSON, and the HTTP responses that carry them."""
+"""A portal's keys and people as JSON, and its HTTP responses."""
 
 import html
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 from exporter.demo.key import NO_DATE, DemoKey
 from exporter.demo.model import Portal
 from exporter.demo.person import Person
+from exporter.httpserver.message import Reply
 
 JSON_TYPE = "application/json; charset=utf-8"
 PROBLEM_TYPE = "application/problem+json; charset=utf-8"
 HTML_TYPE = "text/html; charset=utf-8"
-TEXT_TYPE = "text/plain; charset=utf-8"
 
 STACK = (
     "   at ASC.Web.Api.Controllers.ApiKeysController.GetAllApiKeys()"
@@ -23,45 +22,33 @@ STACK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A response before compression; `headers` beside those that every response has."""
-
-    status: int
-    body: bytes = b""
-    content_type: str = JSON_TYPE
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-def envelope(response: object, url: str, **more: int) -> Response:
-    """Wrap a result as the server does: `count` is 1 whatever the result holds."""
+def envelope(response: object, url: str, **more: int) -> Reply:
+    """A result in the server's envelope; `count` is 1 for any result."""
     links = [{"href": url, "action": "GET"}]
     end = {"links": links, "status": 0, "statusCode": 200}
     return _json(200, {"response": response, "count": 1, **more, **end})
 
 
-def failure(
-    status: int, message: str, *, kind: str = "System.InvalidOperationException"
-) -> Response:
-    """Return the server's error shape, with a stack as the server gives one."""
+def failure(status: int, message: str, *, kind: str = "System.InvalidOperationException") -> Reply:
+    """An error in the server's form, with a stack."""
     error = {"message": message, "type": kind, "stack": STACK, "hresult": 0}
     return _json(status, {"status": 1, "statusCode": status, "error": error})
 
 
-def problem(status: int, detail: str) -> Response:
-    """Return an error of the server's framework rather than of its code: problem+json."""
+def problem(status: int, detail: str) -> Reply:
+    """An error of the server's framework: problem+json."""
     found = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return _json(status, found, PROBLEM_TYPE)
 
 
-def page(status: int, title: str) -> Response:
-    """Return an HTML page, as a proxy or a login form in front of the portal would."""
+def page(status: int, title: str) -> Reply:
+    """An HTML page, as of a proxy or a login form in front of the portal."""
     text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{title}</body></html>"
-    return Response(status, text.encode(), HTML_TYPE)
+    return Reply(text.encode(), HTML_TYPE, status)
 
 
 def date(moment: float | None, utc_offset: timedelta) -> str | None:
-    """Write a moment with seven fractional digits and `Z` or the portal's offset."""
+    """A date with seven fractional digits and `Z` or the portal's offset."""
     if moment is None:
         return None
     if moment == NO_DATE:
@@ -76,7 +63,7 @@ def date(moment: float | None, utc_offset: timedelta) -> str | None:
 
 
 def key(portal: Portal, one: DemoKey) -> dict[str, Any]:
-    """Write a key as the list does: masked, and without the fields that are null."""
+    """A key in a list: masked, and without the fields that are null."""
     permissions = None if one.permissions is None else list(one.permissions)
     fields = {
         "id": one.id,
@@ -94,7 +81,7 @@ def key(portal: Portal, one: DemoKey) -> dict[str, Any]:
 
 
 def employee(person: Person) -> dict[str, Any]:
-    """Write a person as shown to others; the display name is HTML-encoded."""
+    """A person in answers about others; the display name is HTML-encoded."""
     pictures = {
         field: f"/static/images/default_user_photo_size_{size}.png"
         for field, size in (
@@ -116,12 +103,12 @@ def employee(person: Person) -> dict[str, Any]:
 
 
 def status(person: Person) -> int:
-    """Return the number that `employeeStatus` chooses a person by: 1 active, 2 disabled."""
+    """The number of a person's status in `employeeStatus`: 1 active, 2 disabled."""
     return 2 if person.is_disabled else 1
 
 
 def profile(person: Person) -> dict[str, Any]:
-    """Write a person in full, as `people/@self` and `people/filter` do."""
+    """A person in full, as in `people/@self` and `people/filter`."""
     return {
         **employee(person),
         "userName": person.email.partition("@")[0],
@@ -138,6 +125,6 @@ def profile(person: Person) -> dict[str, Any]:
     }
 
 
-def _json(status: int, value: object, content_type: str = JSON_TYPE) -> Response:
+def _json(status: int, value: object, content_type: str = JSON_TYPE) -> Reply:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(status, text.encode(), content_type)
+    return Reply(text.encode(), content_type, status)

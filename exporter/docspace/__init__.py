@@ -1,4 +1,4 @@
-"""A portal seen from outside: its key list as typed values, or the one error that says why not.
+"""A portal seen from outside: its key list as typed values, or an error.
 
 This package speaks HTTP and DocSpace's JSON. It must not know metrics or its callers:
 it imports nothing from ``metrics``, ``web`` or ``commands``.

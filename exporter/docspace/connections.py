@@ -1,4 +1,4 @@
-"""urllib3's connections, under the deadline of the request that uses them."""
+"""urllib3's connections, with the deadline of the request that uses them."""
 
 import http.client
 from typing import Any
@@ -8,14 +8,14 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from exporter.docspace.deadline import Deadline
 
-#: Interim answers (1xx) before the one that counts.
+#: Most interim answers (1xx) before the final one.
 _MAX_INTERIM = 10
 
 
 class Tracker:
-    """Knows the deadline of the request under way: one request at a time.
+    """Holds the deadline of the request under way, one request at a time.
 
-    ``connected`` counts connections made, so that a reused one differs from a fresh one.
+    ``connected`` counts connections made; it shows whether a request reused one.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Tracker:
         self.deadline: Deadline
 
     def pools(self) -> dict[str, type[HTTPConnectionPool]]:
-        """Connection pools, by scheme, whose connections report to this tracker."""
+        """Classes of connection pools by scheme; their connections use this tracker."""
         tracker = self
 
         class Plain(_Tracked, HTTPConnection):
@@ -39,11 +39,11 @@ class Tracker:
 
 
 class _Response(http.client.HTTPResponse):
-    """http.client's response, with what it reads too loosely.
+    """http.client's response with three corrections.
 
-    A chunk of negative length would mean "read to the end of the connection", which may never come.
-    Of the interim answers only 100 is skipped, so that a 103 would be the answer. Cookies are
-    dropped before requests takes them apart: nothing here ever sends one.
+    A chunk of negative length would be read to the end of the connection, which may never come.
+    http.client skips only 100 of the interim answers, so a 103 would be the answer. Cookies are
+    dropped before requests parses them, since none is ever sent back.
     """
 
     def begin(self) -> None:
@@ -56,7 +56,7 @@ class _Response(http.client.HTTPResponse):
             if not 101 < line[1] < 200:
                 return line
             http.client.parse_headers(self.fp)
-        raise http.client.HTTPException("interim answers without end")
+        raise http.client.HTTPException("too many interim answers")
 
     def _safe_read(self, amt: int) -> bytes:
         if amt < 0:
@@ -66,7 +66,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class _Tracked:
-    """What a tracked connection adds to urllib3's: it reports when it connects and sends."""
+    """Mixed into urllib3's connections: reports to the tracker when it connects and sends."""
 
     _tracker: Tracker
     response_class: Any = _Response
@@ -80,8 +80,8 @@ class _Tracked:
 
     def _new_conn(self: Any) -> Any:
         sock = super()._new_conn()  # type: ignore[misc]  # as above
-        # A TLS handshake takes its socket away from the deadline, but keeps to the socket's
-        # timeout as a whole.
+        # During a TLS handshake the deadline has no socket, but Python applies the socket's
+        # timeout to the whole handshake.
         sock.settimeout(self._tracker.deadline.remaining())
         return sock
 
@@ -92,9 +92,9 @@ class _Tracked:
 
 
 class _QuietPool(HTTPSConnectionPool):
-    """urllib3's pool without its warning on stderr that a certificate is not verified.
+    """urllib3's pool without its warning that a certificate is not verified.
 
-    The operator who set ``insecure_skip_verify`` knows, and stderr is for our log lines.
+    The operator has set ``insecure_skip_verify``, and stderr is for log lines only.
     """
 
     def _validate_conn(self, conn: Any) -> None:

@@ -1,4 +1,4 @@
-"""The credential of a portal: where it comes from and how it is spelled in the header."""
+"""The credential of a portal: where it is read from, and its form in the header."""
 
 import os
 import re
@@ -14,11 +14,11 @@ _MAX_BYTES = 64 * 1024
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
 _BEARER = re.compile(r"bearer +(\S+)", re.ASCII | re.IGNORECASE)
 _API_KEY = re.compile(r"sk-\S+", re.ASCII)
-#: An API key that is not alone, not as DocSpace showed it, or without its beginning.
+#: An API key with other text, in another spelling, or without its beginning.
 _API_KEY_WITHIN = re.compile(
     r"(?<![\w-])sk-|sk-[0-9a-f]{16}|\A[0-9a-f]{64}\Z", re.ASCII | re.IGNORECASE
 )
-#: What of a header is no secret.
+#: The part of a header that is not secret.
 _SCHEME = re.compile(r"(?:Bearer|Basic) +")
 
 _IN_FIELD = "write the key as DocSpace showed it (sk-…), or the variable that holds it: ${VARIABLE}"
@@ -41,11 +41,10 @@ class Credential:
 
     @classmethod
     def of(cls, token: str) -> "Credential":
-        """Spell the header as the server wants it.
+        """The credential with the header that the server expects.
 
-        The server takes a header without ``Bearer`` for a session token, so API keys and JWTs get
-        one, in exactly this spelling; a value that has a scheme already, and a session token, go as
-        they are.
+        The server takes a value without ``Bearer`` for a session token, so API keys and JWTs get
+        it, in exactly this spelling. Session tokens and values with a scheme are not changed.
         """
         bearer = _BEARER.fullmatch(token)
         bare = bearer[1] if bearer else token
@@ -57,7 +56,7 @@ class Credential:
         )
 
     def mask(self) -> SecretMask:
-        """What hides the credential and parts of it; for many texts make it once."""
+        """A mask for the credential and parts of it; make it once for many texts."""
         header = self.header.reveal()
         scheme = _SCHEME.match(header)
         return SecretMask(Secret(header[scheme.end() :] if scheme else header))
@@ -68,9 +67,9 @@ class Credential:
 
 
 def read(settings: PortalSettings) -> Credential:
-    """Read the portal's credential; a file is read anew each time, so a new key needs no reload.
+    """Read the portal's credential. A file is read each time, so a new key needs no reload.
 
-    Raises CredentialUnusable, which names the file or the field but never what it holds.
+    Raises CredentialUnusable, which names the file or the field, but not its content.
     """
     if settings.api_key_file is not None:
         token, place = _read_file(settings.api_key_file), str(settings.api_key_file)
@@ -92,7 +91,7 @@ def read(settings: PortalSettings) -> Credential:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Open without waiting: a FIFO would wait for a writer, some devices for ever."""
+    """Open without waiting for a FIFO's writer or a device."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
@@ -106,5 +105,5 @@ def _read_file(path: Path) -> str:
         raise CredentialUnusable(f"{path}: cannot be read: {exc.strerror}") from exc
     if len(content) > _MAX_BYTES:
         raise CredentialUnusable(f"{path}: expected an API key, found a large file")
-    # Latin-1 cannot fail; what is not ASCII is refused with the rest.
+    # Latin-1 cannot fail; `read` refuses what is not ASCII.
     return content.decode("latin-1").removeprefix("\xef\xbb\xbf")

@@ -1,8 +1,8 @@
-"""Deadlines: one thread ends whatever is late, wherever it hangs.
+"""Deadlines of requests, kept by one thread.
 
-The timeouts of a socket start anew with each byte, so a server that sends a byte now and then
-passes them all. Here the connection under a request is shut down instead. What cannot be ended,
-such as name resolution, is left to its thread, and no scrape waits for it (see ``portal``).
+A socket's timeout starts again with each byte, so a server that sends a byte now and then never
+exceeds it. Here the connection of a late request is shut down instead. A name resolution cannot be
+ended: it keeps its thread, and no scrape waits for it (see ``portal``).
 """
 
 import contextlib
@@ -21,16 +21,17 @@ from urllib3.util.ssltransport import SSLTransport
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A call that is to come, at a moment of ``time.monotonic()``."""
+    """A call to make at a moment of ``time.monotonic()``."""
 
     at: float
     call: Callable[[], None]
 
 
 class Alarm:
-    """Makes calls at their moments, in one thread that starts with the first of them.
+    """Makes calls at given moments, in one thread, which starts with the first call.
 
-    A call must not block: the others wait for it. ``failed`` gets what one raises.
+    A call must not block, since the others wait for it. ``failed`` is called with an exception
+    that a call raises.
     """
 
     def __init__(self, failed: Callable[[BaseException], None] = lambda _: None) -> None:
@@ -41,7 +42,7 @@ class Alarm:
         self._running = False
 
     def call_in(self, seconds: float, call: Callable[[], None]) -> Entry:
-        """Make a call in so many seconds. Raises RuntimeError where no thread can start."""
+        """Make a call in ``seconds``. Raises RuntimeError if no thread can start."""
         entry = Entry(time.monotonic() + seconds, call)
         with self._changed:
             if not self._running:
@@ -53,7 +54,7 @@ class Alarm:
         return entry
 
     def cancel(self, entry: Entry) -> None:
-        """Forget a call; one that is being made just now goes on."""
+        """Do not make this call, unless it has begun."""
         with self._changed:
             self._entries.discard(entry)
 
@@ -61,11 +62,10 @@ class Alarm:
         while True:
             try:
                 self._next()()
-            except BaseException as exc:  # noqa: BLE001, the boundary: it ends every other request
+            except BaseException as exc:  # noqa: BLE001, the boundary: this thread serves all requests
                 self._failed(exc)
 
     def _next(self) -> Callable[[], None]:
-        """Wait for the next moment and return the call that is due."""
         with self._changed:
             while True:
                 entry = min(self._entries, key=attrgetter("at"), default=None)
@@ -78,9 +78,9 @@ class Alarm:
 
 
 class Deadline:
-    """The end of one request, ``seconds`` after the with statement begins.
+    """The deadline of one request, ``seconds`` after the start of the with statement.
 
-    ``expired`` is whether it passed while the request was under way.
+    ``expired`` is whether it passed during the request.
     """
 
     def __init__(self, alarm: Alarm, seconds: float) -> None:
@@ -103,18 +103,18 @@ class Deadline:
         self._alarm.cancel(self._entry)
 
     def remaining(self) -> float:
-        """Seconds left, fit for a socket's timeout: never 0, which means no waiting at all."""
+        """Seconds left, for a socket's timeout: never 0, which would mean not to wait."""
         return max(self._ends - time.monotonic(), 0.001)
 
     def check(self) -> None:
-        """Raise TimeoutError where it passed before there was anything to shut down."""
+        """Raise TimeoutError if the deadline has passed, perhaps before there was a connection."""
         if self.expired:
             raise TimeoutError
 
     def track(self, connection: HTTPConnection) -> None:
-        """Note the connection that is in use from now on.
+        """Set the connection that the request uses from now on.
 
-        Its socket too: a connection forgets that as soon as an answer says it will be the last.
+        Its socket too: a connection drops it as soon as an answer announces the end.
         """
         with self._lock:
             self._connection, self._sock = connection, connection.sock

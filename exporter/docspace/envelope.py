@@ -1,9 +1,8 @@
 """The JSON envelope around every answer of a portal: bytes in, the value of `response` out.
 
-A value is cut out, not parsed: it stays a ``msgspec.Raw``, a view of the answer. msgspec is
-stricter than what portals and proxies have been seen to send, so an answer it refuses is mended
-once: U+FFFD for lone surrogates, some number for NaN and Infinity. Nothing of what is read from an
-answer is a number.
+A value is cut out and not parsed: a ``msgspec.Raw`` is a view of the answer. If msgspec refuses an
+answer, it is corrected once: U+FFFD replaces lone surrogates, a number NaN and Infinity. No number
+of an answer is used.
 """
 
 import json
@@ -17,8 +16,8 @@ from exporter.docspace.errors import InvalidResponse, TooLarge
 
 _BOM = b"\xef\xbb\xbf"
 
-#: Bytes a comma (or bracket) that an answer has at least. A real record has 34; an answer below
-#: this is made to cost memory, since each value takes 56 bytes or more once it is cut out.
+#: Fewest bytes for each comma (or bracket) of an answer. A real record has 34; an answer with fewer
+#: is an attack on the memory, since each value that is cut out takes 56 bytes or more.
 _SPARSE = 8
 #: The same for an answer that is parsed as a whole, where each value may take 230 bytes.
 _SPARSE_PARSED = 16
@@ -39,7 +38,7 @@ _envelope = msgspec.json.Decoder(_Envelope)
 _list_envelope = msgspec.json.Decoder(_ListEnvelope)
 _list = msgspec.json.Decoder(list[Raw])
 
-#: What may be a lone surrogate, and how many of these are looked at.
+#: Escapes that may be lone surrogates, and how many of them are checked at most.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _LOW_SURROGATE = re.compile(rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _MOST_SURROGATES = 200_000
@@ -47,7 +46,7 @@ _REPLACEMENT = b"\\ufffd"
 
 
 def unpacked(body: bytes) -> Raw:
-    """The envelope itself, an object. Raises InvalidResponse."""
+    """The whole envelope, an object. Raises InvalidResponse."""
     body = body.removeprefix(_BOM)
     try:
         try:
@@ -57,7 +56,7 @@ def unpacked(body: bytes) -> Raw:
     except msgspec.DecodeError as exc:
         raise InvalidResponse(f"expected the JSON envelope, got {_looks_like(body)}") from exc
     except RecursionError as exc:
-        raise InvalidResponse("expected the JSON envelope, got nesting without end") from exc
+        raise InvalidResponse("expected the JSON envelope, got nesting that is too deep") from exc
     if kind(whole) != "an object":
         raise InvalidResponse(f"expected the JSON envelope, got {kind(whole)}")
     return whole
@@ -74,7 +73,7 @@ def response(body: bytes) -> Raw:
 def records(body: bytes, most: int) -> list[Raw]:
     """Cut the records of the list in `response` out of an answer.
 
-    Raises InvalidResponse, and TooLarge where there are more than ``most``.
+    Raises InvalidResponse, and TooLarge for more than ``most`` records.
     """
     body = body.removeprefix(_BOM)
     _check_density(body, most)
@@ -92,7 +91,7 @@ def records(body: bytes, most: int) -> list[Raw]:
 
 
 def kind(value: Raw | bytes) -> str:
-    """What a JSON value is, without showing it."""
+    """The type of a JSON value in words."""
     first = bytes(memoryview(value)[:1])
     names = {b"{": "an object", b"[": "a list", b'"': "a string", b"n": "null"}
     return names.get(first, "a boolean" if first in b"tf" else "a number")
@@ -117,7 +116,7 @@ def _without_lone_surrogates(body: bytes) -> bytes:
         before = body[end:start]
         end = found.end()
         if (len(before) - len(before.rstrip(b"\\"))) % 2:
-            continue  # no escape: its backslash is escaped itself
+            continue  # not an escape: the backslash itself is escaped
         if found[0][3] in b"89abAB" and _LOW_SURROGATE.match(body, end):
             end += len(_REPLACEMENT)
         else:
@@ -142,10 +141,10 @@ def _without_constants(body: bytes) -> bytes:
 
 
 def _check_density(body: bytes, most: int) -> None:
-    """Raise TooLarge for an answer with far more values than bytes of a record each.
+    """Raise TooLarge for an answer with more values than its bytes can be records.
 
-    The commas of some windows are counted, at random places so that no answer can avoid them, and
-    all only where those are suspicious: counting all takes as long as cutting the records out.
+    Commas are first counted in some windows, at random places so that no answer can avoid them.
+    Counting all of them takes as long as cutting the records out.
     """
     limit = max(len(body) // _SPARSE, most, _WINDOW)
     if len(body) // 2 <= limit:
@@ -159,7 +158,7 @@ def _check_density(body: bytes, most: int) -> None:
 
 
 def _looks_like(body: bytes) -> str:
-    """What a body that is not JSON seems to be, without showing it."""
+    """The kind of a body that is not JSON, in words."""
     start = body[:512].lstrip().lower()
     if not start:
         return "an empty body"

@@ -1,16 +1,16 @@
-"""Everything that can go wrong with a request to a portal, as one tree.
+"""All errors of a fetch, as one tree.
 
 ::
 
     PortalError                     reason               when
     ├── Timeout                     timeout              the deadline of the fetch passed
     │   ├── Crowded                 timeout              it passed while waiting for a thread
-    │   └── CutShort                (not counted)        the scrape ended before the fetch
-    ├── InternalError               (not counted)        a fault of the exporter itself
+    │   └── CutShort                (not counted)        the scrape ended first
+    ├── InternalError               (not counted)        a bug of the exporter
     ├── ConnectionFailed            connection           name resolution, refused, reset, proxy
     ├── TLSFailed                   tls                  certificate, handshake or local TLS files
-    ├── CredentialUnusable          credential           the key file is missing, empty or unfit
-    ├── TooLarge                    too_large            the decoded answer passes the size cap
+    ├── CredentialUnusable          credential           the key file is missing or invalid
+    ├── TooLarge                    too_large            the decoded answer exceeds the size limit
     ├── InvalidResponse             invalid_response     200, but not the key list's envelope
     └── Refused                     (an answer that is not 200)
         ├── Redirected              redirect             3xx: never followed
@@ -23,15 +23,15 @@
         └── UnexpectedStatus        unexpected_status    anything else
 
 ``reason`` is the label value of ``docspace_scrape_errors_total``. The message (``str(error)``) says
-what happened, ``hint`` what to do about it; neither ever holds a key or a stack trace.
+what happened, ``hint`` what to do. Neither contains a key or a stack trace.
 """
 
 import traceback
 from collections.abc import Mapping
 from typing import ClassVar, Literal, TypeVar
 
-#: What a 403 is about, as far as the shape of its body shows: the permissions of the key, the
-#: address of the caller, the state of the portal, a proxy that answered in its place.
+#: The cause of a 403, as far as its body shows: the permissions of the key, the address of the
+#: caller, the state of the portal, or a proxy that answered instead of the portal.
 ForbiddenCause = Literal["scope", "address", "state", "proxy", "unknown"]
 
 _FORBIDDEN_HINTS: Mapping[ForbiddenCause, str] = {
@@ -58,10 +58,7 @@ PORT_SPEAKS_TLS = (
 
 
 class PortalError(Exception):
-    """A fetch that brought no key list.
-
-    ``reason`` belongs to the class. ``hint`` does too, unless more is known about this one error.
-    """
+    """A fetch without a key list. An error may have a ``hint`` of its own."""
 
     reason: ClassVar[str]
     hint: str
@@ -76,10 +73,7 @@ Error = TypeVar("Error", bound=PortalError)
 
 
 def detached(error: Error) -> Error:
-    """The error without its traceback and causes, to be kept.
-
-    Their frames hold the answer that was read, which may have many megabytes.
-    """
+    """The error without its traceback and causes, whose frames hold the answer: maybe megabytes."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error
 
@@ -92,7 +86,7 @@ class Timeout(PortalError):
 
 
 class Crowded(Timeout):
-    """Other portals were fetched until the deadline, so this one was not asked at all."""
+    """No thread was free before the deadline, so the portal was not asked."""
 
     hint = "too many portals hang at once: raise `scrape.concurrency`, or lower their `timeout`"
 
@@ -101,18 +95,19 @@ class Crowded(Timeout):
 
 
 class CutShort(Timeout):
-    """The scrape ended while the fetch was under way. That says nothing of the portal."""
+    """The scrape ended before the fetch, or before all keys were rendered."""
 
     hint = "raise the scrape_timeout of Prometheus, or lower the portal's `timeout`"
 
-    def __init__(self) -> None:
-        super().__init__("the scrape ended before the portal answered")
+    def __init__(self, message: str = "the scrape ended before the portal answered") -> None:
+        super().__init__(message)
 
 
 class InternalError(PortalError):
-    """A fault of the exporter itself, while it fetched this portal.
+    """A bug of the exporter, during a fetch from this portal.
 
-    ``fault`` is its kind and ``place`` its file and line; its arguments may hold a key.
+    ``fault`` is the type of the exception, ``place`` its file and line. Its arguments are not
+    kept, since they may hold a key.
     """
 
     reason = "internal"
@@ -126,7 +121,7 @@ class InternalError(PortalError):
 
 
 class ConnectionFailed(PortalError):
-    """No connection, or it broke before the answer was complete."""
+    """No connection, or it was closed before the answer was complete."""
 
     reason = "connection"
     hint = "check the host name and port in `url`, the network in between, and `proxy_url`"
@@ -140,7 +135,7 @@ class TLSFailed(PortalError):
 
 
 class CredentialUnusable(PortalError):
-    """The API key cannot be read, or must not be sent as it is."""
+    """The API key cannot be read, or must not be sent in this form."""
 
     reason = "credential"
     hint = (
@@ -149,29 +144,25 @@ class CredentialUnusable(PortalError):
 
 
 class TooLarge(PortalError):
-    """The decoded answer is larger than the configured cap."""
+    """The decoded answer is larger than the configured limit."""
 
     reason = "too_large"
     hint = "if the portal really has that many keys, raise `scrape.max_response_size`"
 
 
 class InvalidResponse(PortalError):
-    """Status 200 with something else than the key list: a login page, a proxy, another product."""
+    """Status 200 without a key list: a login page, a proxy, another product."""
 
     reason = "invalid_response"
     hint = "check that `url` is the portal itself: a proxy or a login page answers like this"
 
 
 class Refused(PortalError):
-    """The portal answered, and not with 200."""
-
-    def __init__(self, message: str, status: int, hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.status = status
+    """The portal answered with a status other than 200."""
 
 
 class Redirected(Refused):
-    """3xx. Not followed: the key must not travel to another host."""
+    """3xx. Not followed: the key must not be sent to another host."""
 
     reason = "redirect"
     hint = "put the address of the redirect into `url` if it is the right one"
@@ -195,10 +186,7 @@ class PaymentRequired(Refused):
 
 
 class Forbidden(Refused):
-    """403: scope too narrow, address not allowed, or the portal is being restored or moved.
-
-    ``cause`` is what the answer itself shows of that, and decides the hint.
-    """
+    """403: scope too narrow, address not allowed, or the portal is being restored or moved."""
 
     reason = "forbidden"
     hint = (
@@ -206,8 +194,8 @@ class Forbidden(Refused):
         "the portal's IP allow-list, and whether it is being restored, moved or encrypted"
     )
 
-    def __init__(self, message: str, status: int, cause: ForbiddenCause = "unknown") -> None:
-        super().__init__(message, status, _FORBIDDEN_HINTS.get(cause))
+    def __init__(self, message: str, cause: ForbiddenCause = "unknown") -> None:
+        super().__init__(message, _FORBIDDEN_HINTS.get(cause))
         self.cause = cause
 
 
@@ -226,12 +214,12 @@ class RateLimited(Refused):
 
     reason = "rate_limited"
     hint = (
-        "the portal is not asked again until its Retry-After has passed, or for a minute where it "
-        "names none; the limit counts all requests of the key's creator"
+        "the portal is not asked again until its Retry-After has passed, or for a minute if it "
+        "sends none; the limit counts all requests of the key's creator"
     )
 
-    def __init__(self, message: str, status: int, retry_after: float) -> None:
-        super().__init__(message, status)
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
         self.retry_after = retry_after
 
 
@@ -243,13 +231,13 @@ class ServerError(Refused):
 
 
 class UnexpectedStatus(Refused):
-    """A status that the key list never has."""
+    """Any other status, which DocSpace does not send for a key list."""
 
     reason = "unexpected_status"
     hint = "check that `url` is the portal itself, and what stands in front of it"
 
 
-#: Every reason, in the order of the contract. Each has its own series from the start.
+#: Every reason. Each has a series from the start.
 REASONS = (
     "timeout", "connection", "tls", "credential", "unauthorized", "payment_required", "forbidden",
     "not_found", "rate_limited", "redirect", "server_error", "unexpected_status",

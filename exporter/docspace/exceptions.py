@@ -1,7 +1,7 @@
-"""From what requests, urllib3, http.client, ssl and sockets raise to the one error tree.
+"""Exceptions of requests, urllib3, http.client, ssl and socket to errors of the one tree.
 
-Of a foreign exception only its kind is used, and the text of the operating system or of OpenSSL:
-its arguments may hold headers, and with them the key.
+Only the type of a foreign exception is used, and the text of the operating system or of OpenSSL.
+Its arguments may hold headers, and so the key.
 """
 
 import contextlib
@@ -24,19 +24,19 @@ from exporter.docspace.errors import (
     TLSFailed,
 )
 
-#: What did not answer as it should.
+#: The server to which a connection goes.
 Hop = Literal["portal", "proxy"]
 
-#: What http.client reports of a proxy that opens no tunnel; the reason after it is dropped.
+#: http.client's message for a proxy that opens no tunnel, without the reason that follows.
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b", re.ASCII)
 
-#: How OpenSSL's versions call an answer that is not TLS.
+#: Names for an answer that is not TLS, in the versions of OpenSSL.
 _NOT_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 )
-#: The alert of TLS with which a server refuses plain HTTP, at the start of what should be a status.
+#: A TLS alert, which a server sends in place of a status line when it gets plain HTTP.
 _TLS_ALERT = "\x15\x03"
-#: getaddrinfo's codes for a name without an address. Not every system has all of them.
+#: getaddrinfo's codes for a name without an address. Some systems lack some of them.
 _NO_ADDRESS = frozenset(
     getattr(socket, code, None) for code in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
 )
@@ -69,9 +69,8 @@ def mapped(
 ) -> Iterator[None]:
     """Turn foreign exceptions of the body into PortalErrors.
 
-    ``expired`` is asked whether the deadline, ``seconds`` after the start, has passed: whatever was
-    raised is a Timeout then. ``hop`` is what the body connects to, where it is not a request: of a
-    request the exceptions themselves show it.
+    If ``expired()``, the deadline of ``seconds`` has passed, and any exception becomes a Timeout.
+    ``hop`` is where the body connects to; the exceptions of a request show that themselves.
     """
     try:
         yield
@@ -94,7 +93,6 @@ def mapped(
 
 
 def _error(causes: Sequence[BaseException], hop: Hop) -> PortalError:
-    """The error for an exception and its causes, which are outermost first."""
     for kind, convert in _CONVERTERS:
         for cause in reversed(causes):
             if isinstance(cause, kind):
@@ -103,9 +101,9 @@ def _error(causes: Sequence[BaseException], hop: Hop) -> PortalError:
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """The exception and what it was raised for, outermost first.
+    """The exception and its causes, outermost first.
 
-    urllib3 keeps the reason in an attribute or in the arguments instead of the chain.
+    urllib3 keeps a cause in an attribute or in the arguments instead of the chain.
     """
     seen: list[BaseException] = []
     queue: list[object] = [exc]
@@ -149,8 +147,8 @@ def _unresolved(exc: BaseException, hop: Hop) -> PortalError:
 
 def _unusable_name(_exc: BaseException, hop: Hop) -> PortalError:
     if hop == "proxy":
-        return ConnectionFailed("no host can have the name of the proxy", _PROXY)
-    return ConnectionFailed("no host can have the name in `url`", _CHECK_NAME)
+        return ConnectionFailed("the host name of the proxy is not valid", _PROXY)
+    return ConnectionFailed("the host name in `url` is not valid", _CHECK_NAME)
 
 
 def _closed(exc: BaseException, hop: Hop) -> PortalError:
@@ -181,7 +179,7 @@ def _system(exc: BaseException, hop: Hop) -> PortalError:
     )
 
 
-#: What an exception means, the most specific kind first.
+#: From types of exceptions to errors, the most specific type first.
 _CONVERTERS: Sequence[
     tuple[
         type[BaseException] | tuple[type[BaseException], ...],

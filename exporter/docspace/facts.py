@@ -1,11 +1,10 @@
-"""What a portal says beside its key list: whether it holds all keys, the version, disabled people.
+"""Facts beside the key list: whether it holds all keys, the version, the disabled people.
 
-Asked after the list, over the same connection, in a part of the time that is left. A failure costs
-the fact alone.
+They are requested after the list, over the same connection, in a part of the remaining time. If a
+request fails, only its fact is missing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -24,26 +23,18 @@ T = TypeVar("T")
 PROFILE = "/api/2.0/people/@self"
 VERSION = "/api/2.0/settings/version/build"
 
-#: Seconds between two looks at the caller's profile and at the version.
+#: Seconds between two requests for the caller's profile, and for the version.
 _INTERVAL = 3600.0
-#: Seconds that all questions after one key list may take; the list must not wait long for them.
+#: Most seconds for all requests after one key list, which waits for them.
 _SECONDS = 2.0
-#: Seconds that are too few to ask anything.
+#: Fewest seconds for a request.
 _TOO_SHORT = 0.05
-#: Bytes of an answer at most: a page of 100 full profiles has about 300 KB.
+#: Most bytes of an answer: a page of 100 full profiles has about 300 KB.
 _MAX_BYTES = 2 * 1024 * 1024
 
 
-@dataclass(slots=True)
-class _Question:
-    """Something to ask at ``path``, next when the monotonic clock shows ``due``."""
-
-    path: str
-    due: float = float("-inf")
-
-
 class FactFinder:
-    """Keeps the facts of one portal up to date. Not for two threads at once."""
+    """Keeps the facts of one portal, for one thread at a time."""
 
     def __init__(self, settings: PortalSettings, transport: Transport, clock: Clock) -> None:
         self._transport = transport
@@ -53,18 +44,18 @@ class FactFinder:
         self._start_over(None)
 
     def learn(self, caller: Credential, deadline: float) -> PortalFacts:
-        """Ask what is due, by the deadline (monotonic seconds), and return what is known.
+        """Make the requests that are due by ``deadline`` (monotonic seconds); return all facts.
 
-        Facts about another caller are worth nothing: a new credential starts from nothing.
+        A new credential starts without facts, since they belong to its caller.
         """
         if caller != self._caller:
             self._start_over(caller)
         now = self._clock.monotonic()
         ends = now + min(_SECONDS, (deadline - now) / 2)
-        profile = self._ask(self._profile, wire.parse_profile, ends)
-        if profile is not None:
-            self._visibility = "all" if profile.sees_all else "own"
-        version = self._ask(self._build, wire.parse_version, ends)
+        sees_all = self._ask(PROFILE, wire.parse_profile, ends)
+        if sees_all is not None:
+            self._visibility = "all" if sees_all else "own"
+        version = self._ask(VERSION, wire.parse_version, ends)
         if version is not None:
             self._version = version
         disabled = self._disabled(ends)
@@ -72,35 +63,34 @@ class FactFinder:
 
     def _start_over(self, caller: Credential | None) -> None:
         self._caller = caller
-        self._profile = _Question(PROFILE)
-        self._build = _Question(VERSION)
+        self._due: dict[str, float] = {}
         self._visibility = "unknown"
         self._version = ""
         self._people.forget()
 
     def _disabled(self, ends: float) -> Disabled:
-        """Only an admin may list people, and only an admin's key list has other people's keys."""
+        """The disabled people, for an admin's key: no other key may list people."""
         if self._visibility != "all":
             self._people.forget()
             return Disabled()
         page = partial(self._get, parse=wire.parse_people, ends=ends)
         return self._people.read(page, self._clock.monotonic)
 
-    def _ask(self, question: _Question, parse: Callable[[bytes], T], ends: float) -> T | None:
-        """The answer to a question that is due. What is known stays where asking fails."""
-        if self._clock.monotonic() < question.due:
+    def _ask(self, path: str, parse: Callable[[bytes], T], ends: float) -> T | None:
+        """The answer to a request that is due; None if it is not, or if it fails."""
+        if self._clock.monotonic() < self._due.get(path, 0.0):
             return None
         try:
-            answer = self._get(question.path, parse, ends)
+            answer = self._get(path, parse, ends)
         except PortalError:
-            question.due = self._clock.monotonic() + RETRY_SECONDS
+            self._due[path] = self._clock.monotonic() + RETRY_SECONDS
             return None
         if answer is not None:
-            question.due = self._clock.monotonic() + _INTERVAL
+            self._due[path] = self._clock.monotonic() + _INTERVAL
         return answer
 
     def _get(self, path: str, parse: Callable[[bytes], T], ends: float) -> T | None:
-        """The parsed answer; None where no time is left to ask. Raises PortalError."""
+        """The parsed answer; None if too little time is left. Raises PortalError."""
         remaining = ends - self._clock.monotonic()
         if remaining < _TOO_SHORT or self._caller is None:
             return None

@@ -1,4 +1,4 @@
-"""One fetch: read the credential, ask for the list, parse it, find our own key in it."""
+"""One fetch: read the credential, request the key list, parse it, find the exporter's own key."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -35,13 +35,18 @@ class Fetcher:
         self._facts = PortalFacts()
 
     def fetch(self, seconds: float, early: Callable[[Observation], None]) -> Observation:
-        """Fetch the key list within so many seconds. A failure is a result, not an exception.
+        """Fetch the key list within ``seconds``. A failure is a result, not an exception.
 
-        ``early`` gets a success as soon as the list is there, with the facts known so far, for
-        a scrape that cannot wait for the rest.
+        ``early`` is called with a success as soon as the list is read, with the facts known so
+        far: a scrape at its deadline uses it.
         """
         started = self._clock.monotonic()
-        clock_skew = None
+        listing = error = own_key = clock_skew = None
+
+        def check() -> None:
+            if self._clock.monotonic() > started + seconds:
+                raise Timeout("the key list could not be read within the deadline")
+
         try:
             caller = credential.read(self._settings)
             response = self._transport.get(KEYS, caller.header, seconds)
@@ -49,36 +54,34 @@ class Fetcher:
             clock_skew = None if date is None else date - response.received
             if response.status != 200:
                 raise status_error(response, response.received, caller)
-            listing = self._reader_for(caller).read(response.body, self._checker(started + seconds))
+            listing = self._reader_for(caller).read(response.body, check)
+            own_key = find_own_key(listing.keys, caller.key_postfix, self._clock.now())
         except PortalError as exc:
-            observation = self._observation(started, clock_skew)
-            return replace(observation, error=detached(exc))
-        own_key = find_own_key(listing.keys, caller.key_postfix, self._clock.now())
-        observation = replace(
-            self._observation(started, clock_skew), listing=listing, own_key=own_key
-        )
-        early(observation)
-        self._facts = self._finder.learn(caller, started + seconds)
-        return replace(observation, facts=self._facts)
-
-    def _observation(self, started: float, clock_skew: float | None) -> Observation:
-        """What success and failure have in common."""
-        return Observation(
+            error = detached(exc)
+        observation = Observation(
             portal=self._settings,
             time=self._clock.now(),
             duration=self._clock.monotonic() - started,
+            listing=listing,
+            error=error,
+            own_key=own_key,
             clock_skew=clock_skew,
             facts=self._facts,
         )
+        if error is not None:
+            return observation
+        early(observation)
+        self._facts = self._finder.learn(caller, started + seconds)
+        return replace(observation, facts=self._facts)
 
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
 
     def _reader_for(self, caller: Credential) -> KeyListReader:
-        """The reader of this caller's lists: it masks the credential in the names of keys.
+        """The reader of lists for this credential, which it masks in the names of keys.
 
-        With another caller, what was known of the one before is worth nothing.
+        A new credential starts without the last list and the facts of the one before.
         """
         if caller != self._caller:
             mask = partial(mask_keys, mask=caller.mask())
@@ -86,45 +89,36 @@ class Fetcher:
             self._facts = PortalFacts()
         return self._reader
 
-    def _checker(self, deadline: float) -> Callable[[], None]:
-        """A function that raises Timeout past the deadline."""
-
-        def check() -> None:
-            if self._clock.monotonic() > deadline:
-                raise Timeout("the key list could not be read within the deadline")
-
-        return check
-
 
 @dataclass(slots=True, eq=False)
 class Fetch:
     """A fetch that waits for a thread, is under way, or is done.
 
-    ``settings`` are the portal's when it began. ``waiting`` counts scrapes. ``early`` is a success
-    without what is asked after the key list.
+    ``began`` is monotonic seconds. At ``started`` it got a thread, ``fetcher``, and the current
+    ``settings``. ``waiting`` counts scrapes. ``early`` is a success without the latest facts.
     """
 
     settings: PortalSettings
-    fetcher: Fetcher
     began: float = 0.0
     started: float | None = None
+    fetcher: Fetcher | None = None
     waiting: int = 0
     job: Job | None = None
     early: Observation | None = None
     result: "Future[Observation]" = field(default_factory=Future)
 
     @classmethod
-    def done(cls, observation: Observation, fetcher: Fetcher) -> "Fetch":
-        """One whose result is there already."""
-        fetch = cls(observation.portal, fetcher)
+    def done(cls, observation: Observation) -> "Fetch":
+        """A fetch with this result."""
+        fetch = cls(observation.portal)
         fetch.result.set_result(observation)
         return fetch
 
 
 def find_own_key(keys: Sequence[ApiKey], postfix: str | None, now: float) -> ApiKey | None:
-    """The key that the exporter uses, by its postfix; of several, the one used last.
+    """The key that the exporter uses: active, with this postfix; of several, the last used one.
 
-    Our call has just moved its ``lastUsed``. A key that is off or expired was not the one.
+    The request for the list has just set its ``lastUsed``.
     """
     candidates = [
         key

@@ -34,10 +34,10 @@ class Fleet:
         seconds: float,
         each: Callable[[Observation], None] = lambda _: None,
     ) -> list[Observation]:
-        """Observe portals side by side within so many seconds, in the order given.
+        """One observation of each portal, in the order given, within ``seconds``.
 
-        Where there are more portals than threads, those that hung last time come last.
-        ``each`` gets every observation as soon as it is there, while others are waited for.
+        The portals are fetched side by side. With more portals than threads, those that hung last
+        time get a thread last. ``each`` is called with an observation as soon as it is there.
         """
         deadline = self._clock.monotonic() + seconds
         fetches = {portal: portal.begin() for portal in sorted(portals, key=attrgetter("priority"))}
@@ -49,7 +49,7 @@ class Fleet:
 
 
 def _as_they_end(fetches: Mapping[Portal, Fetch], seconds: float) -> Iterator[Portal]:
-    """Each portal when its fetch is over; after so many seconds those whose fetches are not."""
+    """Each portal when its fetch ends; after ``seconds`` all others."""
     waiting = {fetch.result: portal for portal, fetch in fetches.items()}
     with contextlib.suppress(TimeoutError):
         for result in as_completed(tuple(waiting), min(seconds, threading.TIMEOUT_MAX)):

@@ -1,7 +1,7 @@
-"""Hide API keys in text from elsewhere: whole keys, and what is left of one that was changed.
+"""Mask API keys in text from elsewhere: whole keys, and parts of them.
 
-A secret is looked for by its ASCII letters and digits alone, in lower case: upper case, white space
-or other characters within it do not hide it.
+Only ASCII letters and digits are compared, in lower case, so that a secret is also found with upper
+case, white space or other characters within it.
 """
 
 import re
@@ -15,26 +15,26 @@ from exporter.docspace.model import ApiKey, Creator
 
 MASK = "***"
 
-#: So many letters and digits in the order of a secret are a part of it and no accident.
+#: Letters and digits in the order of a secret that count as a part of it.
 _PART = 8
 _ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
 _LOWER = bytes(range(256)).lower()
-#: Stands between texts that are searched together. `wire` leaves it in no name.
+#: Separates texts that are searched together. Names from `wire` do not contain it.
 _NUL = "\0"
 _OTHERS = bytes(code for code in range(1, 256) if chr(code) not in _ALPHANUMERIC)
-#: What begins like an API key, with hexadecimal groups after it. "disk-full" does not.
+#: The start of an API key (not as in "disk-full"), and the hexadecimal groups after it.
 _API_KEY = re.compile(
     r"(?<![a-z0-9])sk-\s*[^\s\"'<>,;)]*(?:\s+[0-9a-f]+(?![a-z0-9]))*", re.ASCII | re.IGNORECASE
 )
 
 
 def mask_api_keys(text: str) -> str:
-    """Return text with everything masked that begins like an API key (``sk-…``), in any case."""
+    """Return text with everything masked that looks like an API key (``sk-…``), in any case."""
     return _API_KEY.sub(MASK, text)
 
 
 class SecretMask:
-    """Masks one secret, and whatever shares 8 letters and digits in a row with it."""
+    """Masks one secret, and all text with 8 letters and digits in a row of it."""
 
     def __init__(self, secret: Secret) -> None:
         letters = _letters(secret.reveal())
@@ -42,7 +42,7 @@ class SecretMask:
         self._parts = frozenset(
             letters[start : start + _PART] for start in range(len(letters) - _PART + 1)
         )
-        # Rules out nearly everything at once: a part has only letters that the secret has.
+        # Excludes nearly all text quickly: a part has only letters of the secret.
         alphabet = bytes(sorted(set(letters)))
         self._suspect = re.compile(b"[%b]{%d,}" % (alphabet, _PART) if self._parts else b"(?!)")
 
@@ -61,7 +61,7 @@ class SecretMask:
         return "".join(pieces) + text[end:]
 
     def in_any(self, texts: Iterable[str]) -> bool:
-        """Whether one of the texts would be changed. Quicker than to try each."""
+        """Whether `apply` would change one of the texts; quicker than to try each."""
         together = _NUL.join(texts)
         if not self._parts:
             return self._secret.redact(together) != together
@@ -76,7 +76,7 @@ class SecretMask:
         )
 
     def _found(self, letters: bytes) -> Iterator[tuple[int, int]]:
-        """First and last index of each stretch of letters that parts of the secret cover."""
+        """First and last index of each run of letters that consists of parts of the secret."""
         first = last = -1
         for start in range(len(letters) - _PART + 1):
             if letters[start : start + _PART] not in self._parts:

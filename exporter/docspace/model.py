@@ -1,4 +1,4 @@
-"""An API key as a portal lists it. Plain values: no metric, no clock, no JSON."""
+"""An API key as a portal lists it, in plain values."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ import msgspec
 Access = Literal["full", "read", "limited"]
 CreatorStatus = Literal["active", "disabled", "removed", "unknown"]
 
-#: The id that DocSpace shows for every creator who was removed. The name beside it can be any.
+#: The id that DocSpace shows for every removed creator; the name beside it varies.
 REMOVED_CREATOR = "4a515a15-d4d6-4b8e-828e-e0586f18f3a3"
 
 FULL_ACCESS = ("*",)
@@ -16,7 +16,7 @@ FULL_ACCESS = ("*",)
 
 @dataclass(frozen=True, slots=True)
 class Creator:
-    """The person who made a key. ``id`` is in lower case, ``name`` is no longer HTML-encoded."""
+    """The person who created a key. ``id`` is in lower case, ``name`` is not HTML-encoded."""
 
     id: str
     name: str
@@ -27,7 +27,7 @@ class Creator:
         return self.id == REMOVED_CREATOR
 
     def status(self, disabled: frozenset[str] | None) -> CreatorStatus:
-        """What became of this person. ``disabled`` holds ids, None where they are not known."""
+        """The person's status. ``disabled`` holds the ids of disabled people, None if unknown."""
         if self.removed:
             return "removed"
         if disabled is None or not self.id:
@@ -38,9 +38,8 @@ class Creator:
 class ApiKey(msgspec.Struct, frozen=True, gc=False):
     """One key of the list. Times are Unix seconds; None is "no date" (never, or not known).
 
-    ``permissions`` is sorted and never empty: full access is ``("*",)``.
-    ``postfix`` is the last four characters of the key, the only part a portal ever shows again.
-    A Struct, since there are many: a dataclass takes 15 times as long to make.
+    ``permissions`` is sorted and never empty: full access is ``("*",)``. ``postfix`` is the last
+    four characters of the key. A Struct is 15 times as fast to create as a dataclass.
     """
 
     id: str
@@ -55,7 +54,7 @@ class ApiKey(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def access(self) -> Access:
-        """How much this key may do: ``read`` means every scope of it is a ``…:read`` one."""
+        """The extent of the permissions: ``read`` if each of them ends with ``:read``."""
         if self.permissions == FULL_ACCESS:
             return "full"
         return "read" if all(scope.endswith(":read") for scope in self.permissions) else "limited"

@@ -1,4 +1,4 @@
-"""What one look at a portal brought: its keys or an error, when, and how long it took."""
+"""The result of one fetch from a portal: its keys or an error, with time and duration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ Visibility = Literal["all", "own", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class PortalFacts:
-    """What a portal says of itself and its people, beside the key list.
+    """Facts about a portal and its people, beside the key list.
 
     ``visibility`` is which keys the list holds: ``all`` or the caller's ``own``. ``version`` is
-    empty where it is not known. ``disabled`` holds the ids of disabled people in lower case, None
-    where it is not known who is disabled; ``people_error`` is then what keeps that unknown.
+    empty if unknown. ``disabled`` holds the ids of disabled people in lower case; None if unknown,
+    and ``people_error`` is then the reason, if it is an error.
     """
 
     visibility: Visibility = "unknown"
@@ -29,13 +29,12 @@ class PortalFacts:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One look at one portal, at ``time`` (Unix seconds); its key list took ``duration`` seconds.
+    """The result of one fetch, at ``time`` (Unix seconds); the key list took ``duration`` seconds.
 
-    Exactly one of ``listing`` and ``error`` is set. ``own_key`` is the key of the list that the
-    exporter itself uses, where it can be found. ``clock_skew`` is the answer's Date header, which
-    counts whole seconds, minus our clock. ``facts``, ``last_success`` (Unix seconds) and ``errors``
-    (failed looks so far, by reason) outlive the single look; the last two are the portal's to fill
-    in.
+    Exactly one of ``listing`` and ``error`` is set. ``own_key`` is the key that the exporter itself
+    uses, if the list has it. ``clock_skew`` is the answer's Date header (whole seconds) minus the
+    exporter's clock. ``last_success`` (Unix seconds) and ``errors`` (failed fetches so far, by
+    reason) are set by `Portal`.
     """
 
     portal: PortalSettings

@@ -1,7 +1,7 @@
-"""The disabled people: read page by page, so that it never costs the key list its time.
+"""The disabled people, read page by page over several fetches.
 
-A key acts as its creator, so the portal refuses a key whose creator is disabled. The key list does
-not show that; ``GET /api/2.0/people/filter`` does, to an admin.
+The portal refuses a key whose creator is disabled. The key list does not show that, but
+``GET /api/2.0/people/filter`` does, with an admin's key.
 """
 
 from collections.abc import Callable
@@ -10,20 +10,20 @@ from typing import NamedTuple
 from exporter.docspace.errors import InvalidResponse, PortalError, TooLarge, detached
 from exporter.docspace.wire import PeoplePage
 
-#: The most people that the server puts on a page; to ask for more is a 400.
+#: People on a page: a request for more is a 400.
 PAGE = 100
-#: Pages read after one fetch of the key list. Each costs the portal about 40 ms of CPU.
+#: Most pages read after one fetch of the key list. Each costs the portal about 40 ms of CPU.
 PAGES_A_FETCH = 5
-#: Pages of a portal at most. With more disabled people than fit, no creator's status is known.
+#: Most pages of a portal. With more disabled people, no creator's status is known.
 MAX_PAGES = 200
-#: Seconds after which a failure is tried again.
+#: Seconds between a failed request and the next one.
 RETRY_SECONDS = 60.0
 
 _PATH = "/api/2.0/people/filter?employeeStatus=2&fields=id,status"
 
 
 class Disabled(NamedTuple):
-    """Ids of all disabled people, or None and the error that keeps them unknown, if one does."""
+    """The ids of all disabled people; None if unknown, perhaps because of an error."""
 
     ids: frozenset[str] | None = None
     error: PortalError | None = None
@@ -32,18 +32,16 @@ class Disabled(NamedTuple):
 class DisabledPeople:
     """Reads the list of disabled people in rounds, ``interval`` seconds apart.
 
-    A round of many pages is spread over several fetches of the key list, and the next one is as
-    many intervals away. What one round found stays until the next is complete or fails: a list
-    that is half read is not used.
+    A round of many pages needs several fetches of the key list, and the next round starts after as
+    many intervals. The result of a round is used until the next round is complete or fails.
     """
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
-        self._due = float("-inf")
         self.forget()
 
     def forget(self) -> None:
-        """Know nothing, and ask again at the next opportunity."""
+        """Forget the result, and start a round with the next `read`."""
         self._disabled = Disabled()
         self._due = float("-inf")
         self._start_round()
@@ -51,10 +49,10 @@ class DisabledPeople:
     def read(
         self, page: Callable[[str], PeoplePage | None], monotonic: Callable[[], float]
     ) -> Disabled:
-        """Read what is due, and return what is known.
+        """Read the pages that are due, and return the last result.
 
-        ``page`` gets the page at a path. It raises PortalError, and returns None where no time is
-        left: the round goes on at the next call.
+        ``page`` fetches the page at a path. It raises PortalError, and returns None if no time is
+        left: then the round continues with the next call.
         """
         if monotonic() < self._due:
             return self._disabled
@@ -63,7 +61,9 @@ class DisabledPeople:
                 found = page(f"{_PATH}&count={PAGE}&startIndex={self._read}")
                 if found is None:
                     break
-                self._add(found)
+                self._pages += 1
+                self._read += found.count
+                self._ids |= found.disabled
                 if self._complete(found):
                     self._end_round(Disabled(frozenset(self._ids)), monotonic())
                     break
@@ -85,13 +85,8 @@ class DisabledPeople:
         self._due = now + self._interval * max(-(-self._pages // PAGES_A_FETCH), 1)
         self._start_round()
 
-    def _add(self, page: PeoplePage) -> None:
-        self._pages += 1
-        self._read += page.count
-        self._ids |= page.disabled
-
     def _complete(self, page: PeoplePage) -> bool:
-        """Whether this page was the last one. Raises InvalidResponse where people are missing."""
+        """Whether this page was the last one. Raises InvalidResponse if people are missing."""
         total = page.total
         if page.count >= PAGE and (total is None or self._read < total):
             if self._pages >= MAX_PAGES:

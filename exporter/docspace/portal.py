@@ -1,21 +1,23 @@
-"""One portal over time: fetches its key list when asked and remembers what outlives a fetch.
+"""One portal over time: it shares fetches between scrapes, and keeps counters and back-off.
 
 ::
 
-    begin() ──┬─ a fetch is under way ──────────────► its result
-              ├─ younger than min_interval ─────────► the last observation again
-              ├─ to be left alone (429) ────────────► RateLimited, without a request
-              └─ otherwise ─────────────────────────► a fetch, in a thread of the workers
+    begin() ──┬─ a fetch is under way ────────────────► its result
+              ├─ last one younger than min_interval ──► the last observation again
+              ├─ back-off after a 429 ────────────────► RateLimited, without a request
+              └─ otherwise ───────────────────────────► a new fetch, in a thread of the workers
 
-A fetch belongs to the portal and has its timeout, whichever scrape began it. A scrape waits for it
-until its own deadline; then that answer alone has the portal down. A fetch that does not end at its
-deadline, since a name resolution or a file hangs, is given up: its thread is left to itself, and
-the next fetch gets another.
+A fetch has the portal's timeout. A scrape waits for it until its own deadline; then only the answer
+to this scrape has ``docspace_up 0``.
+
+A fetch is detached when it hangs past its timeout (in a name resolution or on a file), or when a
+reload changes the settings during it: it keeps its thread, and the next scrape starts a new fetch.
+After a reload it still answers the scrapes that wait for it, but is not counted, logged or kept.
 """
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,21 +38,20 @@ from exporter.docspace.errors import (
 )
 from exporter.docspace.fetch import Fetch, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
-from exporter.docspace.outage_log import Line, OutageLog
+from exporter.docspace.outage_log import OutageLog
 from exporter.docspace.workers import Workers
 
-#: Threads of one portal that may hang at once, given up.
+#: Fetches with the current settings that may hang at once.
 _MAX_HANGING = 2
-#: When an answer to other settings came: however young it is, the next call asks.
 _NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the portals of an exporter share.
+    """What all portals of an exporter use.
 
-    ``coalesced`` is called for each scrape that needed no request of its own because another's
-    serves it, ``fault`` for each internal error.
+    ``coalesced`` is called for each scrape that gets the result of another scrape's fetch,
+    ``fault`` for each internal error.
     """
 
     clock: Clock
@@ -62,10 +63,10 @@ class Shared:
 
 
 class Portal:
-    """One configured portal. Any number of threads may observe it at once.
+    """One configured portal. Any number of threads may use it at once.
 
-    ``last`` is the newest observation, for those that must not ask the portal. ``priority`` sorts
-    portals for threads: the quickest first, last those that hung, which take turns.
+    ``last`` is the newest observation. ``priority`` is the order in which portals get threads:
+    quick ones before slow ones; those that hung come last, the first to hang before the others.
     """
 
     def __init__(
@@ -83,9 +84,8 @@ class Portal:
         self._outages = OutageLog(self._log)
         self._lock = threading.Lock()
         self._fetch: Fetch | None = None
-        self._hanging: set[Fetch] = set()
+        self._detached: set[Fetch] = set()
         self._closing = False
-        self._warned_of_cut = False
         self._resume_at = 0.0
         self.last: Observation | None = None
         self._last_at = 0.0
@@ -94,20 +94,26 @@ class Portal:
         self._errors = Counter(dict.fromkeys(REASONS, 0))
 
     def reconfigure(self, settings: PortalSettings) -> None:
-        """Go on with other settings for the same portal: its counters and back-off stay."""
+        """Change the settings of the same portal: its counters and back-off stay.
+
+        Every later `begin` gets an answer that was asked with these settings.
+        """
         with self._lock:
             old, self._fetcher = self._fetcher, self._make_fetcher(settings)
             self.settings = settings
-            if self.last is not None:  # new labels, and what is withheld now, hold at once
+            if self.last is not None:  # the status page uses the new labels at once
                 self.last = replace(self.last, portal=settings)
             self._last_at = _NEVER
+            if self._fetch is not None and self._fetch.started is not None:
+                self._detach(self._fetch)
+                self._fetch = None
         self._release(old)
 
     def begin(self, *, waits: bool = True) -> Fetch:
-        """Start a fetch, or join one, and count as waiting for it until `finish`.
+        """Start a fetch, or join the one under way. A scrape calls `finish` on it afterwards.
 
-        Without ``waits`` nobody counts: it goes on to its own end, but where scrapes wait for it
-        and all leave, other portals get its thread.
+        When the last scrape stops waiting for a fetch, other portals may use its thread. Without
+        ``waits`` the caller is not counted as a scrape that waits.
         """
         with self._lock:
             joined = self._joined()
@@ -116,15 +122,15 @@ class Portal:
                     joined.waiting += 1
                     self._shared.coalesced()
                 return joined
-            fetch, lines = self._new()
+            fetch = self._new()
             fetch.waiting += waits
-        self._write(lines)
+        self._outages.write()
         if not fetch.result.done():
             self._submit(fetch)
         return fetch
 
     def finish(self, fetch: Fetch, deadline: float) -> Observation:
-        """Wait for a fetch until the deadline, in seconds of the monotonic clock."""
+        """The result of a fetch by ``deadline`` (monotonic seconds); else a failure."""
         patience = min(max(deadline - self._clock.monotonic(), 0.0), threading.TIMEOUT_MAX)
         try:
             return fetch.result.result(patience)
@@ -132,37 +138,34 @@ class Portal:
             return self._leave(fetch)
 
     def close(self) -> None:
-        """Close the connections: now, or when the fetch under way ends."""
+        """Close the connections, at the latest when the fetch under way ends."""
         with self._lock:
             self._closing = True
             fetcher = self._fetcher
         self._release(fetcher)
 
     def _joined(self) -> Fetch | None:
-        """The fetch of another scrape that serves this one as well, if there is one."""
+        """A fetch of another scrape, under way or younger than min_interval."""
         if self._fetch is not None:
             return self._fetch
         age = self._clock.monotonic() - self._last_at
         if self.last is None or age >= self.settings.min_interval:
             return None
-        return Fetch.done(self.last, self._fetcher)
+        return Fetch.done(self.last)
 
-    def _new(self) -> tuple[Fetch, Sequence[Line]]:
-        """A fetch, done already where the portal must not be asked; and what to log."""
+    def _new(self) -> Fetch:
+        """A new fetch; it has a result at once if no request is allowed now."""
         now = self._clock.monotonic()
         error: PortalError | None = None
         if self._resume_at > now:
             wait = self._resume_at - now
-            error = RateLimited(f"left alone for {wait:.0f} s more, as it asked", 429, wait)
-        elif sum(fetch.settings is self.settings for fetch in self._hanging) >= _MAX_HANGING:
+            error = RateLimited(f"left alone for {wait:.0f} s more, as it asked", wait)
+        elif sum(fetch.settings is self.settings for fetch in self._detached) >= _MAX_HANGING:
             error = Timeout(f"{_MAX_HANGING} earlier fetches hang in DNS or on the key file")
         if error is not None:
-            observation, lines = self._record(self._failure(error))
-            return Fetch.done(observation, self._fetcher), lines
-        if any(fetch.fetcher is self._fetcher for fetch in self._hanging):
-            self._fetcher = self._make_fetcher(self.settings)
-        self._fetch = Fetch(self.settings, self._fetcher, now)
-        return self._fetch, ()
+            return Fetch.done(self._record(self._failure(error)))
+        self._fetch = Fetch(self.settings, now)
+        return self._fetch
 
     def _submit(self, fetch: Fetch) -> None:
         try:
@@ -170,17 +173,17 @@ class Portal:
         except (RuntimeError, MemoryError) as exc:  # no thread can start
             self._fault(fetch, exc)
             return
-        if fetch in self._hanging:  # given up before its job was known here
+        if fetch in self._detached:  # since before its job was set
             self._shared.workers.abandon(fetch.job)
 
     def _run(self, fetch: Fetch) -> None:
-        """Fetch, in a thread of the workers. Whatever goes wrong costs this portal alone."""
+        """Fetch, in a thread of the workers. An error here affects this portal alone."""
         try:
-            fetch.started = self._clock.monotonic()
+            fetcher = self._start(fetch)
             timeout = fetch.settings.timeout
             entry = self._shared.alarm.call_in(timeout, partial(self._expire, fetch))
             try:
-                observation = fetch.fetcher.fetch(timeout, partial(setattr, fetch, "early"))
+                observation = fetcher.fetch(timeout, partial(setattr, fetch, "early"))
             finally:
                 self._shared.alarm.cancel(entry)
         except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and internal errors
@@ -188,74 +191,85 @@ class Portal:
         else:
             self._settle(fetch, observation)
         with self._lock:
-            self._hanging.discard(fetch)
-        self._release(fetch.fetcher)
+            self._detached.discard(fetch)
+        if fetch.fetcher is not None:
+            self._release(fetch.fetcher)
+
+    def _start(self, fetch: Fetch) -> Fetcher:
+        """Give a fetch the current settings, and a fetcher that no other fetch uses."""
+        with self._lock:
+            if any(other.fetcher is self._fetcher for other in self._detached):
+                self._fetcher = self._make_fetcher(self.settings)
+            fetch.started = self._clock.monotonic()
+            fetch.settings, fetch.fetcher = self.settings, self._fetcher
+            return self._fetcher
 
     def _expire(self, fetch: Fetch) -> None:
-        """Give up a fetch that has not ended at its deadline; its thread may hang for ever."""
+        """End a fetch at its timeout. Its thread may hang for ever."""
         timeout = fetch.settings.timeout
         error = Timeout(f"no complete answer within {timeout:.3g} s")
         failed = replace(self._failure(error), duration=timeout)
-        if self._settle(fetch, fetch.early or failed, hangs=True) and fetch.job is not None:
+        self._settle(fetch, fetch.early or failed, hangs=True)
+
+    def _detach(self, fetch: Fetch) -> None:
+        """Let the next fetch have another fetcher and another thread. The caller holds the lock."""
+        self._detached.add(fetch)
+        if fetch.job is not None:
             self._shared.workers.abandon(fetch.job)
 
-    def _settle(self, fetch: Fetch, observation: Observation, *, hangs: bool = False) -> bool:
-        """Make this the result of a fetch, unless it has one; whether it is."""
+    def _settle(self, fetch: Fetch, observation: Observation, *, hangs: bool = False) -> None:
+        """Give a fetch its result, unless it has one."""
         with self._lock:
             if fetch.result.done():
-                return False
+                return
             if hangs:
-                self._hanging.add(fetch)
-            lines = self._end(fetch, observation)
-        self._write(lines)
-        return True
+                self._detach(fetch)
+            self._end(fetch, observation)
+        self._outages.write()
 
-    def _end(self, fetch: Fetch, observation: Observation) -> Sequence[Line]:
-        """Make this the result of a fetch; what to log. The lock is held."""
-        if self._fetch is fetch:
-            self._fetch = None
+    def _end(self, fetch: Fetch, observation: Observation) -> None:
+        """Give a fetch its result. The caller holds the lock."""
+        if isinstance(observation.error, RateLimited):
+            self._resume_at = self._clock.monotonic() + observation.error.retry_after
+        if fetch is not self._fetch:  # detached by a reload
+            fetch.result.set_result(self._kept(observation))
+            return
+        self._fetch = None
         if fetch.started is not None:
             hung = isinstance(observation.error, Timeout)
             self.priority = hung, fetch.started if hung else observation.duration
-        recorded, lines = self._record(observation)
-        if fetch.settings is not self.settings:
-            self._last_at = _NEVER
-        fetch.result.set_result(recorded)
-        return lines
+        fetch.result.set_result(self._record(observation))
 
     def _leave(self, fetch: Fetch) -> Observation:
-        """Answer a scrape whose time is over. The fetch goes on, if it has begun."""
+        """The answer to a scrape at its deadline. A fetch that has a thread continues."""
         with self._lock:
             if fetch.result.done():  # just now
                 return fetch.result.result()
             fetch.waiting -= 1
             if fetch.early is not None:
-                return replace(self._kept(fetch.early), last_success=fetch.early.time)
+                return self._kept(fetch.early)
             waited = self._clock.monotonic() - fetch.began
-            error: Timeout = Crowded() if fetch.started is None else CutShort()
+            error = Crowded() if fetch.started is None else CutShort()
             answer = self._kept(replace(self._failure(error), duration=waited))
-            lines: list[Line] = []
-            if fetch.started is not None:
-                self.priority = True, fetch.started
-                if not self._warned_of_cut:
-                    lines.append(partial(self._log.warning, str(error), hint=error.hint))
-                    self._warned_of_cut = True
-            unwanted = fetch.job if fetch.waiting == 0 else None
-            if unwanted is not None and self._shared.workers.withdraw(unwanted):
-                lines += self._end(fetch, answer)
-                unwanted = None
-        self._write(lines)
-        if unwanted is not None:  # under way: it must not keep other portals from being fetched
-            self._shared.workers.abandon(unwanted)
+            if isinstance(error, CutShort):
+                self._outages.note_cut(error)
+                if fetch is self._fetch and fetch.started is not None:
+                    self.priority = True, fetch.started
+            if fetch.waiting == 0 and fetch.job is not None:
+                if self._shared.workers.withdraw(fetch.job):
+                    self._end(fetch, answer)
+                else:  # under way: another portal may have its thread
+                    self._shared.workers.abandon(fetch.job)
+        self._outages.write()
         return answer
 
     def _failure(self, error: PortalError) -> Observation:
-        """A failure without an answer of the portal."""
+        """A failure for which the portal sent no answer."""
         facts = self.last.facts if self.last else PortalFacts()
         return Observation(self.settings, self._clock.now(), 0.0, error=error, facts=facts)
 
     def _fault(self, fetch: Fetch, exc: BaseException) -> None:
-        """Count and log an internal error, and make it the result of the fetch in any case."""
+        """Count and log an internal error, and give it to the fetch, also if the log fails."""
         error = InternalError(exc)
         try:
             self._shared.fault()
@@ -264,36 +278,31 @@ class Portal:
             self._settle(fetch, self._failure(error))
 
     def _release(self, fetcher: Fetcher) -> None:
-        """Close a fetcher that no fetch has or will have; one that hangs has it as well."""
+        """Close a fetcher unless a fetch uses it or may use it later."""
         with self._lock:
             surplus = fetcher is not self._fetcher or self._closing
-            under_way = {fetch.fetcher for fetch in (*self._hanging, self._fetch) if fetch}
+            under_way = {fetch.fetcher for fetch in (*self._detached, self._fetch) if fetch}
         if surplus and fetcher not in under_way:
             fetcher.close()
 
-    def _record(self, observation: Observation) -> tuple[Observation, Sequence[Line]]:
-        """Remember what outlives an observation; the observation complete, and what to log."""
+    def _record(self, observation: Observation) -> Observation:
+        """Count, keep and log a result; return it completed."""
         error, last = observation.error, self.last
         if error is None:
-            self._last_success = self._clock.now()
+            self._last_success = observation.time
         elif error.reason in self._errors:
             self._errors[error.reason] += 1
-        if isinstance(error, RateLimited):
-            self._resume_at = self._clock.monotonic() + error.retry_after
         self.last = self._kept(observation)
-        if not isinstance(error, Crowded):  # the portal was not asked, so it may be at once
+        if not isinstance(error, Crowded):  # then the portal was not asked: min_interval is over
             self._last_at = self._clock.monotonic()
-        return self.last, self._outages.lines(self.last, last)
+        self._outages.note(self.last, last)
+        return self.last
 
     def _kept(self, observation: Observation) -> Observation:
-        """The observation with what the portal remembers, and the settings that hold now."""
+        """The observation with the portal's counters, last success and current settings."""
         return replace(
             observation,
             portal=self.settings,
-            last_success=self._last_success,
+            last_success=observation.time if observation.error is None else self._last_success,
             errors=dict(self._errors),
         )
-
-    def _write(self, lines: Sequence[Line]) -> None:
-        for line in lines:
-            line()

@@ -12,7 +12,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def proxies(settings: PortalSettings) -> dict[str, str]:
-    """The proxy of the settings, or else of HTTP_PROXY, HTTPS_PROXY and NO_PROXY, by scheme."""
+    """The proxy by scheme: of the settings, else of HTTP_PROXY, HTTPS_PROXY and NO_PROXY."""
     if settings.proxy_url is not None:
         proxy = settings.proxy_url.reveal()
         return {"http": proxy, "https": proxy}
@@ -20,16 +20,13 @@ def proxies(settings: PortalSettings) -> dict[str, str]:
 
 
 def proxy_endpoint(settings: PortalSettings) -> Endpoint | None:
-    """Host and port of the proxy for requests to this portal; None where there is none.
+    """Host and port of the HTTP proxy for requests to this portal; None without a proxy.
 
-    Raises ValueError for a proxy of the environment that cannot be used.
+    Raises ValueError for an invalid proxy of the environment, where ``http://`` may be left out.
     """
     proxy = select_proxy(settings.url, proxies(settings))
-    return None if proxy is None else _proxy_address(proxy)
-
-
-def _proxy_address(proxy: str) -> Endpoint:
-    """Host and port of an HTTP proxy; in the environment ``http://`` may be left out."""
+    if proxy is None:
+        return None
     url = proxy if "://" in proxy else f"http://{proxy}"
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or parts.port == 0:
@@ -38,7 +35,7 @@ def _proxy_address(proxy: str) -> Endpoint:
 
 
 def endpoint(url: str) -> Endpoint:
-    """Host and port of an address. Raises ValueError where it has none."""
+    """Host and port of a URL. Raises ValueError if it has no host."""
     parts = urlsplit(url)
     if not parts.hostname:
         raise ValueError("expected an address with a host")

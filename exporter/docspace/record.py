@@ -1,7 +1,7 @@
-"""One record of the key list to an API key: upstream's spellings, nulls and two date forms.
+"""One record of the key list to an API key: upstream's field names, nulls and two date forms.
 
-Everything here follows what the server sends (DocSpace 3.7) where the OpenAPI description differs.
-What is long without reason is cut, with a ``…`` at its end: every series of a key carries its name.
+The server (DocSpace 3.7) is followed where the OpenAPI description differs. Long values are cut and
+end with ``…``, since every series of a key has its name as a label.
 """
 
 import html
@@ -18,17 +18,17 @@ from exporter.docspace.model import FULL_ACCESS, ApiKey, Creator
 
 T = TypeVar("T")
 
-#: Characters of a name, an id or a scope, and scopes of a key.
+#: Most characters of a name, an id or a scope, and most scopes of a key.
 LONGEST_TEXT = 256
 MOST_PERMISSIONS = 100
 
-#: Scopes of a key that are looked at.
+#: Most scopes of a key that are read.
 _READ_PERMISSIONS = 1000
-#: Characters that are looked at before HTML is decoded or spaces are stripped.
+#: Most characters that are read before HTML is decoded or spaces are stripped.
 _READ_TEXT = 8192
-#: Characters of a creator or permissions up to which they are remembered.
+#: Most characters of a creator or permissions that are kept in `Shared`.
 _SHARED_TEXT = 2048
-#: A record that is larger is not parsed a second time, to describe what is wrong with it.
+#: Most bytes of a record that is parsed a second time.
 _LARGEST_RECORD = 64 * 1024
 
 
@@ -44,7 +44,7 @@ class _Creator(msgspec.Struct, rename="camel"):
 
 
 class _Key(msgspec.Struct, rename="camel"):
-    """The wire form of a key; a null and an absent field are the same."""
+    """A key on the wire; null and an absent field mean the same."""
 
     id: str
     is_active: bool
@@ -65,14 +65,14 @@ _key = msgspec.json.Decoder(_Key)
 _placed = msgspec.json.Decoder(_Placed)
 
 
-#: Creators and permissions by what the portal wrote: thousands of keys have the same ones.
+#: Creators and permissions by their text on the wire, since thousands of keys have the same.
 Shared = dict[tuple[str | None, ...], Any]
 
 
 def read_key(record: Raw | bytes, shared: Shared) -> ApiKey:
-    """The key that a record is. Raises ValueError where it is none, in words for a log.
+    """The key of a record. Raises ValueError, with a message for the log, if it is not a key.
 
-    Equal creators and permissions are one object, from ``shared`` or from now on in it.
+    Equal creators and permissions are the same object: ``shared`` keeps them.
     """
     wire = typed(record, _key)
     key_id = _shortened(text(wire.id[:_READ_TEXT]).strip())
@@ -94,8 +94,8 @@ def read_key(record: Raw | bytes, shared: Shared) -> ApiKey:
 def typed(value: Raw | bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """A JSON value as a type. Raises ValueError (msgspec.ValidationError is one).
 
-    A second look forgives what the decoder does not: bytes that are not UTF-8, and a doubled field
-    whose last value alone counts.
+    A second attempt accepts bytes that are not UTF-8, and a field that occurs twice, of which the
+    last value counts.
     """
     try:
         return decoder.decode(value)
@@ -104,7 +104,7 @@ def typed(value: Raw | bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     except ValueError as exc:
         problem = str(exc)
     except RecursionError:
-        problem = "Expected a record, got nesting without end"
+        problem = "Expected a record, got nesting that is too deep"
     if len(memoryview(value)) > _LARGEST_RECORD or kind(value) in {"a list", "a string"}:
         raise ValueError(problem)
     try:
@@ -114,7 +114,7 @@ def typed(value: Raw | bytes, decoder: "msgspec.json.Decoder[T]") -> T:
 
 
 def place(record: bytes, index: int) -> str:
-    """Name a record on one line: its id where it has one, else its place in the list (from 0)."""
+    """A name for a record, on one line: its id, else its index in the list."""
     try:
         key_id = _parsed(_placed.decode(record).id)
     except (ValueError, RecursionError):
@@ -124,10 +124,10 @@ def place(record: bytes, index: int) -> str:
 
 
 def text(value: str) -> str:
-    """A label value that any reader of the exposition accepts, as close to upstream's as can be.
+    """A label value that any reader of the exposition accepts.
 
-    Lone surrogates have no UTF-8 form, and Prometheus' parser stops at a NUL: U+FFFD stands for
-    them, and for the other control characters but tab and line ends.
+    U+FFFD replaces lone surrogates, which have no UTF-8 form, and control characters other than
+    tab and line ends: Prometheus' parser stops at a NUL.
     """
     if value.isascii() and value.isprintable():
         return value
@@ -138,7 +138,7 @@ def text(value: str) -> str:
 
 
 def _parsed(value: Raw | bytes) -> Any:
-    """Any JSON value, whatever numbers and bytes are in it."""
+    """A JSON value, also with huge numbers and bytes that are not UTF-8."""
     return json.loads(bytes(value).decode("utf-8", "replace"), parse_int=lambda _: 0)
 
 
@@ -163,7 +163,7 @@ def _creator(wire: _Creator | None, shared: Shared) -> Creator | None:
 
 
 def _permissions(scopes: list[str] | None, shared: Shared) -> tuple[str, ...]:
-    """No list, an empty one and one with ``*`` in it all mean full access."""
+    """The permissions: no list, an empty one, and one with ``*`` mean full access."""
     if not scopes or "*" in scopes:
         return FULL_ACCESS
     written = ("permissions", *scopes[:_READ_PERMISSIONS])
@@ -185,7 +185,7 @@ def _remember(shared: Shared, written: tuple[str | None, ...], value: object) ->
 def _date(value: str | _Date | None, field: str) -> float | None:
     """Unix seconds to the microsecond; None for no date and for the minimum date.
 
-    A string without an offset is no date we understand: guessing a zone would be hours wrong.
+    A string without an offset is an error, since a guessed time zone could be hours wrong.
     """
     if value is None:
         return None

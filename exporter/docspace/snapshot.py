@@ -1,4 +1,4 @@
-"""A portal at a moment: its last observation, and what its keys are then."""
+"""A portal at a moment: an observation, and the states of its keys at that moment."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,9 +9,9 @@ from exporter.docspace.state import KeyState, Summary, find_superseded, judge, s
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An observation and what its keys are at ``now``, in Unix seconds.
+    """An observation at ``now`` (Unix seconds).
 
-    ``superseded`` holds the ids of such keys. A portal that is down has no summary and no states.
+    ``superseded`` holds ids of keys. Without a key list, ``summary`` is None and ``states`` empty.
     """
 
     observation: Observation
@@ -21,7 +21,7 @@ class Snapshot:
 
     @cached_property
     def states(self) -> tuple[KeyState, ...]:
-        """The state of each key, in the portal's order. Made when first asked for."""
+        """The state of each key, in the portal's order."""
         listing = self.observation.listing
         if listing is None:
             return ()
@@ -30,7 +30,7 @@ class Snapshot:
 
     @classmethod
     def at(cls, observation: Observation, now: float) -> "Snapshot":
-        """Judge the observation's keys at ``now``."""
+        """The snapshot of an observation at ``now``, in Unix seconds."""
         if observation.listing is None:
             return cls(observation, now, frozenset(), None)
         keys, disabled = observation.listing.keys, observation.facts.disabled

@@ -1,4 +1,4 @@
-"""What a key is at a moment. The only place where a metric compares a key with the time."""
+"""The state of a key at a moment. No other module compares keys with the time for a metric."""
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -18,11 +18,11 @@ Condition = Literal["active", "orphaned", "rotated", "disabled", "expired"]
 
 
 class KeyState(msgspec.Struct, frozen=True, gc=False):
-    """A key at a moment. A Struct for the same reason as ApiKey.
+    """A key at a moment.
 
-    ``active`` is switched on and not past its expiry, ``expired`` is past its expiry whether or not
-    the portal has switched it off yet, ``disabled`` was switched off by a person before that.
-    ``left`` is the seconds to its expiry (negative past it), None where it never expires.
+    ``active`` is switched on and not past its expiry, ``expired`` is past its expiry, also before
+    the portal switches it off, ``disabled`` was switched off by a person. ``left`` is the seconds
+    to its expiry (negative past it), None if it never expires.
     """
 
     key: ApiKey
@@ -33,12 +33,12 @@ class KeyState(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def orphaned(self) -> bool | None:
-        """Whether the portal refuses the key since its creator is gone; None where unknown."""
+        """Whether its creator is disabled or removed, so that the portal refuses it; or None."""
         return ORPHANED[self.creator_status]
 
     @property
     def condition(self) -> Condition:
-        """The one word for a person: of the active keys, the orphaned and the rotated stand out."""
+        """The status in one word, where an active key may also be orphaned or rotated."""
         if self.status != "active":
             return self.status
         if self.orphaned:
@@ -55,7 +55,7 @@ ORPHANED: Mapping[CreatorStatus, bool | None] = {
 }
 
 
-#: How long a stale key was not used: the spans that are counted.
+#: The spans without use for which stale keys are counted.
 UNUSED_FOR = tuple(Window(f"{days}d", days * 86_400.0) for days in (30, 90, 180, 365))
 
 
@@ -63,11 +63,11 @@ UNUSED_FOR = tuple(Window(f"{days}d", days * 86_400.0) for days in (30, 90, 180,
 class Summary:
     """Counts over the keys of a portal. ``keys`` = ``active`` + ``disabled`` + ``expired``.
 
-    ``expiring`` goes from window label to the active keys that expire within it, so a wider window
-    holds the narrower ones. All after ``expired`` count active keys only. ``orphaned`` are those
-    known to be refused since their creator is removed or disabled. ``stale`` goes from the label of
-    a span to the keys that were used, but not within it. ``last_created`` is the creation of the
-    newest key, active or not, in Unix seconds; None where that of none is known.
+    The counts after ``expired`` are of active keys. ``expiring`` maps a window's label to the keys
+    that expire within it, so a wider window includes the narrower ones. ``orphaned`` counts keys
+    whose creator is known to be removed or disabled. ``stale`` maps a span's label to the keys
+    that were used, but not within it. ``last_created`` is when the newest key, active or not, was
+    created (Unix seconds); None if unknown.
     """
 
     keys: int
@@ -92,12 +92,21 @@ def judge(
 ) -> tuple[KeyState, ...]:
     """The state of each key at ``now`` (Unix seconds), in the order given.
 
-    ``disabled`` holds the ids of disabled people; None where they are not known. ``superseded`` is
-    what ``find_superseded`` found at the same moment, where it was asked already.
+    ``disabled`` holds the ids of disabled people; None if unknown. ``superseded`` is the result of
+    ``find_superseded`` at the same moment, if the caller has it.
     """
     if superseded is None:
         superseded = find_superseded(keys, now)
-    return tuple(_state(key, now, disabled, superseded=key.id in superseded) for key in keys)
+    return tuple(
+        KeyState(
+            key,
+            _status(key, now),
+            None if key.expires is None else key.expires - now,
+            key.id in superseded,
+            "unknown" if key.creator is None else key.creator.status(disabled),
+        )
+        for key in keys
+    )
 
 
 def summarize(
@@ -107,9 +116,9 @@ def summarize(
     disabled: frozenset[str] | None,
     superseded: frozenset[str],
 ) -> Summary:
-    """Count keys: as if each had been judged, without making a state of each.
+    """Count keys by their states, without creating a state for each.
 
-    ``superseded`` is what ``find_superseded`` found at the same moment.
+    ``superseded`` is the result of ``find_superseded`` at the same moment.
     """
     living = [key for key in keys if (end := key.expires) is None or end > now]
     active = [key for key in living if key.is_active]
@@ -138,8 +147,8 @@ def summarize(
 def find_superseded(keys: Sequence[ApiKey], now: float) -> frozenset[str]:
     """Ids of keys that were rotated.
 
-    Rotated is a key for which the same person made a newer active one of the same name that
-    outlives it. Removed people share one id, so which of them made a key is unknown.
+    A key was rotated if its creator created a newer active key of the same name that expires later.
+    Removed people share one id, so it is unknown which of them created a key.
     """
     names = [key.name for key in keys]
     doubled = {name for name, count in Counter(names).items() if count > 1}
@@ -156,31 +165,23 @@ def find_superseded(keys: Sequence[ApiKey], now: float) -> frozenset[str]:
     )
 
 
-def _state(
-    key: ApiKey, now: float, disabled: frozenset[str] | None, *, superseded: bool
-) -> KeyState:
-    left = None if key.expires is None else key.expires - now
-    creator = "unknown" if key.creator is None else key.creator.status(disabled)
-    return KeyState(key, _status(key, now), left, superseded, creator)
-
-
 def _status(key: ApiKey, now: float) -> KeyStatus:
-    """Expiry comes first: the portal switches an expired key off only minutes later."""
+    """The status; expiry counts first, since the portal switches an expired key off later."""
     if key.expires is not None and key.expires <= now:
         return "expired"
     return "active" if key.is_active else "disabled"
 
 
 def _outlived(family: Iterable[ApiKey], now: float) -> Iterable[str]:
-    """Walk from the newest to the oldest, with the longest life of the active ones passed."""
+    """Ids of the keys that expire before a newer active key, from the newest key on."""
     dated = [key for key in family if key.created is not None]
     created = attrgetter("created")
-    longest = float("-inf")
+    latest = float("-inf")
     for _, same_age in groupby(sorted(dated, key=created, reverse=True), key=created):
         contemporaries = list(same_age)
-        yield from (key.id for key in contemporaries if _end(key) < longest)
+        yield from (key.id for key in contemporaries if _end(key) < latest)
         active = [_end(key) for key in contemporaries if _status(key, now) == "active"]
-        longest = max([longest, *active])
+        latest = max([latest, *active])
 
 
 def _end(key: ApiKey) -> float:

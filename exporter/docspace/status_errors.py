@@ -1,4 +1,4 @@
-"""From an answer that is not 200 to its error."""
+"""From an answer with a status other than 200 to an error."""
 
 import json
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ from exporter.docspace.errors import (
 )
 from exporter.docspace.transport import Response, http_date, number
 
-#: Seconds without requests after a 429 that names no time: the limit counts over a sliding minute.
+#: Seconds without requests after a 429 without a time: the limit counts over a sliding minute.
 DEFAULT_RETRY_AFTER = 60.0
-#: The longest time that is waited, whatever the header: a wrong one must not stop us for a day.
+#: Most seconds without requests: a wrong header must not stop the requests for a day.
 MAX_RETRY_AFTER = 900.0
-#: The documentation calls X-RateLimit-Reset both Unix seconds and seconds left: these are below.
+#: X-RateLimit-Reset is Unix seconds or, below this, seconds left: the documentation says both.
 _FIRST_UNIX_TIME = 1e9
 
 _NO_TENANT = "Could not resolve current tenant"
@@ -38,7 +38,7 @@ _PROXY_LOGIN = (
     "this 401 is not the portal's, which never sends WWW-Authenticate: a proxy in front of it asks "
     "for a login of its own"
 )
-#: What nginx, Go's server and Apache answer to plain HTTP on a TLS port, in lower case.
+#: The answers of nginx, Go and Apache to plain HTTP on a TLS port, in lower case.
 _PLAIN_HTTP_REFUSED = (
     b"plain http request was sent to https port",
     b"client sent an http request to an https server",
@@ -49,26 +49,26 @@ _BY_STATUS: Mapping[int, type[Refused]] = {401: Unauthorized, 402: PaymentRequir
 
 
 def status_error(response: Response, now: float, credential: Credential) -> Refused:
-    """The error for this answer. ``now`` in Unix seconds is our clock when its headers came.
+    """The error for this answer; ``now`` is when its headers arrived, in Unix seconds.
 
-    Should the answer repeat the ``credential`` that it was asked with, its message masks it.
+    If the answer repeats the ``credential`` of the request, the message masks it.
     """
     status = response.status
     found = wire.parse_error_message(response.body, credential.redact) or ""
     message = f"HTTP {status}: {found}" if found else f"HTTP {status}"
     if 300 <= status < 400 and status != 304:
         destination = _destination(response.headers, credential)
-        return Redirected(f"HTTP {status} to {destination}", status)
+        return Redirected(f"HTTP {status} to {destination}")
     if status == 403:
-        return Forbidden(message, status, _cause(response))
+        return Forbidden(message, _cause(response))
     if status == 429:
-        return RateLimited(message, status, _retry_after(response.headers, now))
+        return RateLimited(message, _retry_after(response.headers, now))
     kind, hint = _kind(response, found)
-    return kind(message, status, hint)
+    return kind(message, hint)
 
 
 def _kind(response: Response, message: str) -> tuple[type[Refused], str | None]:
-    """The error of any other status, with a hint where the answer shows more than its status."""
+    """The error of any other status, and a hint if the answer shows more than its status."""
     status = response.status
     if status == 400 and any(text in response.body.lower() for text in _PLAIN_HTTP_REFUSED):
         return UnexpectedStatus, PORT_SPEAKS_TLS
@@ -80,7 +80,7 @@ def _kind(response: Response, message: str) -> tuple[type[Refused], str | None]:
 
 
 def _cause(response: Response) -> ForbiddenCause:
-    """What a 403 is about, by the shape of its body (docspace-api: answers that are not 200)."""
+    """The cause of a 403, by the shape of its body (as of the server's source, 3.7.2)."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     text = response.body.strip()
     if kind == "application/problem+json" or _is_problem(text):
@@ -88,7 +88,7 @@ def _cause(response: Response) -> ForbiddenCause:
     if kind == "text/html" or text[:1] == b"<":
         return "proxy"
     if not text:
-        # A body that broke off on the way is no empty one.
+        # A body that was cut off on the way is not an empty one.
         return "scope" if number(response.headers.get("Content-Length", "0")) == 0 else "unknown"
     if kind in {"", "text/plain"} and text[:1] not in {b"{", b"["}:
         return "address"
@@ -96,7 +96,7 @@ def _cause(response: Response) -> ForbiddenCause:
 
 
 def _is_problem(text: bytes) -> bool:
-    """Whether this is the JSON of RFC 9457 without its Content-Type, and not the portal's own."""
+    """Whether this is JSON of RFC 9457 without its Content-Type, and not a DocSpace error."""
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -105,14 +105,14 @@ def _is_problem(text: bytes) -> bool:
 
 
 def _destination(headers: Mapping[str, str], credential: Credential) -> str:
-    """Where a redirect points, without what a query or user info might carry."""
+    """Where a redirect points, without query and user info, which might hold secrets."""
     location = headers.get("Location", "")
     try:
         parts = urlsplit(location)
         host = f"{parts.scheme}://{parts.hostname}" if parts.hostname else ""
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     destination = credential.redact(f"{host}{port}{parts.path}")[:200]
     return destination if destination.isprintable() and destination else "nowhere"
 
@@ -120,18 +120,19 @@ def _destination(headers: Mapping[str, str], credential: Credential) -> str:
 def _retry_after(headers: Mapping[str, str], now: float) -> float:
     """Seconds to wait: Retry-After as seconds or date, else X-RateLimit-Reset, else a minute.
 
-    Moments are the portal's: its own Date in the same answer is the time to take them from.
+    Dates are compared with the Date of the same answer, since the clocks may differ.
     """
     wait = number(headers.get("Retry-After"))
     sent = http_date(headers.get("Date"))
-    portal_now = now if sent is None else sent
+    if sent is not None:
+        now = sent
     if wait is None:
         date = http_date(headers.get("Retry-After"))
-        wait = None if date is None else date - portal_now
+        wait = None if date is None else date - now
     if wait is None:
         reset = number(headers.get("X-RateLimit-Reset"))
         if reset is None:
             wait = DEFAULT_RETRY_AFTER
         else:
-            wait = reset if reset < _FIRST_UNIX_TIME else reset - portal_now
+            wait = reset if reset < _FIRST_UNIX_TIME else reset - now
     return min(max(wait, 1.0), MAX_RETRY_AFTER)

@@ -1,4 +1,4 @@
-"""TLS contexts of portals: one for equal settings, built again when one of their files changes."""
+"""TLS contexts of portals: one for equal settings, built again when one of its files changes."""
 
 import ssl
 import stat
@@ -19,7 +19,7 @@ _LOCAL_FILE = (
 
 
 class _Shared:
-    """The context of equal settings. A file of theirs on a mount that hangs holds up them alone."""
+    """The context of equal settings, with a lock of its own: one of its files may hang."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -27,16 +27,16 @@ class _Shared:
 
 
 class TLSContexts:
-    """Contexts by settings. A context holds the trusted certificates, so hundreds share one."""
+    """Contexts by settings. A context holds all trusted certificates, so portals share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shared: dict[TLSSettings, _Shared] = {}
 
     def get(self, settings: TLSSettings) -> ssl.SSLContext:
-        """The context for these settings, the same object until one of their files changes.
+        """The context for these settings: the same object until one of their files changes.
 
-        Raises TLSFailed where a file cannot be read or does not hold what it should.
+        Raises TLSFailed if a file cannot be read or is not valid.
         """
         with self._lock:
             shared = self._shared.setdefault(settings, _Shared())
@@ -53,20 +53,20 @@ class TLSContexts:
 
 
 def _stamps(settings: TLSSettings) -> Stamps:
-    """The state of each file behind a context, of the system's certificates where those count."""
+    """The state of each file of a context, and of the system's certificates if it uses them."""
     own = [path for path in (settings.ca_file, settings.cert_file, settings.key_file) if path]
     for path in own:
         try:
             mode = path.stat().st_mode
         except OSError as exc:
             raise TLSFailed(f"{path}: cannot be read: {exc.strerror}", _LOCAL_FILE) from exc
-        if not stat.S_ISREG(mode):  # OpenSSL would wait at a FIFO for ever
+        if not stat.S_ISREG(mode):  # OpenSSL would wait for ever for a FIFO's writer
             raise TLSFailed(f"{path}: expected a regular file", _LOCAL_FILE)
     return tuple(map(stamp, own if settings.ca_file else [*own, *_system_places()]))
 
 
 def _system_places() -> list[Path]:
-    """Where OpenSSL looks for certificates, SSL_CERT_FILE and SSL_CERT_DIR included."""
+    """Where OpenSSL looks for certificates; SSL_CERT_FILE and SSL_CERT_DIR count."""
     places = ssl.get_default_verify_paths()
     return [Path(place) for place in (places.cafile, places.capath) if place]
 
@@ -78,8 +78,8 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
         raise TLSFailed(
             f"{settings.ca_file}: expected certificates in PEM form", _LOCAL_FILE
         ) from exc
-    # The same on every Python: 3.13 would refuse private authorities for lack of an extension, and
-    # older ones would not accept an intermediate certificate in `ca_file` as an anchor.
+    # The same flags on every Python: 3.13 would refuse private CAs that lack an extension, and
+    # older versions would not accept an intermediate certificate in `ca_file` as an anchor.
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
     if settings.ca_file is None and not _system_has_certificates():
         context.load_verify_locations(certifi.where())
@@ -99,7 +99,6 @@ def _build(settings: TLSSettings) -> ssl.SSLContext:
 
 
 def _system_has_certificates() -> bool:
-    """Whether any of these places holds something."""
     return any(
         place.is_file() or (place.is_dir() and any(place.iterdir())) for place in _system_places()
     )

@@ -1,7 +1,7 @@
-"""One GET to a portal: pooled connection, TLS, proxy, total deadline, size cap.
+"""One GET to a portal: pooled connection, TLS, proxy, one deadline, size limit.
 
-Every foreign exception ends here, in `exceptions`; callers see a `Response` or a `PortalError`.
-A redirect is an answer like any other and never followed; ``~/.netrc`` and cookies are never used.
+Callers get a `Response` or a `PortalError`: `exceptions` maps foreign exceptions. Redirects are not
+followed; ``~/.netrc`` and cookies are not used.
 """
 
 import contextlib
@@ -34,8 +34,8 @@ _ERROR_BYTES = 64 * 1024
 class Response:
     """An answer of any status. ``headers`` is case-insensitive; ``body`` is decoded.
 
-    ``received`` is when the headers were here, in Unix seconds by our clock. The body of an answer
-    other than 200 is only there to explain: it is cut at 64 KiB.
+    ``received`` is when the headers arrived, in Unix seconds by the exporter's clock. The body of
+    an answer other than 200 is cut at 64 KiB.
     """
 
     status: int
@@ -45,7 +45,7 @@ class Response:
 
 
 class Transport:
-    """The connection to one portal. Not for two requests at once."""
+    """The connection to one portal, for one request at a time."""
 
     def __init__(
         self, settings: PortalSettings, contexts: TLSContexts, clock: Clock, alarm: Alarm
@@ -68,12 +68,11 @@ class Transport:
     def get(
         self, path: str, authorization: Secret, seconds: float, max_bytes: int | None = None
     ) -> Response:
-        """GET a path below the portal's address, all within so many seconds.
+        """GET a path below the portal's address within ``seconds``.
 
-        The body may have ``max_bytes``, or what the settings allow.
-
-        Raises Timeout, ConnectionFailed, TLSFailed, TooLarge, or InvalidResponse for a body that
-        is not what its Content-Encoding says.
+        The decoded body may have ``max_bytes``, by default the limit of the settings. Raises
+        Timeout, ConnectionFailed, TLSFailed, TooLarge, or InvalidResponse for a body that does not
+        match its Content-Encoding.
         """
         if self._proxy_problem is not None:
             raise ConnectionFailed(self._proxy_problem)
@@ -87,8 +86,8 @@ class Transport:
             try:
                 return self._exchange(session, request, deadline, limit)
             except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
-                # A kept connection that the portal closed between two scrapes says nothing of the
-                # portal: one more try, on a fresh connection.
+                # The portal may close a kept connection between two scrapes: one more try on a
+                # new connection.
                 if deadline.expired or self._tracker.connected > connected:
                     raise
                 return self._exchange(session, request, deadline, limit)
@@ -100,7 +99,7 @@ class Transport:
             session.close()
 
     def _request(self, path: str, authorization: Secret) -> requests.PreparedRequest:
-        """The request, prepared once for as long as it stays the same."""
+        """The request, prepared again only if it changes."""
         if self._prepared is None or self._prepared[:2] != (path, authorization):
             headers = {**_HEADERS, "Authorization": authorization.reveal()}
             request = requests.Request("GET", self._settings.url + path, headers).prepare()
@@ -129,11 +128,11 @@ class Transport:
             body: bytes = answer.raw.read(max_bytes + 1, decode_content=True)
             if len(body) > max_bytes:
                 raise TooLarge(f"the decoded answer is larger than {max_bytes} bytes")
-            deadline.check()  # cut off by it looks like the end where no length was given
+            deadline.check()  # without a length, a shut-down connection looks like the end
         return Response(status, headers, body, received)
 
     def _current_session(self) -> requests.Session:
-        """The pooled session; a fresh one where the TLS files have changed."""
+        """The pooled session; a new one if the TLS files have changed."""
         context = None
         if self._settings.url.startswith("https:"):
             context = self._contexts.get(self._settings.tls)
@@ -144,7 +143,7 @@ class Transport:
         return self._session
 
 
-#: The headers of each request, beside Authorization.
+#: The headers of each request, without Authorization.
 _HEADERS = {
     "User-Agent": f"docspace-exporter/{VERSION}",
     "Accept": "application/json",
@@ -177,36 +176,36 @@ class _Adapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Leave the connection alone: its context has it all."""
+        """Change nothing: the TLS context has all settings."""
 
 
 class _Session(requests.Session):
-    """requests' session, blind to redirects.
+    """requests' session without its handling of redirects.
 
-    Even where it is not to follow one, requests reads the whole body of a 3xx and takes its
-    Location apart, to have the next request ready.
+    Also with ``allow_redirects=False``, requests reads the whole body of a 3xx and parses its
+    Location to prepare the next request.
     """
 
     def __init__(self, tracker: Tracker, context: ssl.SSLContext | None) -> None:
         super().__init__()
-        self.trust_env = False  # no ~/.netrc: it would replace our Authorization header
+        self.trust_env = False  # no ~/.netrc, which would replace the Authorization header
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter(tracker, context))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere."""
+        """None: there is no next request."""
 
 
 def _connect_seconds(seconds: float) -> float:
-    """Seconds for one address: a third, so that a host's other addresses get their turn.
+    """Seconds to connect to one address: a third, so that a host's other addresses are tried too.
 
-    A whole second where there is one, since that is how long a lost packet takes to be sent again.
+    At least a second if possible: a lost packet is sent again after one second.
     """
     return max(seconds / 3, min(seconds, 1.0))
 
 
 def _start_of_body(raw: Any) -> bytes:
-    """As much of the body as helps to explain; that it broke off says less than the status."""
+    """The first bytes of an error's body; none if it breaks off, since the status says more."""
     with contextlib.suppress(urllib3.exceptions.HTTPError, http.client.HTTPException, OSError):
         body: bytes = raw.read(_ERROR_BYTES, decode_content=True)
         return body
@@ -214,7 +213,7 @@ def _start_of_body(raw: Any) -> bytes:
 
 
 def http_date(text: str | None) -> float | None:
-    """Unix seconds of a date from a header; None where it is absent or something else.
+    """Unix seconds of a date from a header; None if it is absent or not a date.
 
     A date without a zone is UTC, as all dates in HTTP are.
     """
@@ -226,6 +225,6 @@ def http_date(text: str | None) -> float | None:
 
 
 def number(text: str | None) -> float | None:
-    """A count or a number of seconds from a header; None where it is absent or something else."""
+    """A whole number from a header; None if it is absent or not a number."""
     digits = (text or "").strip()
     return float(digits) if digits.isascii() and digits.isdigit() and len(digits) < 16 else None

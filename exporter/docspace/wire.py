@@ -1,7 +1,7 @@
 """Bytes of a portal's answers to typed values.
 
-Only what cannot be a key list at all is an error; one bad record costs itself. ``envelope`` cuts an
-answer into records, ``record`` makes a key of each.
+An answer that is not a key list is an error; a bad record is left out. ``envelope`` cuts an answer
+into records, ``record`` turns a record into a key.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from exporter.docspace.errors import InvalidResponse
 from exporter.docspace.model import ApiKey
 from exporter.docspace.record import Shared, place, read_key, text, typed
 
-#: Records of a list that are not keys and are described; more are counted.
+#: Malformed records of a list that are described; more are only counted.
 _DESCRIBED = 10
-#: Records between two looks at the deadline.
+#: Records between two checks of the deadline.
 _CHECKED_EACH = 256
-#: Creators and sets of permissions that are remembered, so that equal ones are one object.
+#: Creators and permissions that are kept, so that equal ones are the same object.
 _SHARED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A record of the list that is not a key. ``where`` places it, ``problem`` says what is off."""
+    """A record of the list that is not a key; ``where`` is its id, or its place in the list."""
 
     where: str
     problem: str
@@ -38,9 +38,9 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class KeyList:
-    """What one answer held: keys in the portal's order, ids unique, and the records left out.
+    """The keys of an answer in the portal's order, with unique ids, and the records left out.
 
-    ``malformed`` describes the first ten of these, ``more_malformed`` is how many there are beside.
+    ``malformed`` describes the first ten of these, ``more_malformed`` counts the others.
     """
 
     keys: tuple[ApiKey, ...]
@@ -49,27 +49,15 @@ class KeyList:
 
     @property
     def malformed_count(self) -> int:
-        """All records left out."""
+        """How many records were left out."""
         return len(self.malformed) + self.more_malformed
-
-
-class Profile(msgspec.Struct, rename="camel", frozen=True):
-    """The caller, from ``people/@self``."""
-
-    is_admin: bool
-    is_owner: bool = False
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether the key list of this person holds every key of the portal."""
-        return self.is_admin or self.is_owner
 
 
 @dataclass(frozen=True, slots=True)
 class PeoplePage:
-    """A page of ``people/filter``: ids of disabled people in lower case, ``count`` records in all.
+    """A page of ``people/filter``: ids of disabled people in lower case, and ``count`` of records.
 
-    ``total`` is how many people all pages hold, None where the answer does not say.
+    ``total`` is the number of people on all pages, None if the answer does not have it.
     """
 
     disabled: frozenset[str]
@@ -77,8 +65,13 @@ class PeoplePage:
     total: int | None
 
 
+class _Profile(msgspec.Struct, rename="camel"):
+    is_admin: bool
+    is_owner: bool = False
+
+
 class _Person(msgspec.Struct):
-    """``status`` 2 is disabled; where it is missing, the filter of the request is relied on."""
+    """``status`` 2 is disabled: the request filters by it, so it is also the default."""
 
     id: str
     status: int = 2
@@ -93,19 +86,19 @@ class _Build(msgspec.Struct, rename="camel"):
     doc_space: str
 
 
-_profile = msgspec.json.Decoder(Profile)
+_profile = msgspec.json.Decoder(_Profile)
 _people = msgspec.json.Decoder(_People)
 _build = msgspec.json.Decoder(_Build)
 
 _VERSION = re.compile(r"[0-9]{1,6}\.[0-9A-Za-z.+-]{1,25}", re.ASCII)
 
-#: What a record is: a key, or the problem with it.
+#: A record as a key, or the problem with it.
 _Outcome = ApiKey | str
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A list that was read: its records, what each of them is, and the keys among them."""
+    """A list that was read: its records, the outcome of each, and the result."""
 
     records: list[bytes]
     outcomes: list[_Outcome]
@@ -115,10 +108,9 @@ class _Read:
 class KeyListReader:
     """Reads the key lists of one portal, one after the other: ``GET /api/2.0/keys``.
 
-    A record that is byte for byte in the last list as well is the same ApiKey object again, not
-    only an equal one: most of a list stays as it is, and what is made of a key can be kept with it.
-    It holds a copy of the last list's records, and nothing of older ones. Two threads may read at
-    once; the list that is read last is the one remembered. ``mask`` hides secrets in a key's names.
+    A record that has the same bytes as in the last list gives the same ApiKey object again: callers
+    compare keys by identity. The reader keeps the records of the last list only. Two threads may
+    read at once. ``mask`` masks secrets in the names of keys.
     """
 
     def __init__(
@@ -132,11 +124,11 @@ class KeyListReader:
         self._shared: Shared = {}
 
     def read(self, body: bytes, check: Callable[[], None] = lambda: None) -> KeyList:
-        """Read an answer. ``check`` is called now and then, and raises to end it at a deadline.
+        """Read an answer. ``check`` is called repeatedly, and raises to end it at a deadline.
 
-        Raises InvalidResponse where the body is not the envelope with a list in it, or where the
-        list has records and none of them is valid: 0 keys would be wrong then. Raises
-        TooLarge for more than ``max_keys`` records.
+        Raises InvalidResponse if the body is not the envelope with a list, or if the list has
+        records of which none is valid (0 keys would be wrong), and TooLarge for more than
+        ``max_keys`` records.
         """
         last = self._last
         records = envelope.records(body, self._max_keys)
@@ -149,9 +141,9 @@ class KeyListReader:
     def _updated(
         self, last: _Read, records: list[Raw], changed: list[int], check: Callable[[], None]
     ) -> _Read:
-        """The list of these records, which differs from the last one in the ``changed`` places.
+        """The list of these records, which differs from the last one at the ``changed`` indexes.
 
-        Records that only moved are looked up by their content.
+        Records that moved within the list are found by their content.
         """
         gone = [*changed, *range(len(records), len(last.records))]
         known = {last.records[at]: at for at in gone}
@@ -185,7 +177,7 @@ class KeyListReader:
         places: Sequence[int],
         check: Callable[[], None],
     ) -> None:
-        """Put into their places what the records are that were in no list before."""
+        """Set the outcomes of new records, which are at these ``places``."""
         if len(self._shared) > _SHARED:
             self._shared = {}
         keys: dict[int, ApiKey] = {}
@@ -200,21 +192,20 @@ class KeyListReader:
             outcomes[at] = key
 
 
-def parse_keys(body: bytes) -> KeyList:
-    """Read one key list by itself. Raises what ``KeyListReader.read`` raises."""
-    return KeyListReader().read(body)
-
-
 def parse_own_key(body: bytes) -> ApiKey:
     """Read the answer of ``GET /api/2.0/keys/@self``. Raises InvalidResponse."""
     with _expected("a key in `response`"):
         return read_key(envelope.response(body), {})
 
 
-def parse_profile(body: bytes) -> Profile:
-    """Read the answer of ``GET /api/2.0/people/@self``. Raises InvalidResponse."""
+def parse_profile(body: bytes) -> bool:
+    """Read the answer of ``GET /api/2.0/people/@self``: whether the caller sees all keys.
+
+    Raises InvalidResponse.
+    """
     with _expected("a profile in `response`"):
-        return typed(envelope.response(body), _profile)
+        profile = typed(envelope.response(body), _profile)
+    return profile.is_admin or profile.is_owner
 
 
 def parse_people(body: bytes) -> PeoplePage:
@@ -228,7 +219,7 @@ def parse_people(body: bytes) -> PeoplePage:
 def parse_version(body: bytes) -> str:
     """Read the answer of ``GET /api/2.0/settings/version/build``: the version of DocSpace.
 
-    At most 32 characters; empty where the answer holds nothing that looks like a version.
+    At most 32 characters; empty if the answer has no valid version.
     """
     try:
         version = typed(envelope.response(body), _build).doc_space.strip()
@@ -238,10 +229,10 @@ def parse_version(body: bytes) -> str:
 
 
 def parse_error_message(body: bytes, mask: Callable[[str], str] = str) -> str | None:
-    """Read ``error.message`` of an error answer, at most 200 characters of one line, or None.
+    """Read ``error.message`` of an error answer: one line of at most 200 characters, or None.
 
-    ``mask`` hides secrets in it before it is cut: half a secret would not be found any more.
-    The stack beside it is never looked at.
+    ``mask`` is applied before the message is cut: half a secret would not be found. The stack in
+    the answer is not used.
     """
     try:
         message = json.loads(body)["error"]["message"]
@@ -263,7 +254,7 @@ def _id(outcome: _Outcome) -> str | None:
 
 
 def _key_list(records: Sequence[bytes], outcomes: Sequence[_Outcome]) -> KeyList:
-    """The keys among the outcomes. Raises InvalidResponse where there are records and no key."""
+    """The key list of these outcomes. Raises InvalidResponse if there are records but no key."""
     keys: dict[str, ApiKey] = {}
     malformed: list[Malformed] = []
     more = 0
@@ -277,6 +268,6 @@ def _key_list(records: Sequence[bytes], outcomes: Sequence[_Outcome]) -> KeyList
         problem = outcome if isinstance(outcome, str) else "this `id` is in the list already"
         malformed.append(Malformed(place(records[at], at), problem))
     if malformed and not keys:
-        message = f"none of {len(records)} records is a key that we know: {malformed[0].problem}"
+        message = f"none of {len(records)} records is a valid key: {malformed[0].problem}"
         raise InvalidResponse(message)
     return KeyList(tuple(keys.values()), tuple(malformed), more)

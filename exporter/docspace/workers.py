@@ -1,4 +1,4 @@
-"""Threads for fetches: a bounded number at work, the most urgent job first."""
+"""A bounded number of threads for fetches. The job with the best priority comes first."""
 
 import contextlib
 import heapq
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 @dataclass(slots=True, order=True)
 class Job:
-    """Something to do. Jobs with the lower ``priority`` come first."""
+    """A call that waits for a thread or has one. Lower ``priority`` comes first."""
 
     priority: Any
     number: int
@@ -22,14 +22,14 @@ class Job:
 
 
 def _nothing(*_: object) -> None:
-    """Replaces a call that is over, so that its job keeps nothing else alive."""
+    """Replaces a call that has ended, so that the job keeps no reference to it."""
 
 
 class Workers:
-    """At most ``size`` threads at work, reused, started when they are needed.
+    """At most ``size`` threads, started when they are needed and reused.
 
-    A thread that hangs can be abandoned: another takes its place, and it ends with its call.
-    ``failed`` gets what a call raises; the thread goes on.
+    A thread that hangs can be abandoned: another replaces it, and it ends with its call.
+    ``failed`` is called with an exception that a job raises; the thread continues.
     """
 
     def __init__(self, size: int, failed: Callable[[BaseException], None] = _nothing) -> None:
@@ -43,7 +43,7 @@ class Workers:
         self._closed = False
 
     def resize(self, size: int) -> None:
-        """Have so many threads from now on; surplus ones end with the call they are at."""
+        """Change the number of threads; surplus ones end after their current call."""
         with self._changed:
             self._size = size
             with contextlib.suppress(RuntimeError, MemoryError):  # as in abandon
@@ -51,9 +51,9 @@ class Workers:
             self._changed.notify_all()
 
     def submit(self, priority: Any, call: Callable[[], None]) -> Job:
-        """Do this when a thread is free.
+        """Run a call when a thread is free.
 
-        Raises RuntimeError or MemoryError where no thread can start and none is there.
+        Raises RuntimeError or MemoryError if there is no thread and none can start.
         """
         with self._changed:
             job = Job(priority, next(self._numbers), call)
@@ -68,7 +68,7 @@ class Workers:
             return job
 
     def withdraw(self, job: Job) -> bool:
-        """Take a job back; False where it is at work or done."""
+        """Take a job back, and return True; False if it has started or ended."""
         with self._changed:
             waiting = job.state == "waiting"
             if waiting:
@@ -76,17 +76,17 @@ class Workers:
             return waiting
 
     def abandon(self, job: Job) -> None:
-        """Count the thread of a job that hangs no longer."""
+        """Stop counting the thread of a job that hangs."""
         with self._changed:
             if job.state == "running":
                 job.state = "abandoned"
                 self._threads -= 1
-                # Where no thread is to be had, those left go on, or the next job tries again.
+                # If no thread can start, the other threads continue, or the next job tries again.
                 with contextlib.suppress(RuntimeError, MemoryError):
                     self._start_missing()
 
     def close(self) -> None:
-        """End the threads that have nothing to do, and each other one with its call."""
+        """End the idle threads now, and the others after their current call."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -97,7 +97,7 @@ class Workers:
         heapq.heapify(self._queue)
 
     def _start_missing(self) -> None:
-        """Start threads for the jobs that no idle one will take."""
+        """Start threads for the jobs that no idle thread will take."""
         while len(self._queue) > self._idle and self._threads < self._size and not self._closed:
             threading.Thread(target=self._work, name="fetch", daemon=True).start()
             self._threads += 1
@@ -117,7 +117,7 @@ class Workers:
                 self._idle += 1
 
     def _next(self) -> Job | None:
-        """The next job; None where this thread is to end."""
+        """The next job; None if this thread must end."""
         with self._changed:
             while not self._queue and not self._closed and self._threads <= self._size:
                 self._changed.wait()

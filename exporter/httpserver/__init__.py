@@ -1,7 +1,7 @@
 """Serving HTTP by the conventions of Prometheus' exporter-toolkit.
 
-``server`` serves a handler on the sockets that ``listen`` and ``activation`` give. ``webconfig``
-reads the web configuration file, ``webfile`` follows its changes and guards the handler with its
-users, ``tls`` and ``handshake`` speak HTTPS. The package must not know what is served: any exporter
-could take it, with ``yamlfile``, as it is.
+``server`` serves a handler on the sockets that ``listen`` or ``activation`` opens. ``webconfig``
+reads the web configuration file. ``webfile`` follows its changes and lets only its users reach the
+handler. ``tls`` and ``handshake`` do HTTPS. The package must not know what is served: with
+``yamlfile``, any exporter could use it unchanged.
 """

@@ -1,4 +1,4 @@
-"""Accept headers: what a client takes, and what it prefers."""
+"""Accept headers: what a client accepts, and what it prefers."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def elements(header: str) -> Iterator[tuple[float, str, dict[str, str]]]:
-    """Quality, name and parameters of each element; one with a broken q counts as wanted."""
+    """Quality, name and parameters of each element; if ``q`` is not a number, the quality is 1."""
     for element in header.split(","):
         name, *pieces = (piece.strip() for piece in element.split(";"))
         pairs = (piece.partition("=") for piece in pieces)

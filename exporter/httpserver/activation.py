@@ -9,9 +9,9 @@ _FIRST_DESCRIPTOR = 3
 
 
 def inherited_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
-    """The listening sockets meant for this process; none where systemd passed none.
+    """The listening sockets that systemd passed to this process, in its order.
 
-    The variables are taken out of ``environ``: they are not for what this process starts. Raises
+    The variables are removed from ``environ``, so that child processes do not see them. Raises
     ValueError for a descriptor that is no listening TCP socket.
     """
     owner = environ.pop("LISTEN_PID", "")

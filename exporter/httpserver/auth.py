@@ -11,43 +11,43 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from exporter.httpserver.places import Places
 from exporter.yamlfile import Secret
 
-#: Different unproven passwords hashed or waiting at once, and those of one address among them.
+#: Passwords that may be checked or wait for it at the same time: of all addresses, and of one.
 _MAX_WAITING, _MAX_EACH = 8, 2
-#: More bytes bcrypt does not look at, so a longer password proves nothing.
+#: Bytes of a password that bcrypt looks at. A longer password is refused.
 _MAX_PASSWORD = 72
 
 
 class TooManyChecks(Exception):
-    """As many passwords are being checked as may be at once; later it may work."""
+    """Too many passwords are being checked; the same request may succeed later."""
 
 
 class BasicAuth:
     """The users of one configuration; at least one.
 
-    Checking costs the same whether the user exists or not. A password that was right is known by a
-    keyed digest and not hashed again, one that was wrong costs its hash every time.
+    A check takes as long for a user that does not exist. The keyed digest of a right password is
+    kept, so that it is hashed once. A wrong password is hashed each time.
     """
 
     def __init__(self, users: Mapping[str, Secret]) -> None:
-        # Only where there are users: without any, the exporter runs where bcrypt does not.
+        # Imported only if there are users, so that the exporter also runs without bcrypt.
         from bcrypt import checkpw
 
         self._checkpw = checkpw
         self._hashes = {name.encode(): users[name].reveal().encode() for name in users}
-        # For unknown users: no password has it, and it has the maximum cost.
+        # The hash for unknown users: no password matches it, and it has the maximum cost.
         self._dummy = b"$2b$%b$" % max(hashed[4:6] for hashed in self._hashes.values()) + b"." * 53
         self._digest_key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._proven: dict[bytes, bytes] = {}
         self._checking: dict[bytes, Future[bool]] = {}
-        # Hashing takes a whole core: one at a time leaves the others to scrapes.
+        # A hash takes a whole core. One at a time leaves the other cores to scrapes.
         self._hashing = ThreadPoolExecutor(1, "password")
         self._places = Places(_MAX_WAITING, _MAX_EACH)
 
     def accepts(self, authorization: str, address: str) -> bool:
-        """Whether an Authorization header names a user and the password. Raises TooManyChecks.
+        """Whether an Authorization header has a user's name and password. Raises TooManyChecks.
 
-        ``address`` is the client's. One address alone cannot take all places for checks.
+        ``address`` is the client's. One address cannot use all checks.
         """
         given = _credentials(authorization)
         if given is None:
@@ -57,14 +57,14 @@ class BasicAuth:
         with self._lock:
             if hmac.compare_digest(self._proven.get(user, b""), digest):
                 return True
-            # Clients that come at once with the same password, as at the start, wait for one check.
+            # Clients that send the same password at the same time share one check.
             checking = self._checking.get(digest)
             if checking is None:
                 if not self._places.take(address):
                     raise TooManyChecks
                 try:
                     checking = self._hashing.submit(self._check, user, password, digest, address)
-                except RuntimeError as exc:  # no thread is left
+                except RuntimeError as exc:  # no thread can start
                     self._places.give_back(address)
                     raise TooManyChecks from exc
                 self._checking[digest] = checking
@@ -85,7 +85,7 @@ class BasicAuth:
 
 
 def _credentials(authorization: str) -> tuple[bytes, bytes] | None:
-    """User and password of a Basic header; None where it is none."""
+    """User and password of a Basic header; None for any other header."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None

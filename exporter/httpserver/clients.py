@@ -1,4 +1,4 @@
-"""The open connections: how many there may be, how long each may take, which one must go."""
+"""The open connections: how many there may be, their deadlines, and which are closed first."""
 
 import asyncio
 import ipaddress
@@ -6,19 +6,19 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-#: Seconds for what a client has to do next: send a request, shake hands, take an answer.
+#: Seconds that a client has to send a request, to make a TLS handshake, or to read an answer.
 CLIENT_SECONDS = 10.0
-#: Bytes a second, beyond those seconds, at which a client must take a long answer.
+#: Bytes a second at which a client must read a long answer, beside those seconds.
 _LEAST_RATE = 1024 * 1024
-#: Bytes of answers that clients have not taken yet, altogether.
+#: Bytes of all answers together that clients have not read yet.
 MAX_UNSENT = 64 * 1024 * 1024
 
-#: What comes next: the client sends, the handler works, or the client takes the answer.
+#: The server waits for a request, the handler works, or the client reads the answer.
 State = Literal["waiting", "working", "answering"]
 
 
 def host_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 network that an IPv6 host has."""
+    """What counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -29,7 +29,7 @@ def host_of(address: str) -> str:
 
 
 class Client:
-    """One connection, from its acceptance on. ``close`` ends it, whatever its state is."""
+    """One accepted connection. ``close`` ends it in any state."""
 
     def __init__(self, address: str, close: Callable[[], object]) -> None:
         self.address = address
@@ -40,8 +40,8 @@ class Client:
         self.unsent = b""
         self.deadline: asyncio.TimerHandle | None = None
 
-    def forget_deadline(self) -> None:
-        """Let the state last."""
+    def cancel_deadline(self) -> None:
+        """Let the state last without a limit."""
         if self.deadline is not None:
             self.deadline.cancel()
 
@@ -49,13 +49,13 @@ class Client:
 class Clients:
     """All connections of a server, ``limit`` at most.
 
-    A host that opens many connections pushes out its own: it is always the oldest waiting one that
-    goes, of the host that holds most.
+    At the limit, the host with most connections loses its connection that has waited longest. So a
+    host that opens many connections loses its own.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        # Of each host, first the one that has been in its state for longest.
+        # The connections of each host, ordered by when their state began.
         self._hosts: dict[str, dict[Client, None]] = {}
 
     def __len__(self) -> int:
@@ -65,22 +65,22 @@ class Clients:
         return iter([client for held in self._hosts.values() for client in held])
 
     def add(self, client: Client) -> bool:
-        """Add a connection that waits for its client; whether another had to go for it."""
+        """Add a connection that waits for a request; whether another was closed for it."""
         full = len(self) >= self.limit and self.evict() > 0
         self._hosts.setdefault(client.host, {})[client] = None
         self.begin(client, "waiting")
         return full
 
     def begin(self, client: Client, state: State, unsent: bytes = b"") -> None:
-        """Begin a state of a connection that is still there; it is closed if that lasts too long.
+        """Begin a state of a connection, unless it was removed.
 
-        Work has no limit. The event loop's clock measures the others, which never goes back.
+        The connection is closed if the state lasts too long; "working" has no limit.
         """
         held = self._hosts.get(client.host, {})
         if client not in held:
             return
         held[client] = held.pop(client)
-        client.forget_deadline()
+        client.cancel_deadline()
         loop = asyncio.get_running_loop()
         client.state, client.since, client.unsent = state, loop.time(), unsent
         if state != "working":
@@ -88,22 +88,22 @@ class Clients:
             client.deadline = loop.call_later(seconds, lambda: client.close())
 
     def remove(self, client: Client) -> None:
-        """Forget a connection. Nothing happens if it is gone already."""
+        """Remove a connection, if it is still there."""
         held = self._hosts.get(client.host, {})
         if client in held:
-            client.forget_deadline()
+            client.cancel_deadline()
             del held[client]
             if not held:
                 del self._hosts[client.host]
 
     def evict(self, count: int = 1) -> int:
-        """Close some that no handler works for, first those that wait. Returns how many it was."""
+        """Close connections that no handler works for, waiting ones first; return their number."""
         return self._close(list(itertools.islice(self._evictable(), count)))
 
     def bound_unsent(self) -> int:
-        """Close those that have been slowest to take their answer while all are too large.
+        """Close the slowest readers until the unread answers fit `MAX_UNSENT`; return their number.
 
-        An answer that several clients are sent is one. Returns how many had to go.
+        An answer that is sent to several clients counts once.
         """
         answering = sorted((client for client in self if client.unsent), key=lambda it: it.since)
         slowest = 0

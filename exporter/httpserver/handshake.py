@@ -1,4 +1,4 @@
-"""A client's TLS handshake, in the event loop."""
+"""TLS handshakes with clients, in the event loop."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from exporter.httpserver.clients import Client
 from exporter.httpserver.http1 import TLSStream, in_thread
 from exporter.yamlfile import ConfigError
 
-#: The first byte of a TLS handshake's record.
+#: The first byte of a TLS handshake.
 _HANDSHAKE = b"\x16"
 _PLAIN_HTTP = (
     b"HTTP/1.0 400 Bad Request\r\n"
@@ -23,7 +23,7 @@ _PLAIN_HTTP = (
 
 
 class Handshakes:
-    """Makes the handshakes of a server. ``current`` looks at files, so it runs in a thread."""
+    """Makes the handshakes of a server. ``current`` reads files, so it is called in a thread."""
 
     def __init__(self, current: Callable[[], ssl.SSLContext], log: FilteringBoundLogger) -> None:
         self._current = current
@@ -31,24 +31,24 @@ class Handshakes:
         self._looking: asyncio.Future[ssl.SSLContext] | None = None
 
     async def make(self, client: Client, sock: socket.socket) -> TLSStream | None:
-        """The stream after a handshake; None where the client is not let in.
+        """The stream after a handshake; None if it failed.
 
-        Why a handshake fails lies with the client or its network: the log has it at debug. What is
-        wrong with the server's files is logged where they are read. Raises RuntimeError or
-        MemoryError where no thread is left.
+        A failure is the client's or its network's, so it is logged at debug. Problems of the
+        server's files are logged by ``current``. Raises RuntimeError or MemoryError if no thread
+        can start.
         """
         try:
             if not await _speaks_tls(sock):
                 return None
             if self._looking is None or self._looking.done():
                 self._looking = in_thread(self._current)
-            # Handshakes that begin meanwhile share the answer.
+            # Handshakes that begin in the meantime share the result.
             context = await asyncio.shield(self._looking)
             wrapped = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             stream = TLSStream(wrapped, ssl_options=context)
             client.close = stream.close
             await stream.wait_for_handshake()
-        except (OSError, ValueError, ConfigError, StreamClosedError) as exc:  # ValueError: a name
+        except (OSError, ValueError, ConfigError, StreamClosedError) as exc:  # ValueError: bad SNI
             reason = getattr(exc, "reason", None) or type(exc).__name__
             self._log.debug("TLS connection ended", client=client.address, reason=reason)
             return None
@@ -56,7 +56,7 @@ class Handshakes:
 
 
 async def _speaks_tls(sock: socket.socket) -> bool:
-    """Whether a client begins with a handshake; plain HTTP is answered with 400."""
+    """Whether a client begins a handshake; plain HTTP gets an answer 400."""
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(sock, readable.set)
@@ -66,7 +66,7 @@ async def _speaks_tls(sock: socket.socket) -> bool:
         loop.remove_reader(sock)
     first = sock.recv(1, socket.MSG_PEEK)
     if first not in {_HANDSHAKE, b""}:
-        # What a client sent and nobody read would make the kernel drop our answer to it.
+        # With unread bytes the kernel would reset the connection before the client reads the 400.
         sock.recv(64 * 1024)
         sock.send(_PLAIN_HTTP)
     return first == _HANDSHAKE

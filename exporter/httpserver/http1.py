@@ -1,4 +1,4 @@
-"""What the server adds to tornado: stricter requests, streams without delays, calls in threads."""
+"""Additions to tornado: stricter requests, streams without delays, calls in threads."""
 
 import _thread
 import asyncio
@@ -29,14 +29,14 @@ _LENGTH = re.compile(r"\d{1,15}", re.ASCII)
 
 
 class PlainStream(IOStream):
-    """A connection as tornado's, but for its delays."""
+    """tornado's stream without two delays."""
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
-        r"""Read a head; what begins like none, as TLS does, is not waited for until its end."""
+        r"""Read a head; bytes that cannot begin one, such as TLS, end the wait at once."""
         return super().read_until_regex(regex + rb"|\A[^!-~\r\n]", max_bytes)
 
     def set_nodelay(self, value: bool) -> None:  # noqa: FBT001, tornado's signature
-        """Leave TCP_NODELAY as it was set; tornado would unset it between two answers."""
+        """Keep TCP_NODELAY; tornado would switch it off between two answers."""
 
 
 class TLSStream(PlainStream, SSLIOStream):
@@ -46,8 +46,8 @@ class TLSStream(PlainStream, SSLIOStream):
 def request_of(line: RequestStartLine, headers: HTTPHeaders, client: str, scheme: str) -> Request:
     """A request without its body.
 
-    Raises HTTPInputError for what tornado leaves to its users: whatever a proxy before us might
-    read in another way.
+    Raises HTTPInputError for requests that tornado accepts although a proxy in front of the server
+    may understand them in another way.
     """
     hosts, lengths = headers.get_list("Host"), headers.get_list("Content-Length")
     if line.version not in {"HTTP/1.1", "HTTP/1.0"} or not line.path.startswith("/"):
@@ -70,7 +70,7 @@ def request_of(line: RequestStartLine, headers: HTTPHeaders, client: str, scheme
 
 
 def answer_of(reply: Reply, request: Request) -> Answer:
-    """What to send: the body may be compressed, and is empty for HEAD.
+    """The answer to send. Its body may be compressed, and is empty for HEAD.
 
     Raises ValueError or HTTPInputError for a status or a header that cannot be sent.
     """
@@ -90,9 +90,9 @@ def answer_of(reply: Reply, request: Request) -> Answer:
 
 
 def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
-    """Run a call beside the event loop, in a thread that does not keep the process alive.
+    """Run a call outside the event loop, in a thread that does not keep the process alive.
 
-    Raises RuntimeError or MemoryError where no thread can be had.
+    Raises RuntimeError or MemoryError if no thread can start.
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
@@ -106,6 +106,6 @@ def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
         with contextlib.suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle)
 
-    # Thread.start() would have the event loop wait until the thread runs, behind all that do.
+    # Thread.start() would block the event loop until the new thread runs.
     _thread.start_new_thread(work, ())
     return result

@@ -22,7 +22,7 @@ class ListenAddress:
     def parse(cls, text: str) -> "ListenAddress":
         """Read ``:10180``, ``127.0.0.1:0`` or ``[::1]:10180``. Raises ValueError.
 
-        Without a host it is every address of the machine, IPv4 and IPv6.
+        Without a host it stands for every address of the machine, IPv4 and IPv6.
         """
         match = _ADDRESS.fullmatch(text)
         if match is None or int(match["port"]) > 65535:
@@ -31,12 +31,12 @@ class ListenAddress:
         return cls(match["six"] or match["host"] or every, int(match["port"]))
 
     def bind(self) -> socket.socket:
-        """A socket that listens there. Raises OSError with a reason for why it cannot."""
+        """A socket that listens on the address. Raises OSError; its ``strerror`` is the reason."""
         try:
             found = socket.getaddrinfo(
                 self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )
-        except UnicodeError as exc:  # of no host: an empty label, or one over 63 characters
+        except UnicodeError as exc:  # an empty label, or one over 63 characters
             raise OSError(errno.EINVAL, "not a name of a host") from exc
         for family, _, _, _, address in found[:-1]:
             with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ class ListenAddress:
 
     @classmethod
     def of(cls, listening: socket.socket) -> "ListenAddress":
-        """Where a socket listens."""
+        """The address on which a socket listens."""
         host, port = listening.getsockname()[:2]
         return cls(host, port)
 
@@ -55,7 +55,7 @@ class ListenAddress:
         return self.host in {"::", "0.0.0.0"}  # noqa: S104, a comparison
 
     def url(self, scheme: str = "http") -> str:
-        """Where a browser on this machine finds it."""
+        """The URL for a browser on this machine."""
         place = f"localhost:{self.port}" if self.is_every else self
         return f"{scheme}://{place}"
 
@@ -67,5 +67,5 @@ def _listening(family: int, address: Any) -> socket.socket:
     both = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
     try:
         return socket.create_server(address, family=family, backlog=128, dualstack_ipv6=both)
-    except OSError as exc:  # without what create_server() adds to the reason
+    except OSError as exc:  # create_server() adds the address to the reason
         raise OSError(exc.errno, os.strerror(exc.errno or 0), f"{address[0]}:{address[1]}") from exc

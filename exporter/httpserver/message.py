@@ -1,4 +1,4 @@
-"""Requests and replies, as handlers see them."""
+"""Requests and replies of handlers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a handler may look at.
+    """A request.
 
-    ``path`` has its escapes decoded, ``query`` holds every value of each parameter in order,
-    ``headers`` have names in lower case, ``client`` is the address that the connection came from.
+    ``path`` has its escapes decoded. ``query`` holds all values of each parameter in order. The
+    names of ``headers`` are in lower case. ``client`` is the address that the connection came from.
     """
 
     method: str
@@ -21,7 +21,7 @@ class Request:
     body: bytes = b""
 
     def header(self, name: str) -> str:
-        """A header's value, or nothing."""
+        """A header's value; "" if it is absent."""
         return self.headers.get(name.lower(), "")
 
 
@@ -29,8 +29,9 @@ class Request:
 class Reply:
     """An answer.
 
-    Without ``encoding`` the server compresses ``body`` for clients that accept it. A handler that
-    has chosen by itself says how the body is encoded: ``gzip``, or ``identity`` to leave it alone.
+    Without ``encoding`` the server compresses ``body`` for clients that accept gzip. A handler that
+    decides this itself sets it: ``gzip`` for a compressed body, ``identity`` for one to send as it
+    is.
     """
 
     body: bytes

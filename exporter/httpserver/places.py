@@ -1,4 +1,4 @@
-"""A bounded number of places, of which no client's address can take the last."""
+"""A bounded number of places, which one client's address cannot use up."""
 
 import threading
 from collections import Counter
@@ -8,10 +8,9 @@ RESERVE = 8
 
 
 class Places:
-    """``total`` places, first come first served, and a few more for addresses that hold none.
+    """``total`` places for all addresses, and `RESERVE` more for addresses that hold none.
 
-    One address holds at most ``each``. So whatever it does, another one still gets a place. Any
-    thread may call it.
+    One address holds at most ``each``. Any thread may call the methods.
     """
 
     def __init__(self, total: int, each: int | None = None) -> None:
@@ -21,7 +20,7 @@ class Places:
         self._held: Counter[str] = Counter()
 
     def take(self, address: str) -> bool:
-        """Take a place, if there is one for this address."""
+        """Take a place; False if there is none for this address."""
         with self._lock:
             held, taken = self._held[address], self._held.total()
             if held >= self._each or taken >= self._total + (0 if held else RESERVE):
@@ -30,7 +29,7 @@ class Places:
             return True
 
     def give_back(self, address: str) -> None:
-        """Give back a place that was taken."""
+        """Give back a place that the address holds."""
         with self._lock:
             self._held[address] -= 1
-            self._held += Counter()  # without those that hold none
+            self._held += Counter()  # removes the addresses that hold none

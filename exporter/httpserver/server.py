@@ -1,6 +1,6 @@
-"""The server: one thread accepts, reads and writes; each request is handled in one of its own.
+"""The server: one thread accepts, reads and writes; each request is handled in its own thread.
 
-Clients that are slow, silent or many hold a descriptor each, for ten seconds, and no thread.
+Slow or silent clients hold a descriptor each, for ten seconds, and no thread.
 """
 
 import asyncio
@@ -35,9 +35,9 @@ _MAX_HEAD = 64 * 1024
 _MAX_BODY = 8 * 1024
 #: Bytes of a body that is sent in one piece with its head.
 _SMALL = 16 * 1024
-#: Seconds that requests may still take once the end is asked for.
+#: Seconds that requests may still take after a call of `Server.stop`.
 _GRACE = 0.8
-#: accept() fails with these where descriptors or memory run out; then some connections are closed.
+#: accept() fails with these if descriptors or memory run out; then `_EVICTED` connections close.
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _EVICTED = 8
 
@@ -46,19 +46,18 @@ _FAULT = Reply.text("internal error, see the exporter's log", 500)
 
 
 def descriptor_limit() -> int:
-    """How many files and sockets this process may have open."""
+    """How many files and sockets this process may open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 2**20 if soft == resource.RLIM_INFINITY else soft
 
 
 class Server:
-    """Serves a handler on sockets that listen.
+    """Serves a handler on listening sockets.
 
-    With ``tls`` it speaks HTTPS only: that gives the context in force, before each handshake.
-    ``threads`` requests are handled at once, and a few more of addresses that have none; others
-    are answered with 503. ``reserved`` descriptors are left to the rest of the process.
-    ``on_fault`` is called when the handler or the server raises what it should not, ``on_end`` when
-    it serves no more.
+    With ``tls`` it serves HTTPS only; ``tls`` is called before each handshake and returns the
+    context. ``threads`` requests are handled at once, and a few more of addresses that have none;
+    further ones get 503. ``reserved`` descriptors are left to the rest of the process. ``on_fault``
+    is called for each internal error of the handler or the server, ``on_end`` when the server ends.
     """
 
     def __init__(
@@ -92,22 +91,22 @@ class Server:
         self.ending = asyncio.Event()
 
     def start(self) -> None:
-        """Accept connections, in a thread. Raises OSError or RuntimeError where it cannot."""
-        # tornado's lines are about clients, and quote what they sent. Faults come to `fault`.
+        """Accept connections, in a thread. Raises OSError or RuntimeError if that cannot start."""
+        # tornado logs what clients sent. Internal errors come to `fault`.
         logging.getLogger("tornado").addHandler(logging.NullHandler())
         self._thread.start()
         self._started.result()
 
     def stop(self) -> None:
-        """Accept no more, let requests end for a second, then leave them."""
-        with contextlib.suppress(RuntimeError):  # it has ended already
+        """Accept no more connections, and close the others after about a second at most."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
             self._loop.call_soon_threadsafe(self.ending.set)
         self._thread.join(_GRACE + 0.5)
 
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as exc:  # noqa: BLE001, of no use to this thread; raised in start()
+        except BaseException as exc:  # noqa: BLE001, raised in start(), else counted and logged
             if self._started.done():
                 self.fault(exc)
             else:
@@ -116,7 +115,7 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        IOLoop.current()  # imports what tornado needs here: later there may be no descriptor for it
+        IOLoop.current()  # imports modules of tornado: later a descriptor may be missing for that
         self._loop.set_exception_handler(lambda _, context: self.fault(context.get("exception")))
         for listening in self._sockets:
             listening.setblocking(False)  # noqa: FBT003, its only parameter
@@ -137,7 +136,7 @@ class Server:
             self._loop.add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
-        """Accept one connection. A backlog without end must not keep the others waiting."""
+        """Accept one connection only: the loop must also serve those that are open."""
         try:
             sock, address = listening.accept()
         except BlockingIOError:
@@ -152,9 +151,9 @@ class Server:
             return
         try:
             self._welcome(sock, str(address[0]))
-        except Exception as exc:  # noqa: BLE001, the boundary: the others must get in
+        except Exception as exc:  # noqa: BLE001, the boundary: other clients must be accepted
             sock.close()
-            if not isinstance(exc, OSError):  # which is a client that is gone already
+            if not isinstance(exc, OSError):  # OSError: the client has closed the connection
                 self.fault(exc)
 
     def _welcome(self, sock: socket.socket, address: str) -> None:
@@ -188,7 +187,7 @@ class Server:
         http1connection.HTTP1ServerConnection(stream, self._limits).start_serving(conversation)
 
     def handle(self, request: Request) -> "asyncio.Future[Answer] | None":
-        """Handle a request in a thread of its own; None where its client can have none."""
+        """Handle a request in its own thread; None if there is no thread for its client."""
         if not self._threads.take(request.client):
             return None
         try:
@@ -208,7 +207,7 @@ class Server:
             return answer_of(_FAULT, request)
 
     def fault(self, exc: BaseException | None, **fields: object) -> None:
-        """Count a fault, and log its kind and place; its arguments may hold a secret."""
+        """Count an internal error and log its type and place; its arguments may hold a secret."""
         if exc is None:
             return
         self._on_fault()
@@ -217,7 +216,7 @@ class Server:
         self._log.error("request failed", **fields, error=type(exc).__name__, place=place)
 
     def warn(self, event: str) -> None:
-        """Warn of what may happen often: a line a minute, with how many times it was."""
+        """Log a warning at most once a minute, with how many times it happened."""
         self._events[event] += 1
         now = self._loop.time()
         if now >= self._quiet_until.get(event, now):
@@ -226,7 +225,7 @@ class Server:
 
 
 class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageDelegate):
-    """The requests of one connection, one after the other; tornado calls what is public."""
+    """The requests of one connection, one after the other; tornado calls the public methods."""
 
     def __init__(self, server: Server, clients: Clients, client: Client, scheme: str) -> None:
         self._client = client
@@ -266,12 +265,12 @@ class _Conversation(httputil.HTTPServerConnectionDelegate, httputil.HTTPMessageD
     def _send(self, answer: Answer) -> None:
         line, headers, body = answer
         connection = self._connection
-        if connection.stream.closed():  # the client has gone
+        if connection.stream.closed():  # by the client
             return
         self._clients.begin(self._client, "answering", body)
         small = len(body) <= _SMALL
         connection.write_headers(line, headers, body if small else None)
-        if not small:  # joined, head and body would be copied
+        if not small:  # in one piece with the head it would be copied
             connection.write(body)
         connection.finish()
         if self._clients.bound_unsent():

@@ -8,20 +8,21 @@ from exporter.yamlfile import ConfigError
 
 
 class UnfitPair(ConfigError):
-    """A certificate and a key that cannot be used, or do not belong together."""
+    """A certificate or a key cannot be used, or the two do not belong together."""
 
 
 def build(settings: TLSServerSettings) -> ssl.SSLContext:
     """A context with these settings.
 
-    Raises ConfigError with one line that names the file; UnfitPair where all else can be used.
+    Raises ConfigError with one line that names the file: UnfitPair if only the certificate or its
+    key is the problem.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     context.minimum_version = settings.min_version
     context.verify_mode = settings.verify
-    # A certificate in the client CA counts even where its own issuer is not in it.
+    # A certificate in `client_ca_file` is trusted even if its issuer is not in that file.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if settings.client_ca is not None:
         _load_authorities(context, settings.client_ca)
@@ -31,7 +32,7 @@ def build(settings: TLSServerSettings) -> ssl.SSLContext:
 
 def _load_authorities(context: ssl.SSLContext, file: Path) -> None:
     try:
-        # Notes between the certificates may be in any language; ssl takes ASCII.
+        # ssl accepts ASCII only, but comments between the certificates may be in any language.
         context.load_verify_locations(cadata=file.read_text("ascii", errors="ignore"))
     except (ssl.SSLError, ValueError) as exc:
         raise ConfigError([f"{file}: expected certificates in PEM form"]) from exc
@@ -40,13 +41,13 @@ def _load_authorities(context: ssl.SSLContext, file: Path) -> None:
 
 
 def _load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
-    for file in (cert, key):  # ssl would not say which of the two it cannot open
+    for file in (cert, key):  # ssl does not say which of the two it cannot open
         try:
             file.open("rb").close()
         except OSError as exc:
             raise UnfitPair([f"{file}: cannot be read: {exc.strerror}"]) from exc
     try:
-        # An empty password, or OpenSSL would ask for one on the terminal.
+        # Without a password OpenSSL would ask for one on the terminal.
         context.load_cert_chain(cert, key, password="")
     except (OSError, ValueError) as exc:  # ssl.SSLError is an OSError
         reason = getattr(exc, "reason", None) or type(exc).__name__

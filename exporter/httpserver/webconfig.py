@@ -1,8 +1,8 @@
 """The web configuration file: the exporter-toolkit's format, read into frozen settings.
 
 The format is described in docs/web-configuration.md of github.com/prometheus/exporter-toolkit.
-What the toolkit takes and this server does not is refused, with what to do instead. No variable is
-expanded: bcrypt hashes hold ``$``.
+Fields of the toolkit that this server does not have are refused, with what to do instead. Variables
+are not expanded, because bcrypt hashes contain ``$``.
 """
 
 import re
@@ -24,9 +24,9 @@ _CLIENT_AUTH = {
 }
 _MIN_VERSION = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 
-_INLINE = "expected a path in the field that ends in _file: no PEM text stands in this file"
-_CHOICE = "expected no such field: OpenSSL's choice counts, which min_version: TLS13 narrows"
-#: Fields of the toolkit's ``tls_server_config`` that have no use here.
+_INLINE = "expected a path in the field of this name with _file at its end, not PEM text"
+_CHOICE = "expected no such field: OpenSSL chooses, from fewer with min_version: TLS13"
+#: Fields of the toolkit's ``tls_server_config`` that this server does not have.
 _NO_TLS_FIELDS = {
     "cert": _INLINE,
     "key": _INLINE,
@@ -34,16 +34,18 @@ _NO_TLS_FIELDS = {
     "cipher_suites": _CHOICE,
     "prefer_server_cipher_suites": _CHOICE,
     "curve_preferences": _CHOICE,
-    "max_version": "expected no such field: the highest version counts that both sides speak",
+    "max_version": "expected no such field: both sides use the highest version that they know",
     "client_allowed_sans": (
-        "expected no such field: client_ca_file may hold the very certificates to let in"
+        "expected no such field: client_ca_file may hold the accepted client certificates"
     ),
 }
-_CLIENT_CA = "expected with VerifyClientCertIfGiven and RequireAndVerifyClientCert, and only there"
+_CLIENT_CA = (
+    "expected with VerifyClientCertIfGiven or RequireAndVerifyClientCert, and only with these"
+)
 _NO_HEADERS = "expected no such section: a reverse proxy may add headers to the exporter's own"
-_NO_RATE_LIMIT = "expected no such section: the server shares itself out by client address"
+_NO_RATE_LIMIT = "expected no such section: the server limits the requests of each client address"
 _USER = re.compile(r"[^:\x00-\x1f\x7f]+")
-#: Names that an error may repeat: no hash looks like this.
+#: User names that an error may repeat: a bcrypt hash does not match.
 _HARMLESS = re.compile(r"[\w.@-]{1,60}")
 _BCRYPT = re.compile(
     r"\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}", re.ASCII
@@ -52,10 +54,10 @@ _BCRYPT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TLSServerSettings:
-    """How to speak TLS with clients.
+    """TLS with clients.
 
-    ``verify`` is whether a client may or must show a certificate, which is checked against
-    ``client_ca``: that is there if it may.
+    ``verify`` says whether a client may or must send a certificate. It is checked against
+    ``client_ca``, which is set unless ``verify`` is CERT_NONE.
     """
 
     cert: Path
@@ -67,7 +69,7 @@ class TLSServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """The whole file; without one, the defaults: plain HTTP, and no password is asked for.
+    """The whole file. The defaults are those without a file: plain HTTP, and no users.
 
     ``users`` are bcrypt hashes by user name.
     """
@@ -77,7 +79,7 @@ class WebConfig:
 
 
 def load(path: Path) -> WebConfig:
-    """Read the file; relative paths in it start at its folder. No other file is opened.
+    """Read the file, and no other. Relative paths in it are relative to its folder.
 
     Raises ConfigError with a line for each problem. No line repeats a hash or a key.
     """
@@ -98,7 +100,7 @@ def load(path: Path) -> WebConfig:
 
 
 def _tls(section: Section, folder: Path) -> TLSServerSettings | None:
-    """The settings of a section; None where it is empty, which means plain HTTP."""
+    """The settings of a section; None if it is empty, which means plain HTTP."""
     path = partial(scalars.path_in, folder)
     for name, instead in _NO_TLS_FIELDS.items():
         section.refuse(name, instead)
@@ -120,7 +122,7 @@ def _users(section: Section) -> Mapping[str, Secret]:
         if hashed is not None and _USER.fullmatch(name):
             users[name] = hashed
         else:
-            # In a file that has the two the wrong way round the name is the hash.
+            # If somebody swapped the two, the name is the hash.
             shown = name if _HARMLESS.fullmatch(name) else f"(entry {number})"
             section.problem(shown, "expected a user name without `:`, and a bcrypt hash")
     return users

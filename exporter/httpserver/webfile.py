@@ -1,4 +1,4 @@
-"""The web configuration file and the files that it names, read again when they change."""
+"""The web configuration file and the files that it names. They are read again when they change."""
 
 import ssl
 import threading
@@ -18,7 +18,7 @@ from exporter.yamlfile.stamp import Stamp, stamp
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """A configuration, with what checks its users and what handshakes are made with."""
+    """A configuration, with the authentication of its users and the context of its handshakes."""
 
     config: WebConfig
     auth: BasicAuth | None = None
@@ -26,9 +26,9 @@ class InForce:
 
 
 class WebConfigFile:
-    """The web configuration as its files have it now. Without a file it is the default.
+    """The web configuration of the files as they are now; without a file, the default.
 
-    Raises ConfigError where the files cannot be used at the start.
+    Raises ConfigError if the files cannot be used at the start.
     """
 
     def __init__(self, path: Path | None, log: FilteringBoundLogger) -> None:
@@ -43,13 +43,13 @@ class WebConfigFile:
 
     @property
     def tls(self) -> Callable[[], ssl.SSLContext] | None:
-        """What gives the context of the next handshake; None for plain HTTP, until a restart."""
+        """Gives the context for the next handshake; None for plain HTTP."""
         return None if self._current.context is None else self._context
 
     def guard(self, handler: Handler) -> Handler:
-        """A handler that lets only the users of the file through to another, on every path.
+        """A handler that calls another one for requests of the file's users only, on every path.
 
-        While the file cannot be used every answer is 500: nobody gets in by an old or broken one.
+        While the file cannot be used, every answer is 500: old users may have been removed from it.
         """
 
         def answer(request: Request) -> Reply:
@@ -61,17 +61,19 @@ class WebConfigFile:
             except TooManyChecks:
                 return Reply.text("too many passwords to check, try again", 503, Retry_After="1")
             if not known:
-                return Reply.text("user and password, please", 401, WWW_Authenticate="Basic")
+                return Reply.text(
+                    "a user name and a password are required", 401, WWW_Authenticate="Basic"
+                )
             return handler(request)
 
         return answer
 
     def current(self) -> InForce:
-        """What is in force; the same object while the files stay as they are.
+        """The configuration in force; the same object while the files do not change.
 
-        While a new certificate or its key cannot be used, the old pair stays in force: a renewal
-        writes one before the other. Raises ConfigError where anything else cannot be used: the new
-        files may shut out users and clients that the old ones let in. The log says so once.
+        If a new certificate or its key cannot be used, the old pair stays in force: a renewal
+        writes one file before the other. Raises ConfigError if anything else cannot be used: the
+        new files may exclude users and clients that the old ones accept. A problem is logged once.
         """
         with self._lock:
             if self._problem or any(stamp(file) != seen for file, seen in self._stamps.items()):
@@ -102,14 +104,14 @@ class WebConfigFile:
         self._problem = problem
 
     def _read(self) -> str:
-        """Put in force what the files have now.
+        """Read the files and put them in force.
 
-        Returns what is wrong with a new certificate or key where the old pair stays.
+        Returns the problem of a new certificate or key if the old pair stays in force, else "".
         """
         stamps = {self._path: stamp(self._path)}
         config, old, problem, context = load(self._path), self._current, "", None
         if self._stamps and (config.tls is None) != (old.context is None):
-            expected = "expected a restart: TLS goes on or off"
+            expected = "expected a restart of the exporter to turn TLS on or off"
             raise ConfigError([f"{self._path}: tls_server_config: {expected}"])
         if tls := config.tls:
             files = (tls.cert, tls.key, tls.client_ca)

@@ -1,5 +1,5 @@
-"""From an observation to exposition text.
+"""From a snapshot to exposition text.
 
-This package knows keys and snapshots. It must not know HTTP or JSON: it imports the
-plain types of ``docspace`` (keys, observations, the reasons of errors) and nothing that fetches.
+It must not know HTTP, JSON or the time: of ``docspace`` it imports only plain types (keys,
+observations, snapshots, reasons of errors).
 """

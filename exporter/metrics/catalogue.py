@@ -1,10 +1,10 @@
 """Every metric, one row each: name, help, labels, samples.
 
-``docs/metrics.md`` and the golden exposition are made from these tables. A sample is the values
-of the row's own labels and a number; what is unknown yields no sample, never a 0.
+``docs/metrics.md`` and the golden exposition are generated from these tables. A sample is the
+values of the row's own labels, and a number. An unknown value gives no sample, never a 0.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,9 +22,9 @@ KEY_LABELS = ("portal", "key_id", "key_name")
 
 
 class KeyView(NamedTuple):
-    """A key as the rows of a key see it: without the time, which only counts of a portal know.
+    """The subject of the rows of a key, which do not depend on the time.
 
-    ``withhold`` names the labels whose values the portal's settings leave empty.
+    ``withhold`` names the labels whose values are left empty.
     """
 
     key: ApiKey
@@ -35,7 +35,7 @@ class KeyView(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ExporterView:
-    """The exporter itself. ``reload_time`` is Unix seconds of the last reload that succeeded."""
+    """The exporter itself. ``reload_time`` is the last successful reload, in Unix seconds."""
 
     version: str
     revision: str
@@ -48,23 +48,22 @@ class ExporterView:
 
 
 def seen(value: Callable[[Observation], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
-    """Samples from the observation of a portal."""
+    """A sample from the observation of a portal."""
     return one(lambda view: value(view.observation))
 
 
 def count(value: Callable[[Summary], float | None]) -> Callable[[Snapshot], Iterable[Sample]]:
-    """Samples from the summary of all keys; none while the portal is down."""
+    """A sample from the summary of all keys; none without a key list."""
     return one(lambda view: None if view.summary is None else value(view.summary))
 
 
-def _expiring(view: Snapshot) -> Iterator[Sample]:
-    for window, keys in view.summary.expiring.items() if view.summary else ():
-        yield (window,), keys
-
-
-def _stale(view: Snapshot) -> Iterator[Sample]:
-    for span, keys in view.summary.stale.items() if view.summary else ():
-        yield (span,), keys
+def counts(
+    value: Callable[[Summary], Mapping[str, int]],
+) -> Callable[[Snapshot], Iterable[Sample]]:
+    """A sample for each value of the row's label, from the summary of all keys."""
+    return lambda view: (
+        [((label,), keys) for label, keys in value(view.summary).items()] if view.summary else []
+    )
 
 
 def _malformed(observation: Observation) -> float | None:
@@ -121,7 +120,7 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_api_keys_expiring",
         "Active API keys that expire within the window; a wider window includes the narrower ones.",
-        _expiring,
+        counts(lambda it: it.expiring),
         ("within",),
     ),
     Row(
@@ -152,7 +151,7 @@ PORTAL_ROWS: tuple[Row[Snapshot], ...] = (
     Row(
         "docspace_api_keys_stale",
         "Active API keys that were used, but not within this time.",
-        _stale,
+        counts(lambda it: it.stale),
         ("unused_for",),
     ),
     Row(

@@ -1,7 +1,7 @@
 """From snapshots to an exposition: the Prometheus text format and OpenMetrics, plain or gzip.
 
-The lines of keys are kept (see `blocks`), and what the clock or a counter changes is written anew
-each time. Byte for byte it is what prometheus-client makes of the same samples.
+The lines of keys are kept (see `blocks`); all other lines are rendered each time. The bytes are
+those that prometheus-client renders for the same samples.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ _EOF = b"# EOF\n"
 
 
 def process_metrics() -> Callable[[], Iterable[Metric]]:
-    """What reads prometheus-client's families `process_…`, `python_info` and `python_gc_…`."""
+    """A function that collects prometheus-client's `process_…`, `python_info`, `python_gc_…`."""
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
@@ -40,9 +40,9 @@ def process_metrics() -> Callable[[], Iterable[Metric]]:
 
 
 class Renderer:
-    """Makes expositions. One for an exporter; any number of threads may ask at once.
+    """Renders expositions. Any number of threads may use it at once.
 
-    ``collect`` gives the metrics of the process, which follow the exporter's own.
+    ``collect`` returns the metrics of the process, which follow the exporter's own.
     """
 
     def __init__(self, collect: Callable[[], Iterable[Metric]] = lambda: ()) -> None:
@@ -52,24 +52,11 @@ class Renderer:
         self._blocks: dict[str, PortalBlocks] = {}
         self._names: frozenset[str] | None = None
 
-    def expose(
-        self,
-        snapshots: Sequence[Snapshot],
-        own: ExporterView | None,
-        form: Format,
-        *,
-        compressed: bool = False,
-    ) -> bytes:
-        """The exposition of these portals, and with ``own`` of the exporter.
-
-        With ``compressed`` it is a gzip member. Families without samples are left out.
-        """
-        portals = [self.lines(snapshot, compressed=compressed) for snapshot in snapshots]
-        return self.joined(portals, own, form, compressed=compressed)
-
-    def lines(self, snapshot: Snapshot, *, compressed: bool) -> PortalLines:
-        """What an exposition has of one portal."""
-        return self._blocks_of(snapshot).lines(snapshot, compressed=compressed)
+    def lines(
+        self, snapshot: Snapshot, check: Callable[[], None] = lambda: None, *, compressed: bool
+    ) -> PortalLines:
+        """The lines of one portal. ``check`` is called often, and raises to end the rendering."""
+        return self._blocks_of(snapshot).lines(snapshot, check, compressed=compressed)
 
     def joined(
         self,
@@ -79,7 +66,10 @@ class Renderer:
         *,
         compressed: bool,
     ) -> bytes:
-        """The exposition, from what it has of each portal."""
+        """The exposition of these portals, and with ``own`` of the exporter.
+
+        With ``compressed`` it is a gzip member. Families without samples are left out.
+        """
         parts: list[bytes | Stretch] = [
             *_families(PORTAL_ROWS, [each.families for each in portals], form)
         ]
@@ -92,13 +82,13 @@ class Renderer:
         return member(parts) if compressed else text(parts)
 
     def keep(self, names: frozenset[str]) -> None:
-        """Forget what is kept of portals with any other name, and keep nothing of them."""
+        """Forget the lines of all other portals, now and in future."""
         with self._lock:
             self._names = names
             self._blocks = {name: each for name, each in self._blocks.items() if name in names}
 
     def _blocks_of(self, snapshot: Snapshot) -> PortalBlocks:
-        """What is kept of the snapshot's portal; anew where its settings are others."""
+        """The kept lines of the snapshot's portal; none if its settings have changed."""
         settings = snapshot.observation.portal
         with self._lock:
             blocks = self._blocks.get(settings.name)
@@ -112,7 +102,7 @@ class Renderer:
 def _families(
     rows: Sequence[Row[Any]], lines: Sequence[list[bytes]], form: Format
 ) -> Iterator[bytes]:
-    """Families; ``lines`` has a list for each subject, with the lines of each row."""
+    """Families; ``lines`` has a list for each portal, with the lines of each row."""
     for number, row in enumerate(rows):
         samples = b"".join([of_subject[number] for of_subject in lines])
         if samples:
@@ -130,7 +120,7 @@ def _key_families(portals: Sequence[Sequence[Block]], form: Format) -> Iterator[
 
 @cache
 def _head(row: Row[Any], form: Format) -> bytes:
-    """The lines before the samples of a family, in prometheus-client's own words."""
+    """The comment lines before the samples of a family, as prometheus-client renders them."""
     suffix = {"counter": "_total", "info": "_info", "gauge": ""}[row.kind]
     name = row.name.removesuffix(suffix)
     unit = "seconds" if name.endswith("_seconds") else ""
@@ -138,7 +128,7 @@ def _head(row: Row[Any], form: Format) -> bytes:
 
 
 def _generated(metrics: Iterable[Metric], form: Format) -> bytes:
-    """What prometheus-client makes of metrics, without the end of the exposition."""
+    """Metrics as prometheus-client renders them, without the end of the exposition."""
     if form == "text":
         plain: bytes = generate_text(_Collected(metrics))
         return plain

@@ -1,7 +1,7 @@
-"""One gzip member (RFC 1952), put together from stretches that are compressed already.
+"""One gzip member (RFC 1952), joined from stretches that were compressed before.
 
-A stretch of deflated text ends at a full flush: at a whole byte, and with nothing that a later
-stretch refers to. So stretches can follow each other in any order, as curl, gunzip and Go read it.
+A stretch of deflated text ends with a full flush: at a whole byte, and no later stretch refers to
+its text. So stretches can be joined in any order.
 """
 
 import struct
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
-#: No name, no time, any system: the same text is the same member.
+#: Without name and time, so that the same text gives the same member.
 _HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-#: A last block that is empty.
+#: An empty last block.
 _END = b"\x03\x00"
-#: Bytes from which on it is quicker to combine two checksums than to compute one.
+#: From this size on it is quicker to combine two checksums than to compute one.
 _COMBINED = 256 * 1024
 
 
 def deflate(text: bytes) -> bytes:
-    """A stretch of a deflate stream that any other may follow and that needs none before it."""
+    """Text as a stretch of a deflate stream, independent of all other stretches."""
     # Level 3 takes three quarters of the time of level 5, for 3 % more bytes.
     compressor = zlib.compressobj(3, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(text) + compressor.flush(zlib.Z_FULL_FLUSH)
@@ -28,7 +28,7 @@ def deflate(text: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Text in pieces, the same deflated, and its size and CRC-32."""
+    """Text in pieces, the same text deflated, and its size and CRC-32."""
 
     texts: Sequence[bytes]
     deflated: bytes
@@ -37,12 +37,12 @@ class Stretch:
 
     @classmethod
     def of(cls, texts: Sequence[bytes], deflated: bytes) -> "Stretch":
-        """The stretch of these texts, which are deflated already."""
+        """The stretch of these texts; ``deflated`` is all of them."""
         return cls(texts, deflated, sum(map(len, texts)), _crc(texts, 0))
 
 
 def member(parts: Iterable[bytes | Stretch]) -> bytes:
-    """The member of these parts; text is compressed here, in as few stretches as can be."""
+    """The member of these parts; neighbouring texts are compressed here, together."""
     stretches: list[Stretch] = []
     pending: list[bytes] = []
     for part in (*parts, None):
@@ -66,7 +66,7 @@ def member(parts: Iterable[bytes | Stretch]) -> bytes:
 
 
 def text(parts: Iterable[bytes | Stretch]) -> bytes:
-    """All of these parts, not compressed."""
+    """These parts as plain text."""
     return b"".join(
         chain.from_iterable([part] if isinstance(part, bytes) else part.texts for part in parts)
     )
@@ -79,10 +79,10 @@ def _crc(texts: Iterable[bytes], checksum: int) -> int:
 
 
 def combine(first: int, second: int, size: int) -> int:
-    """The CRC-32 of two texts in turn, from that of each; ``size`` is that of the second.
+    """The CRC-32 of two joined texts from that of each; ``size`` is the second's, in bytes.
 
-    zlib has this as crc32_combine and Python does not. A CRC is a remainder of polynomials over
-    two elements, so the first is multiplied by x to the power of the bits that follow it.
+    zlib's crc32_combine, which Python does not offer. A CRC is a remainder of polynomials over two
+    elements, so the first is multiplied by x to the power of the bits that follow it.
     """
     return _product(_power(size * 8), first) ^ second
 

@@ -1,4 +1,4 @@
-"""A row of the catalogue, and its sample lines: the same in both formats, and prometheus-client's.
+"""A row of the catalogue, and its sample lines, which are the same in both formats.
 
 ::
 
@@ -12,13 +12,13 @@ from typing import Generic, Literal, TypeVar
 
 V = TypeVar("V")
 
-#: The values of a row's own labels, and a number.
+#: The values of a row's own labels, and the value.
 Sample = tuple[tuple[str, ...], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[V]):
-    """One metric family. ``labels`` are those beside the labels of its table."""
+    """One metric family. ``labels`` come in addition to the labels of its table."""
 
     name: str
     help: str
@@ -29,30 +29,30 @@ class Row(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class One(Generic[V]):
-    """Samples of a row without labels of its own: one value, or none where it is None."""
+    """One sample without labels of the row, or none if the value is None."""
 
     value: Callable[[V], float | None]
 
     def __call__(self, view: V) -> Iterable[Sample]:
-        """The sample, if there is one."""
+        """The sample, or nothing."""
         number = self.value(view)
         return () if number is None else (((), number),)
 
 
 def one(value: Callable[[V], float | None]) -> Callable[[V], Iterable[Sample]]:
-    """Samples of a row without labels of its own."""
+    """The samples of a row without labels of its own."""
     return One(value)
 
 
-#: From a subject, and its shared labels as text and as values, to the lines of a row.
+#: From a subject, and the labels of its table as text and as values, to the lines of a row.
 _RowLines = Callable[[V, str, tuple[str, ...]], bytes]
 
 
 class Table(Generic[V]):
-    """Some rows, for subjects that share labels.
+    """Rows with the same subject, such as a key, and the same labels.
 
-    ``constant`` are labels that have one value for all subjects; ``varying`` names those whose
-    values come with each subject.
+    ``constant`` has labels with one value for all subjects; ``varying`` names those whose values
+    are given with each subject.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Table(Generic[V]):
         self._rows = [_row_lines(row, constant, varying) for row in rows]
 
     def lines(self, subject: V, values: tuple[str, ...] = ()) -> list[bytes]:
-        """The lines of each row, empty where it has no sample; ``values`` are of ``varying``.
+        """The lines of each row, empty without a sample; ``values`` are those of ``varying``.
 
-        Raises ValueError where a row yields more or fewer label values than it has labels.
+        Raises ValueError if a row yields more or fewer label values than it has labels.
         """
         escaped = _escaped(values)
         labels = self._labels % escaped
@@ -97,7 +97,7 @@ def _row_lines(
 
 
 def _one_line(name: str, value: Callable[[V], float | None]) -> "_RowLines[V]":
-    """What nearly all rows are, by a shorter way."""
+    """The lines of a row with one sample, as nearly all rows are: quicker than the general way."""
 
     def line(subject: V, labels: str, _: tuple[str, ...]) -> bytes:
         number = value(subject)
@@ -107,12 +107,12 @@ def _one_line(name: str, value: Callable[[V], float | None]) -> "_RowLines[V]":
 
 
 _NOT_FINITE = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
-#: By the digits before the decimal point, of which a float's repr has 16 at most.
+#: By the number of digits before the decimal point, at most 16 in the repr of a float.
 _EXPONENTS = tuple(f"e+{digits - 1:02}" for digits in range(20))
 
 
 def go_number(value: float | bool) -> str:  # noqa: FBT001, a number like any other
-    """A number as Go and prometheus-client write it: with an exponent from a million on."""
+    """A number as Go and prometheus-client format it: with an exponent from a million on."""
     if value == 1:
         return "1.0"
     if value is False:
@@ -125,9 +125,9 @@ def go_number(value: float | bool) -> str:  # noqa: FBT001, a number like any ot
 
 
 def _template(constant: Mapping[str, str], varying: tuple[str, ...]) -> tuple[str, list[int]]:
-    """A format string for the labels, sorted by name, and which of the values each place takes.
+    """A format string for the labels, sorted by name, and the order of the varying values in it.
 
-    Where a name is in both, the varying label is the one.
+    If a name is in both, the varying label is used.
     """
     literals = zip(constant, _escaped(tuple(constant.values())), strict=True)
     texts = {name: f'{name}="{value.replace("%", "%%")}"' for name, value in literals}
@@ -138,7 +138,7 @@ def _template(constant: Mapping[str, str], varying: tuple[str, ...]) -> tuple[st
 
 
 def _escaped(values: tuple[str, ...]) -> tuple[str, ...]:
-    """The values as they stand between quotes; hardly any has something to escape."""
+    """The values as they are written between quotes; most need no escape."""
     together = "".join(values)
     if "\\" not in together and '"' not in together and "\n" not in together:
         return values

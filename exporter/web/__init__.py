@@ -1,5 +1,5 @@
 """HTTP requests to answers.
 
 This package knows paths, headers and status codes. It must not know DocSpace's JSON or the name of
-any metric: what it serves is made by ``exporter`` and ``metrics``.
+any metric: ``exporter`` and ``metrics`` make the bodies of its answers.
 """

@@ -1,4 +1,4 @@
-"""The routes. A caller's mistake is a 400, a portal's failure is data, a fault is a 500."""
+"""The routes. A client's mistake is a 400, a portal's failure is data, an internal error a 500."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from exporter.web.discovery import discovery
 from exporter.web.negotiation import exposition, scrape_seconds
 from exporter.web.sharing import SharedPlaces
 
-#: Parts of the metrics that `collect[]` chooses from.
+#: The values of `collect[]`.
 SECTIONS = frozenset({"exporter", "portals"})
 
 READING = ("GET", "HEAD")
@@ -24,7 +24,7 @@ _HEADERS = {"Vary": "Accept, Accept-Encoding"}
 
 @dataclass(frozen=True, slots=True)
 class WebOptions:
-    """What the web flags say. ``external_url`` has no trailing slash."""
+    """The values of the web flags. ``external_url`` has no trailing slash."""
 
     telemetry_path: str = "/metrics"
     external_url: str | None = None
@@ -33,7 +33,7 @@ class WebOptions:
 
 
 class App:
-    """The handler of every request. ``front_page`` answers ``/``."""
+    """The handler of all requests. ``front_page`` is the handler of ``/``."""
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class App:
         return handler(request)
 
     def _path(self, request: Request) -> str:
-        """The path below that of the external URL, which a proxy before us may leave in or not."""
+        """The path without that of the external URL, which a proxy may or may not have removed."""
         path = request.path
         if self._prefix and (path + "/").startswith(self._prefix + "/"):
             path = path.removeprefix(self._prefix)
         return path or "/"
 
     def _bounded(self, handler: Handler) -> Handler:
-        """The handler, refusing with 503 where too many different things are asked at once."""
+        """The handler; it answers 503 to too many different requests at the same time."""
 
         def bounded(request: Request) -> Reply:
             query = ((name, tuple(values)) for name, values in request.query.items())

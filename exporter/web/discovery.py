@@ -1,4 +1,4 @@
-"""``/sd``: the configured portals as targets, in the form of Prometheus' HTTP service discovery."""
+"""``/sd``: the configured portals as targets of Prometheus' HTTP service discovery."""
 
 import json
 import re
@@ -14,10 +14,10 @@ _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?", re.AS
 def discovery(
     request: Request, targets: Iterable[tuple[str, Labels]], external_url: str | None
 ) -> Reply:
-    """One target group a portal, each leading to ``/probe``; ``targets`` are names and labels.
+    """One target group for each portal, for ``/probe``; ``targets`` are names and labels.
 
-    The address is that of ``external_url``, else the one that the request came to. ``instance``
-    is the portal's name, since all targets share the address.
+    The address is that of ``external_url``, or without it the ``Host`` of the request. ``instance``
+    is the portal's name, because all targets have the same address.
     """
     host = request.header("Host")
     if external_url is None and not _HOST.fullmatch(host):

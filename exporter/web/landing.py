@@ -1,4 +1,4 @@
-"""The plain landing page: what this is, and where its pages are."""
+"""The plain landing page: links to the exporter's pages."""
 
 import html
 
@@ -24,6 +24,6 @@ _PAGE = """<!doctype html>
 
 
 def landing_page(telemetry_path: str) -> Reply:
-    """The page, without any state."""
+    """The page; it shows no portal."""
     page = _PAGE.format(metrics=html.escape(telemetry_path.lstrip("/")), version=VERSION)
     return Reply(page.encode(), "text/html; charset=utf-8")

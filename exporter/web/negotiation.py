@@ -1,4 +1,4 @@
-"""What a request's headers ask for: format, time."""
+"""The format and the time that a request's headers ask for."""
 
 import math
 from collections.abc import Mapping
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from exporter.httpserver.accept import elements
 from exporter.metrics.exposition import Format
 
-#: Seconds left to carry the answer back before the scraper gives up.
+#: Seconds for the way of the answer before the scraper gives up.
 _MARGIN = 0.5
-#: Seconds for a scrape that names no timeout, a curl for example.
+#: Seconds for a scrape without a timeout, for example by curl.
 _PATIENCE = 120.0
 
-#: Ways to write a name that is not of the old letters. Our names all are, and these leave them as
-#: they are; `dots` does not, as it doubles each underscore (prometheus/common, model.EscapeName).
+#: Escaping schemes for names with characters other than letters, digits, `_` and `:`. They do not
+#: change the exporter's names. `dots` would: it doubles each `_` (prometheus/common, EscapeName).
 _ESCAPINGS = frozenset({"allow-utf-8", "underscores", "values"})
 
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
-    """How an answer is written, and what its Content-Type says of it."""
+    """The format of an answer, and its Content-Type."""
 
     format: Format
     content_type: str
@@ -31,7 +31,8 @@ _PLAIN = Exposition("text", "text/plain; version=0.0.4; charset=utf-8")
 def exposition(accept: str) -> Exposition:
     """What an Accept header prefers: OpenMetrics 1.0.0, text 1.0.0 or, by default, text 0.0.4.
 
-    Both versions of text have the same bytes here: they differ in names that we do not have.
+    Both versions of text have the same bytes here: they differ only for names with other
+    characters.
     """
     for media, parameters in _by_preference(accept):
         version = parameters.get("version")
@@ -45,9 +46,9 @@ def exposition(accept: str) -> Exposition:
 
 
 def _newer(form: Format, media: str, parameters: Mapping[str, str]) -> Exposition:
-    """Version 1.0.0 of a format, with the escaping scheme where one is asked for.
+    """Version 1.0.0 of a format, with an escaping scheme if the request names one.
 
-    One that cannot be had is answered with `underscores`, as Prometheus' client libraries do.
+    For an unknown scheme it is `underscores`, as in Prometheus' client libraries.
     """
     content_type = f"{media}; version=1.0.0; charset=utf-8"
     asked = parameters.get("escaping")
@@ -57,7 +58,7 @@ def _newer(form: Format, media: str, parameters: Mapping[str, str]) -> Expositio
 
 
 def scrape_seconds(timeout: str) -> float:
-    """Seconds for a scrape, from X-Prometheus-Scrape-Timeout-Seconds less half a second."""
+    """Seconds for a scrape: X-Prometheus-Scrape-Timeout-Seconds less half a second."""
     try:
         seconds = float(timeout)
     except ValueError:
@@ -68,7 +69,7 @@ def scrape_seconds(timeout: str) -> float:
 
 
 def _by_preference(header: str) -> list[tuple[str, dict[str, str]]]:
-    """The elements of an Accept header, the most wanted first and without those refused by q=0."""
+    """The elements of an Accept header, the preferred first, without those with q=0."""
     wanted = [element for element in elements(header) if element[0] > 0]
     wanted.sort(key=lambda element: -element[0])
     return [(name, parameters) for _, name, parameters in wanted]

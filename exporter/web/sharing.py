@@ -1,4 +1,4 @@
-"""Places for scrapes, where those who wait for the same portals share one."""
+"""Places for scrapes. Scrapes of the same portals at the same time share one."""
 
 import threading
 from collections.abc import Hashable
@@ -9,16 +9,16 @@ from exporter.httpserver.places import Places
 
 @dataclass(slots=True)
 class _Share:
-    """A place, held in the name of the address that came first, by so many requests."""
+    """A place that ``requests`` share; it is counted for the ``address`` of the first."""
 
     address: str
     requests: int = 1
 
 
 class SharedPlaces:
-    """``total`` places. Requests for the same thing at once take one, however many they are.
+    """``total`` places. Requests for the same subject at the same time take one together.
 
-    Else one portal that hangs and a few dozen clients would keep everybody else out.
+    Otherwise a few dozen scrapes of one portal that hangs would take all places.
     """
 
     def __init__(self, total: int) -> None:
@@ -27,7 +27,7 @@ class SharedPlaces:
         self._shares: dict[Hashable, _Share] = {}
 
     def take(self, address: str, subject: Hashable) -> bool:
-        """Take or share a place for this subject, if there is one for this address."""
+        """Take or share a place for this subject; False if there is none for this address."""
         with self._lock:
             share = self._shares.get(subject)
             if share is not None:
@@ -39,7 +39,7 @@ class SharedPlaces:
             return True
 
     def give_back(self, subject: Hashable) -> None:
-        """Leave a place; the last one who leaves frees it."""
+        """Give back a share of a place; the last share frees it."""
         with self._lock:
             share = self._shares[subject]
             share.requests -= 1

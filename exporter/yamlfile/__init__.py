@@ -1,8 +1,7 @@
-"""YAML files read strictly: safe documents, sections whose fields are taken by name, secrets.
+"""Strict reading of YAML files: safe documents, sections whose fields are taken by name, secrets.
 
-Every problem of a file is found in one run, and no message repeats a value. The package must not
-know what any field means: ``config`` reads config.yaml with it, the HTTP server its web
-configuration.
+One run finds all problems of a file, and no message repeats a value. The package must not know the
+meaning of any field: ``config`` reads config.yaml with it, ``httpserver`` the web configuration.
 """
 
 from exporter.yamlfile.document import ConfigError

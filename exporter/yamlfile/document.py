@@ -1,4 +1,4 @@
-"""YAML to plain values, safely: size, nesting, aliases and doubled keys are checked here."""
+"""YAML to plain values, with checks of size, nesting, aliases and doubled fields."""
 
 import difflib
 import re
@@ -12,7 +12,7 @@ MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 
-#: How fields are spelled.
+#: Names of fields. Longer ones, or with other characters, may be secrets.
 _FIELD = re.compile(r"[A-Za-z_]{1,30}", re.ASCII)
 _QUOTED_NAME = re.compile(r"\b(alias|anchor|handle) '.*", re.DOTALL)
 _MERGE = "tag:yaml.org,2002:merge"
@@ -20,7 +20,7 @@ _STRING = "tag:yaml.org,2002:str"
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used. ``problems`` has one line for each thing wrong."""
+    """A configuration that cannot be used. ``problems`` has a line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(map(printable, problems))
@@ -28,7 +28,7 @@ class ConfigError(Exception):
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml where PyYAML has it
-    """PyYAML's safe loader that refuses doubled keys and documents that unfold without end."""
+    """PyYAML's safe loader. It refuses doubled fields, and aliases that expand to too much."""
 
     def get_single_node(self) -> Any:
         node = super().get_single_node()
@@ -87,9 +87,9 @@ def _bytes(path: Path) -> bytes:
 
 
 def _check_events(text: str) -> None:
-    """Refuse tags, and deep nesting before the tree is built: libyaml's builder would overflow.
+    """Refuse tags, and deep nesting, on which libyaml would overflow the stack later.
 
-    No field needs a tag, and PyYAML's constructors raise many things on a value that a tag misses.
+    No field needs a tag. On a tag that does not fit its value PyYAML raises many types of errors.
     """
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
@@ -104,14 +104,14 @@ def _check_events(text: str) -> None:
 
 
 def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
-    """Count the values that a node stands for once every alias in it is unfolded.
+    """Count the values of a node with all aliases in it expanded.
 
-    Each node is counted once, so a document that would unfold to billions is refused at once.
+    Each node is visited once, so this is fast even for a document that expands to billions.
     """
     if id(node) in sizes:
         known = sizes[id(node)]
         if known == 0:
-            raise _refusal("expected an anchor that does not hold itself", node)
+            raise _refusal("expected an anchor that does not contain itself", node)
         return known
     sizes[id(node)] = 0
     children = node.value if isinstance(node, yaml.CollectionNode) else []
@@ -128,7 +128,7 @@ def _measure(node: yaml.Node, sizes: dict[int, int]) -> int:
 def _name_fields(node: yaml.MappingNode) -> None:
     """Make every field name a string, and refuse a doubled one.
 
-    Not left to the constructor: merging rewrites the nodes by then.
+    This is too late in the constructor, which merges (`<<`) the nodes before.
     """
     names = set()
     for key, _ in node.value:
@@ -136,16 +136,16 @@ def _name_fields(node: yaml.MappingNode) -> None:
             raise _refusal("expected a field name before the colon", key)
         if key.value in names:
             shown = f"the field `{key.value}`" if _FIELD.fullmatch(key.value) else "this field"
-            raise _refusal(f"{shown} stands here twice", key)
+            raise _refusal(f"{shown} occurs twice here", key)
         names.add(key.value)
         if key.tag != _MERGE:
             key.tag = _STRING
 
 
 def shown(name: str, number: int, known: Collection[str] = ()) -> str:
-    """A field's name as an error shows it: it may be a secret that slipped into its place.
+    """A field's name for an error. It may be a secret in the wrong place.
 
-    So it is named where it is spelled as fields are or resembles one of the known; else counted.
+    So only a name that looks like a field's, or like one of ``known``, is shown; else its number.
     """
     if _FIELD.fullmatch(name) or difflib.get_close_matches(name, known, n=1, cutoff=0.75):
         return printable(name)
@@ -153,12 +153,12 @@ def shown(name: str, number: int, known: Collection[str] = ()) -> str:
 
 
 def printable(text: str) -> str:
-    """Text on one line, without what would steer a terminal or turn its direction of writing."""
+    """Text on one line, with escapes for characters that could control a terminal."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _refusal(problem: str, place: Any) -> yaml.MarkedYAMLError:
-    """The error of a problem at a node or an event, shaped as PyYAML's own."""
+    """PyYAML's error for a problem at a node or an event."""
     return yaml.MarkedYAMLError(problem=problem, problem_mark=place.start_mark)
 
 
@@ -169,7 +169,7 @@ def _yaml_problem(source: str, text: str, exc: yaml.MarkedYAMLError) -> str:
         return f"{source}: {problem}"
     if problem.startswith("but "):
         problem = f"{exc.context}, {problem}"
-    # PyYAML without libyaml quotes names of anchors and tags; a value that begins with * is one.
+    # PyYAML without libyaml repeats names of aliases. A value that begins with * is such a name.
     problem = _QUOTED_NAME.sub(r"\1", problem)
     if _indented_with_tab(text, mark.line):
         problem = "found a tab; YAML is indented with spaces"
@@ -177,6 +177,6 @@ def _yaml_problem(source: str, text: str, exc: yaml.MarkedYAMLError) -> str:
 
 
 def _indented_with_tab(text: str, number: int) -> bool:
-    """Whether a line starts with a tab; libyaml speaks of characters that start no token then."""
+    """Whether a line starts with a tab, for which libyaml's own message is hard to understand."""
     line = "".join(text.split("\n")[number : number + 1])
     return "\t" in line[: len(line) - len(line.lstrip())]

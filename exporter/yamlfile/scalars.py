@@ -1,6 +1,6 @@
-"""Scalars of any strict file: each parser takes what YAML gave, or raises ValueError.
+"""Parsers for scalars of any strict file: from YAML's value, or ValueError("expected …").
 
-No message repeats the value: it may be a secret that slipped into the wrong field.
+No message repeats the value: it may be a secret in the wrong field.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ def text(value: object) -> str:
 
 
 def boolean(value: object) -> bool:
-    """True or false; the strings too, since ``${VAR}`` expands to a string."""
+    """A boolean, or its name as a string, because ``${VAR}`` expands to a string."""
     spellings = {True: True, False: False, "true": True, "false": False}
     if not isinstance(value, bool | str) or value not in spellings:
         raise ValueError("expected true or false")
@@ -26,8 +26,10 @@ def boolean(value: object) -> bool:
 
 
 def path_in(folder: Path, value: object) -> Path:
-    """A path; a relative one starts at folder, where the configuration lies."""
+    """A path; a relative one is relative to ``folder``, that of the configuration."""
     try:
         return folder / Path(text(value)).expanduser()
     except RuntimeError as exc:
-        raise ValueError("expected a path; nobody has the home directory it starts with") from exc
+        raise ValueError(
+            "expected a path; there is no user whose home directory it starts with"
+        ) from exc

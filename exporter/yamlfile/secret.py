@@ -1,11 +1,11 @@
-"""A string that must not be seen."""
+"""A string that must not be shown."""
 
 import hmac
 from typing import NoReturn
 
 
 class Secret:
-    """Holds a key or a password; only ``reveal()`` shows it, no repr, str or format does."""
+    """A key or a password. Only ``reveal()`` returns it; repr, str and format mask it."""
 
     __slots__ = ("_value",)
 
@@ -13,11 +13,11 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The string itself, for the one place that sends it."""
+        """The string itself."""
         return self._value
 
     def redact(self, text: str) -> str:
-        """Return text with every occurrence of this secret masked."""
+        """The text with every occurrence of this secret masked."""
         return text.replace(self._value, "***") if self._value else text
 
     def __repr__(self) -> str:

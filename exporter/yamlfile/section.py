@@ -1,4 +1,4 @@
-"""Mappings of a YAML file whose fields are taken by name, with every problem in one run."""
+"""Mappings of a YAML file, whose fields are taken by name; problems are collected."""
 
 import difflib
 from collections.abc import Callable, Iterator
@@ -11,12 +11,12 @@ D = TypeVar("D")
 
 
 def as_it_is(value: object) -> object:
-    """The value, for a format whose strings have nothing to expand."""
+    """The value, for a format without variables."""
     return value
 
 
 class Context:
-    """What every section of a file shares: its name, how strings expand, the problems so far.
+    """Shared by all sections of a file: its name, how strings expand, the problems so far.
 
     ``expand`` raises ValueError("expected …") for a value that cannot be expanded.
     """
@@ -27,17 +27,17 @@ class Context:
         self.problems: list[str] = []
 
     def problem(self, path: str, text: str) -> None:
-        """Note what is wrong at a place of the file."""
+        """Note a problem at a place of the file."""
         self.problems.append(f"{self.source}: {path}: {text}")
 
     def end(self) -> None:
-        """Raise ConfigError where there was any problem."""
+        """Raise ConfigError if there was a problem."""
         if self.problems:
             raise document.ConfigError(self.problems)
 
 
 class Section:
-    """One mapping of the file. Fields are taken by name; what is left at the end is unknown."""
+    """One mapping of the file. Fields are taken by name; `close` reports those not taken."""
 
     def __init__(self, mapping: dict[str, Any], path: str, context: Context) -> None:
         self._mapping = mapping
@@ -46,9 +46,9 @@ class Section:
         self._taken: set[str] = set()
 
     def take(self, field: str, parse: Callable[[object], T], default: D, shown: str = "") -> T | D:
-        """The parsed field; ``default`` where it is absent, null or wrong (which is noted).
+        """The parsed field; ``default`` if it is absent or null, or not valid, which is noted.
 
-        ``shown`` is how a problem names a field whose name is not to be repeated.
+        ``shown`` replaces the name in the problem of a field whose name must not be repeated.
         """
         value = self._raw(field)
         if value is None:
@@ -60,18 +60,18 @@ class Section:
             return default
 
     def require(self, field: str, parse: Callable[[object], T], default: D) -> T | D:
-        """Like `take`, for a field that must be there."""
+        """Like `take`, for a required field."""
         if not self.has(field):
             self.problem(field, "expected a value; this field is required")
         return self.take(field, parse, default)
 
     def section(self, field: str) -> "Section":
-        """The mapping under a field; an empty one where it is absent."""
+        """The mapping of a field; an empty one if it is absent."""
         value = self._raw(field)
         return self._nested({} if value is None else value, self._name(field))
 
     def sections(self, field: str) -> "Iterator[Section]":
-        """The mappings of a list under a field; the problem is noted where it is none."""
+        """The mappings of a field's list; if it is no such list, the problem is noted."""
         value = self._raw(field)
         if not isinstance(value, list) or not value:
             self.problem(field, "expected a list with at least one entry")
@@ -81,24 +81,24 @@ class Section:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The names that stand in the file, in its order."""
+        """The names of the fields in the file, in its order."""
         return tuple(self._mapping)
 
     def has(self, field: str) -> bool:
-        """Whether the file says anything of this field."""
+        """Whether the file has this field, and it is not null."""
         return self._mapping.get(field) is not None
 
     def problem(self, field: str, text: str) -> None:
-        """Note what is wrong with a field."""
+        """Note a problem of a field."""
         self._context.problem(self._name(field), text)
 
     def refuse(self, field: str, instead: str) -> None:
-        """Note a field that others take and that is of no use here; ``instead`` says what is."""
+        """Note the problem ``instead`` if the file has this field, which is not supported."""
         if self._raw(field) is not None:
             self.problem(field, instead)
 
     def close(self) -> None:
-        """Note every field that nobody took."""
+        """Note every field that was not taken."""
         for number, field in enumerate(self._mapping, 1):
             if field not in self._taken:
                 close = difflib.get_close_matches(field, self._taken, n=1)
@@ -109,7 +109,7 @@ class Section:
     def _nested(self, value: object, path: str) -> "Section":
         if not isinstance(value, dict):
             self._context.problem(path, "expected a mapping")
-            # Nothing more to say about its fields: they go to a list that nobody reads.
+            # Its fields would only give more problems, so these go to a context that is dropped.
             return Section({}, path, Context("", self._context.expand))
         return Section(value, path, self._context)
 

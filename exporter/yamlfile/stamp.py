@@ -6,7 +6,7 @@ Stamp = tuple[int, int, int, int]
 
 
 def stamp(path: Path) -> Stamp | None:
-    """The state of a file or a folder; None where it cannot be looked at."""
+    """Changes whenever the file or folder changes; None if it cannot be looked at."""
     try:
         status = path.stat()
     except OSError:

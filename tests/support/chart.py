@@ -7,6 +7,7 @@
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +55,12 @@ def helm(*arguments: str | Path, chart: Path = CHART) -> str:
 
 def render(*values: Path, sets: Sequence[str] = (), chart: Path = CHART) -> str:
     """The manifests for files of values, and for values as `--set-json` takes them."""
+    return _rendered(values, tuple(sets), chart)
+
+
+@cache
+def _rendered(values: tuple[Path, ...], sets: tuple[str, ...], chart: Path) -> str:
+    """Many tests need the same manifest, and Helm needs a second for one."""
     options = [*(f"--values={path}" for path in values), *(f"--set-json={each}" for each in sets)]
     return helm("template", *options, chart=chart)
 
@@ -65,7 +72,7 @@ def values(name: str) -> Path:
 
 def resources(text: str) -> list[Resource]:
     """Every resource of a manifest."""
-    return [each for each in yaml.safe_load_all(text) if each]
+    return [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
 
 
 def of_kind(text: str, kind: str) -> list[Resource]:

@@ -92,11 +92,14 @@ class Engine:
         return found
 
     def start(self, image: str, *arguments: str, mounts: Mapping[Path, str] | None = None) -> str:
-        """The name of a container hardened as in docs/deployment.md, with its own loopback."""
+        """The name of a container, hardened as in docs/getting-started/docker.md.
+
+        It has its own loopback.
+        """
         name = f"exporter-{os.urandom(4).hex()}"
         volumes = [f"--volume={path}:{target}:ro" for path, target in (mounts or {}).items()]
         hardened = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"]
-        options = ["--security-opt=no-new-privileges", "--network=none", "--no-healthcheck"]
+        options = ["--security-opt=no-new-privileges", "--network=none"]
         # Where the machine allows no more than it has itself.
         limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
         self.podman(

@@ -1,5 +1,7 @@
 """The exporter as its users run it: a process, started and ended by the test."""
 
+import contextlib
+import io
 import os
 import re
 import signal
@@ -10,10 +12,15 @@ import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import TracebackType
 from typing import Self
+from unittest.mock import patch
 
-START_SECONDS = 20.0
+from exporter.cli import main
+
+#: Seconds after which what has not come counts as hanging; a busy machine may take some.
+PATIENCE = 60.0
 
 
 class Process:
@@ -72,9 +79,7 @@ class Process:
         """The process' number."""
         return self._process.pid
 
-    def wait_for(
-        self, pattern: str, seconds: float = START_SECONDS, after: int = 0
-    ) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE, after: int = 0) -> re.Match[str]:
         """The first match of a pattern in the lines of stderr, from line ``after`` on."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -91,12 +96,12 @@ class Process:
         """Send a signal."""
         self._process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 10.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = PATIENCE) -> int:
         """Send a signal and wait for the end; the exit code."""
         self._process.send_signal(number)
         return self.wait(seconds)
 
-    def wait(self, seconds: float = 10.0) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for the end; the exit code."""
         try:
             code = self._process.wait(seconds)
@@ -105,7 +110,7 @@ class Process:
             self._process.wait()
             raise
         for reader in self._readers:
-            reader.join(5.0)
+            reader.join(PATIENCE)
         return code
 
     def _read_errors(self) -> None:
@@ -158,10 +163,42 @@ class ExporterProcess(Process):
         return body.decode()
 
 
+def call(
+    *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None
+) -> CompletedProcess[str]:
+    """Run a command in this process, and return its exit code and what it wrote.
+
+    It takes a tenth of the time that `run` takes. `run` is for what belongs to a process: signals,
+    the state of its streams, commands that serve, and portals that hang.
+    """
+    output, errors = io.BytesIO(), io.BytesIO()
+    with (
+        contextlib.chdir(cwd),
+        patch.dict(os.environ, env or {}),
+        io.TextIOWrapper(output, "utf-8", write_through=True) as stdout,
+        io.TextIOWrapper(errors, "utf-8", write_through=True) as stderr,
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        try:
+            code = main([str(part) for part in arguments])
+        except SystemExit as exc:
+            if not isinstance(exc.code, int):
+                raise
+            code = exc.code
+        out, err = _text(output), _text(errors)
+    return CompletedProcess(arguments, code, out, err)
+
+
+def _text(written: io.BytesIO) -> str:
+    """The text with each line end as a newline, as subprocess returns it."""
+    return written.getvalue().decode().replace("\r\n", "\n").replace("\r", "\n")
+
+
 def run(
     *arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """Run a command of the exporter to its end."""
+) -> CompletedProcess[str]:
+    """Run a command in a process of its own, and return its exit code and what it wrote."""
     return subprocess.run(
         [sys.executable, "-m", "exporter", *map(str, arguments)],
         cwd=cwd,

@@ -14,17 +14,18 @@ T = TypeVar("T")
 
 
 class Prometheus(Process):
-    """Prometheus with a configuration of the test's, its data below ``folder``."""
+    """Prometheus with the test's configuration, its data below ``folder``."""
 
-    def __init__(self, program: Path, folder: Path, config: str) -> None:
+    def __init__(self, program: Path, folder: Path, config: str, flags: Sequence[str] = ()) -> None:
         file = folder / "prometheus.yml"
         file.write_text(config, encoding="utf-8")
-        command = [
+        command: list[str | Path] = [
             program,
             f"--config.file={file}",
             f"--storage.tsdb.path={folder / 'data'}",
             "--web.listen-address=127.0.0.1:0",
             "--log.level=info",
+            *flags,
         ]
         super().__init__(command, folder, r"Server is ready to receive web requests")
 

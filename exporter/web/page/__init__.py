@@ -1,5 +1,5 @@
 """The status page: from the portals' last observations to HTML.
 
-``overview`` and ``card`` hold what the page says, ``timeline`` is its drawing, ``status`` renders
-it. This package sends a portal no requests.
+``overview`` and ``card`` are the page's content, ``timeline`` is its drawing, ``status`` renders
+it. This package sends no requests to portals.
 """

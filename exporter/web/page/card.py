@@ -1,4 +1,4 @@
-"""One portal on the status page: its last observation as plain values and words."""
+"""One portal on the status page: its last observation as plain values and text."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -16,9 +16,9 @@ from exporter.formatting import DAY, iso, moment, plural, span
 
 #: Keys in one list.
 LIST_KEYS = 50
-#: Age in seconds from which an observation is worth a question.
+#: Age in seconds from which an observation is shown as old.
 STALE = 15 * 60.0
-#: Seconds that clocks may differ: the Date header counts whole ones, and the answer travels.
+#: Seconds of clock skew that are not shown: the Date header has whole seconds.
 _SKEW = 5.0
 
 Condition = Literal["down", "up", "unseen"]
@@ -26,7 +26,7 @@ Condition = Literal["down", "up", "unseen"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Urgency:
-    """A kind of key. Lists of the urgent ones stand open."""
+    """A group of keys. The lists of urgent ones are open at first."""
 
     slug: str
     title: str
@@ -43,18 +43,22 @@ ROTATED = Urgency("rotated", "rotated")
 EXPIRED = Urgency("expired", "expired")
 DISABLED = Urgency("disabled", "disabled")
 
-#: Active keys that no newer one has replaced, the most urgent first.
+#: The groups of active keys that were not rotated, the most urgent first.
 IN_USE = (ORPHANED, WEEK, MONTH, QUARTER, LATER, NEVER)
 URGENCIES = (*IN_USE, ROTATED, EXPIRED, DISABLED)
 
-#: By the time that is left; ``_LIMITS`` are the last seconds of all but the last.
+#: The groups by time left, and the longest time in seconds of each but the last.
 _DATED = (WEEK, MONTH, QUARTER, LATER)
 _LIMITS = (7 * DAY, 30 * DAY, 90 * DAY)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A key in a list. ``when`` is its expiry in words, ``refused`` what became of its creator."""
+    """A key in a list.
+
+    ``when`` is its expiry in words. ``refused`` is the status of a creator for which the portal
+    refuses the key, else "".
+    """
 
     name: str
     postfix: str
@@ -69,13 +73,13 @@ class Row:
     urgency: Urgency
 
 
-#: An urgency on one portal, the number of its keys, and those of them that are shown.
+#: An urgency, the number of a portal's keys in it, and those of them that are shown.
 Group = tuple[Urgency, int, tuple[Row, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A portal. ``counts`` are numbers with their nouns; ``soonest`` is its first expiry."""
+    """A portal. ``counts`` are numbers with their nouns, ``soonest`` is its first expiry."""
 
     name: str
     url: str
@@ -99,7 +103,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class JudgedPortal:
-    """A portal at a moment: each of its keys judged and put under its urgency."""
+    """A portal at a moment, with its keys by urgency."""
 
     portal: Portal
     view: Snapshot | None
@@ -108,7 +112,7 @@ class JudgedPortal:
 
     @classmethod
     def at(cls, portal: Portal, now: float) -> "JudgedPortal":
-        """Judge the last observation at ``now``, in Unix seconds; the portal is not asked."""
+        """The last observation of a portal as it is at ``now``, in Unix seconds."""
         observation = portal.last
         view = Snapshot.at(observation, now) if observation else None
         keys: dict[Urgency, list[KeyState]] = defaultdict(list)
@@ -125,7 +129,7 @@ class JudgedPortal:
 
     @property
     def condition(self) -> Condition:
-        """Whether its last observation brought keys, or there was none yet."""
+        """Whether its last observation has keys; "unseen" if there is no observation yet."""
         if self.view is None:
             return "unseen"
         return "down" if self.view.summary is None else "up"
@@ -137,12 +141,12 @@ class JudgedPortal:
         return next((states[0].left for states in dated if states), None)
 
     def label(self, key: ApiKey) -> str:
-        """The name of a key; empty where the configuration withholds it."""
+        """The name of a key; empty if the configuration withholds it."""
         withheld = "key_name" in self.portal.settings.withhold
         return "" if withheld else key.name.strip() or "(no name)"
 
     def row(self, state: KeyState) -> Row:
-        """A key of this portal as a list shows it."""
+        """A key of this portal for a list."""
         key = state.key
         withhold = self.portal.settings.withhold
         creator = "creator" not in withhold and key.creator
@@ -162,7 +166,7 @@ class JudgedPortal:
         )
 
     def card(self, keys: int) -> Card:
-        """The portal with so many keys listed at most, the most urgent first."""
+        """The portal with ``keys`` keys at most in its lists, the most urgent first."""
         view, left = self.view, self.left
         observation = view.observation if view else None
         age = self.now - observation.time if observation else 0.0
@@ -197,17 +201,17 @@ class JudgedPortal:
 
 
 def date(time: float) -> datetime:
-    """The moment in UTC, to the second, from Unix seconds."""
+    """The date in UTC, to the second, of Unix seconds."""
     return datetime.fromisoformat(iso(time))
 
 
 def ago(seconds: float) -> str:
-    """How long ago; what lies ahead, by a clock that is ahead, is just now."""
+    """How long ago; "just now" also for a moment in the future, by a clock that is ahead."""
     return "just now" if seconds < 1 else moment(-seconds)
 
 
 def urgency_of(state: KeyState) -> Urgency:
-    """Where a key belongs."""
+    """The urgency of a key."""
     if state.status != "active":
         return EXPIRED if state.status == "expired" else DISABLED
     if state.orphaned:
@@ -232,7 +236,7 @@ def _when(state: KeyState) -> str:
 
 
 def _used(state: KeyState, now: float) -> str:
-    """The last use; of a key that the portal refuses, the last attempt."""
+    """The last use, or the last attempt if the portal refuses the key."""
     verb = "tried" if state.condition == "orphaned" else "used"
     last = state.key.last_used
     return f"never {verb}" if last is None else f"last {verb} {ago(now - last)}"
@@ -243,7 +247,7 @@ def _took(seconds: float) -> str:
 
 
 def _counts(summary: Summary) -> Iterable[tuple[int, str]]:
-    """The counts of a portal; beyond its keys and the active ones, only what is there."""
+    """The counts of a portal: keys, active keys, and the other counts unless they are 0."""
     yield summary.keys, "key" if summary.keys == 1 else "keys"
     yield summary.active, "active"
     rest = (
@@ -258,13 +262,13 @@ def _counts(summary: Summary) -> Iterable[tuple[int, str]]:
 
 
 def _notes(observation: Observation) -> Iterable[str]:
-    """What limits the picture of a portal that is up."""
+    """Limits of what is known of a portal that is up, and its clock skew."""
     if observation.facts.visibility == "own":
-        yield "Shows the keys of one person only; the key of an admin shows all of them."
+        yield "This key sees the keys of one person only; a key of an admin sees all keys."
     if observation.facts.visibility == "unknown":
-        yield "It is not known whether these are all keys or those of one person."
+        yield "It is not known whether these are all keys of the portal or those of one person."
     if observation.facts.people_error is not None:
-        yield "It is not known who is disabled: keys refused for that are not marked."
+        yield "It is not known who is disabled, so refused keys of disabled people are not marked."
     if observation.own_key is None:
         yield "It is not known which of these keys the exporter uses."
     malformed = observation.listing.malformed_count if observation.listing else 0
@@ -272,9 +276,10 @@ def _notes(observation: Observation) -> Iterable[str]:
         yield f"{plural(malformed, 'record')} could not be read and were left out."
     skew = observation.clock_skew or 0.0
     if abs(skew) > _SKEW:
-        yield f"Its clock is {span(abs(skew))} {'ahead of' if skew > 0 else 'behind'} ours."
+        direction = "ahead of" if skew > 0 else "behind"
+        yield f"The portal's clock is {span(abs(skew))} {direction} the exporter's."
 
 
 def _last_success(observation: Observation, now: float) -> str:
     success = observation.last_success
-    return "not once since the exporter started" if success is None else ago(now - success)
+    return "none since the exporter started" if success is None else ago(now - success)

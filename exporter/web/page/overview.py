@@ -1,7 +1,7 @@
-"""What the status page shows, put together from the portals' last observations.
+"""The content of the status page, made from the portals' last observations.
 
-Nothing here asks a portal, and nothing knows of markup. Lists are bounded and say how much they
-leave out, so that the page stays readable, and of a bearable size, for hundreds of portals.
+There is no markup here. Lists are bounded and say how much they leave out, so that the page stays
+readable and small with hundreds of portals.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ from exporter.web.page.card import (
 )
 from exporter.web.page.timeline import DAYS, Mark, Timeline, draw
 
-#: Portals shown with their keys. Those after them get a line each, those after that a count.
+#: Portals with their keys on the page; the next `BRIEF_PORTALS` get a line each, the rest a count.
 FULL_PORTALS = 20
 BRIEF_PORTALS = 500
 #: Keys in all lists of portals together.
@@ -44,10 +44,11 @@ _ORDER = {"down": 0, "up": 1, "unseen": 2}
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The page. ``totals`` are the keys in use by urgency, ``coming`` those the drawing shows.
+    """The page.
 
-    ``unseen`` counts the portals that were never asked, or whose first fetch is under way.
-    ``upcoming`` are the first of those in the drawing, each with the name of its portal.
+    ``unseen`` counts the portals without an observation. ``totals`` has the number of keys in use
+    for each urgency. ``coming`` is the number of keys in the drawing, ``upcoming`` are the first of
+    them, each with the name of its portal. ``more`` counts the portals that are not shown.
     """
 
     headline: tuple[str, ...]
@@ -69,7 +70,7 @@ class Overview:
 
 
 def overview(portals: Sequence[Portal], now: float) -> Overview:
-    """Judge each portal's last observation at ``now`` (Unix seconds) and lay out the page.
+    """The page at ``now``, in Unix seconds.
 
     Portals that are down come first, then those whose keys expire first.
     """
@@ -132,16 +133,17 @@ def _mark(judged: JudgedPortal, state: KeyState, portals: int) -> Mark:
 
 
 def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> Iterable[str]:
-    """One to three sentences for the person who looks at nothing else."""
+    """The most important facts, in one to three sentences."""
     down = [each.name for each in judged if each.condition == "down"]
     up = any(each.condition == "up" for each in judged)
     if down:
-        several = f"{len(down):,} of {plural(len(judged), 'portal')} are down."
-        yield f"{_isolated(down[0])} is down." if len(down) == 1 else several
+        several = f"{len(down):,} of {plural(len(judged), 'portal')}"
+        which = _isolated(down[0]) if len(down) == 1 else several
+        yield f"The keys of {which} cannot be read."
     if up:
         if totals[ORPHANED]:
             count = totals[ORPHANED]
-            gone = "is dead: its creator is" if count == 1 else "are dead: their creators are"
+            gone = "is refused: its creator is" if count == 1 else "are refused: their creators are"
             yield f"{plural(count, 'key')} {gone} gone."
         yield _expiring(totals)
     elif not down:
@@ -149,7 +151,7 @@ def _headline(judged: Sequence[JudgedPortal], totals: Mapping[Urgency, int]) -> 
 
 
 def _isolated(name: str) -> str:
-    """A name isolated from the writing direction of the words around it."""
+    """A name, isolated from the writing direction of the text around it."""
     return f"\u2068{name}\u2069"
 
 

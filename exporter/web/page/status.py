@@ -1,7 +1,7 @@
 """The status page: each portal, its state, its keys by urgency, and what expires next.
 
-It shows what the last scrape brought and never asks a portal itself. Every value is escaped, and
-the Content-Security-Policy lets the browser run and fetch nothing, should one slip through.
+It shows the results of the last scrape and sends no requests to portals. Every value is escaped. If
+one were not, the Content-Security-Policy still would not let the browser run or load anything.
 """
 
 import base64
@@ -22,8 +22,8 @@ from exporter.web.page.overview import overview
 class StatusPage:
     """The handler of ``/``.
 
-    ``fleet`` gives the portals of the configuration in force, ``telemetry_path`` is where the
-    metrics are. Links are relative: the exporter may stand behind a path of a reverse proxy.
+    ``fleet`` returns the portals of the configuration in force, ``telemetry_path`` is the path of
+    the metrics. Links are relative, because a reverse proxy may serve the exporter below a path.
     Without ``docs_url`` there is no link to the documentation.
     """
 
@@ -39,7 +39,7 @@ class StatusPage:
         self._links = {"metrics": telemetry_path.lstrip("/"), "docs": docs_url}
 
     def __call__(self, _: Request) -> Reply:
-        """The page as of now."""
+        """The page at this moment."""
         page = overview(self._fleet().portals, self._clock.now())
         body = self._template.render(page=page, links=self._links, style=self._style)
         return Reply(body.encode(), "text/html; charset=utf-8", headers=self._headers)
@@ -62,7 +62,7 @@ class StatusPage:
 
     @cached_property
     def _style(self) -> Markup:
-        """The style sheet, a fixed file: no value of a portal is in it."""
+        """The style sheet, a fixed file without any value of a portal."""
         return Markup(self._environment.get_template("status.css").render())  # noqa: S704, a file of the package
 
     @cached_property

@@ -1,8 +1,8 @@
-"""A drawing of what expires in the coming 90 days: where each thing stands, without any markup.
+"""The drawing of the keys that expire in the coming 90 days: positions and texts, without markup.
 
-Places across are percent of the drawing's width and places down are pixels, so the drawing fits
-any screen and its text keeps its size. What is written on it, and depends on the space there is,
-comes twice: for a wide screen and for a narrow one.
+``x`` is in percent of the drawing's width, ``y`` in pixels from the top: so the drawing fits any
+screen and its text keeps its size. Its text needs space, so there are two of it: for a wide screen
+and for a narrow one.
 """
 
 import unicodedata
@@ -15,20 +15,20 @@ from exporter.formatting import DAY
 
 DAYS = 90
 
-#: Blocks that one day stacks one by one; with more in any day, a day is a bar with its count.
+#: Blocks that a day shows one by one. If any day has more, each day is a bar with a count.
 _STACK = 10
 _BLOCK = 9.0
 _GAP = 2.0
 _ROW = 22.0
 _AXIS = 30.0
 _TOP = 6.0
-#: Days looked at for a flag: more never fit.
+#: Days that may get a flag: more never fit.
 _CANDIDATES = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A key on the drawing: ``left`` seconds from now it expires."""
+    """A key, which expires in ``left`` seconds."""
 
     left: float
     urgency: str
@@ -38,7 +38,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One key of a day, or all of an urgency where they are too many."""
+    """One key of a day, or all keys of an urgency if there are too many for single blocks."""
 
     x: float
     y: float
@@ -49,7 +49,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """The name of the first key of a day at the top of its pole, which ends at ``foot``."""
+    """The name of a day's first key at the top of a vertical line, which ends at ``foot``."""
 
     x: float
     y: float
@@ -61,7 +61,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A Monday or, with a label, the first of a month."""
+    """A Monday or, with a label, the first day of a month."""
 
     x: float
     label: str
@@ -70,7 +70,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many keys a day has that has no flag, written above its bar."""
+    """The number of keys of a day without a flag, written above its bar."""
 
     x: float
     y: float
@@ -79,7 +79,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What is written on the drawing on a screen of one kind."""
+    """The text of the drawing for one kind of screen."""
 
     flags: tuple[Flag, ...]
     counts: tuple[Count, ...]
@@ -87,7 +87,7 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The drawing. ``base`` is where the days stand, ``day`` the width of one in percent."""
+    """The drawing. ``base`` is the ``y`` of the axis, ``day`` the width of a day in percent."""
 
     height: float
     base: float
@@ -102,7 +102,10 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class _Screen:
-    """The least width in pixels a drawing has on it, and how much may be written."""
+    """The least width of the drawing in pixels, and the limits of its flags.
+
+    ``rows`` is their most rows, ``name`` the most ems of a name; if ``noted``, they have a note.
+    """
 
     width: float
     rows: int
@@ -118,7 +121,7 @@ _POLE = 6.0
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A flag before it has a height: its day, what it covers in pixels, its words."""
+    """A flag without its row: the day, its extent in pixels, and its text."""
 
     day: int
     pole: float
@@ -129,7 +132,7 @@ class _Label:
 
 
 def draw(marks: Iterable[Mark], now: float) -> Timeline:
-    """Draw the marks of the coming 90 days, in any order; ``now`` is Unix seconds."""
+    """The drawing of the marks of the coming 90 days, in any order; ``now`` is Unix seconds."""
     days: dict[int, list[Mark]] = defaultdict(list)
     for mark in sorted(marks, key=lambda mark: mark.left):
         if 0 <= mark.left < DAYS * DAY:
@@ -183,7 +186,7 @@ def _blocks(
 
 
 def _chosen(days: dict[int, list[Mark]], screen: _Screen) -> dict[_Label, int]:
-    """Rows for the flags that fit, the soonest first; row 0 is the lowest."""
+    """The flags that fit, the soonest first, with their rows; row 0 is the lowest."""
     chosen: dict[_Label, int] = {}
     for day in sorted(days)[:_CANDIDATES]:
         placed = _placed([*chosen, _label(day, days[day], screen)], screen.rows)
@@ -203,7 +206,7 @@ def _label(day: int, marks: Sequence[Mark], screen: _Screen) -> _Label:
 
 
 def _placed(labels: Sequence[_Label], rows: int) -> dict[_Label, int] | None:
-    """The lowest row for each label, the rightmost first, so that poles to its left stay free."""
+    """The lowest free row of each label, from right to left; None if one of them does not fit."""
     placed: dict[_Label, int] = {}
     for label in sorted(labels, key=lambda label: -label.day):
         row = next((row for row in range(rows) if _free(label, row, placed)), None)
@@ -214,7 +217,7 @@ def _placed(labels: Sequence[_Label], rows: int) -> dict[_Label, int] | None:
 
 
 def _free(label: _Label, row: int, placed: dict[_Label, int]) -> bool:
-    """Whether neither the label nor its pole meets another's, in pixels."""
+    """Whether the label and its pole do not touch those of others."""
     for other, taken in placed.items():
         beside = label.end < other.start or label.start > other.end
         if taken == row and not beside:
@@ -256,7 +259,7 @@ def _counts(
     tops: dict[int, float],
     screen: _Screen,
 ) -> Iterable[Count]:
-    """Counts of the fullest days, as many as fit beside poles and one another."""
+    """Counts of the days with most keys, as many as fit between poles and other counts."""
     width = 2.6 * _EM
     taken = [label.pole for label in labels]
     for day in sorted(days, key=lambda day: -len(days[day])):
@@ -269,7 +272,7 @@ def _counts(
 
 
 def _ticks(now: float) -> Iterable[Tick]:
-    """Mondays and the firsts of months at midnight UTC, but those too close to either end."""
+    """Mondays and first days of months at 0:00 UTC, without those close to either end."""
     midnight = datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     for number in range(1, DAYS + 1):
         day = midnight + timedelta(days=number)
@@ -282,12 +285,12 @@ def _ticks(now: float) -> Iterable[Tick]:
 
 
 def _ems(text: str) -> float:
-    """About how wide a text is; East Asian characters and emoji fill their square."""
+    """The width of a text, roughly; East Asian characters and emoji are wider."""
     return sum(1.0 if unicodedata.east_asian_width(char) in "WF" else 0.6 for char in text)
 
 
 def _shortened(text: str, ems: float) -> str:
-    """The text, or as much of its start as fits."""
+    """The text, or its start and an ellipsis if it is too long."""
     if _ems(text) <= ems:
         return text
     while text and _ems(text) > ems - 0.8:

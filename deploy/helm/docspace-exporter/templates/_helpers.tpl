@@ -37,7 +37,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/*
-Metadata of a resource: dict of root, and where they differ from the defaults suffix, namespace, labels, annotations.
+Metadata of a resource: dict of root, and optionally suffix, namespace, labels, annotations.
 toYaml quotes names that look like numbers.
 */}}
 {{- define "docspace-exporter.metadata" -}}
@@ -71,7 +71,7 @@ annotations:
 {{- .Values.web.tls | ternary "https" "http" -}}
 {{- end -}}
 
-{{/* The Secret with the API keys; empty where no portal needs one. */}}
+{{/* The Secret with the API keys; empty if no portal needs one. */}}
 {{- define "docspace-exporter.secretName" -}}
 {{- if .Values.existingSecret -}}
 {{- .Values.existingSecret -}}
@@ -80,7 +80,7 @@ annotations:
 {{- end -}}
 {{- end -}}
 
-{{/* config.yaml: what is set in `config`, each portal with a file for its key. */}}
+{{/* config.yaml: the fields of `config` that are set. Each portal gets a file for its key. */}}
 {{- define "docspace-exporter.config" -}}
 {{- $config := dict -}}
 {{- range $name, $value := .Values.config -}}
@@ -99,7 +99,7 @@ annotations:
 {{- end -}}
 
 {{/*
-The ports that the exporter connects to, as a JSON list: those of proxies where there are some, else of the portals.
+The ports that the exporter connects to, as a JSON list. For a portal with a proxy, it is the port of the proxy.
 */}}
 {{- define "docspace-exporter.egressPorts" -}}
 {{- $urls := list -}}
@@ -127,7 +127,7 @@ The ports that the exporter connects to, as a JSON list: those of proxies where 
 {{- $ports | uniq | toJson -}}
 {{- end -}}
 
-{{/* Fields of a scrape that are the same for ServiceMonitor and ScrapeConfig and its discovery. */}}
+{{/* Fields for the login of Prometheus, in ServiceMonitor and ScrapeConfig. */}}
 {{- define "docspace-exporter.scrapeLogin" -}}
 {{- with .Values.web.scrape.basicAuth }}
 basicAuth:
@@ -157,7 +157,7 @@ httpGet:
 {{- end }}
 {{- end -}}
 
-{{/* Values that cannot work together end here, before anything reaches the cluster. */}}
+{{/* Fail if values cannot work together, before anything reaches the cluster. */}}
 {{- define "docspace-exporter.validate" -}}
 {{- $v := .Values -}}
 {{- $sources := list $v.docspace.url $v.config.portals $v.existingConfigMap | compact -}}
