@@ -1,4 +1,4 @@
-"""A page that stands for the exporter: 10,000 keys in 200 portals, 5 % of them near an alert."""
+"""A metrics page like the exporter's: 10,000 keys in 200 portals, 5 % of them near an alert."""
 
 import http.server
 import threading
@@ -14,7 +14,7 @@ REASONS = (
     "invalid_response", "too_large",
 )  # fmt: skip
 
-#: The kinds of keys near an alert; each is as frequent as the others.
+#: The kinds of keys near an alert, all of the same frequency.
 KINDS = (
     "expiring", "critical", "expired", "refused", "unused",
     "orphaned", "unrestricted", "never_expiring", "never_used", "stale", "superseded",
@@ -23,7 +23,7 @@ KINDS = (
 
 @contextmanager
 def served(now: float, untidy: bool) -> Iterator[str]:  # noqa: FBT001 - the one choice of a run
-    """The exporter's page on loopback, always the same; its address."""
+    """Serve the page on loopback, always with the same content. Yields its address."""
     body = "".join(_lines(now, untidy)).encode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -45,7 +45,7 @@ def served(now: float, untidy: bool) -> Iterator[str]:  # noqa: FBT001 - the one
 
 
 def _lines(now: float, untidy: bool) -> Iterator[str]:  # noqa: FBT001 - the one choice of a run
-    """What the exporter shows of its portals, without the help texts."""
+    """The lines of the page, without help texts."""
     yield 'docspace_exporter_build_info{version="1",revision="1",python_version="3"} 1\n'
     yield "docspace_exporter_config_last_reload_successful 1\n"
     keys = [Key(number, now, untidy) for number in range(KEYS)]
@@ -79,7 +79,7 @@ def _portal(number: int) -> str:
 
 
 class Key:
-    """A key; every twentieth of a portal is near an alert."""
+    """A key. Every twentieth key of a portal is near an alert."""
 
     def __init__(self, number: int, now: float, untidy: bool) -> None:  # noqa: FBT001 - as above
         self.number, self.portal = number, number % PORTALS
@@ -90,7 +90,7 @@ class Key:
         self._now = now
 
     def is_a(self, kind: str) -> bool:
-        """Whether a count of its portal has it."""
+        """Whether its portal's count of this kind includes the key."""
         if kind == "orphaned":
             return self._kind in {"refused", "orphaned"}
         share = {"unrestricted": 4, "never_expiring": 3}.get(kind, 0)

@@ -3,7 +3,7 @@
     python benchmarks/rules.py [--untidy] [RULES.yml ...]
 
 5 % of the keys are near an alert, of every kind. With `--untidy`, a quarter of all keys also has
-full access and a third never expires. Prometheus scrapes a page that stands for the exporter. It
+full access and a third never expires. Prometheus scrapes a page like the exporter's. It
 runs first without rules, then with them: the difference in CPU time counts. A day of history is
 written before. Its last hour is missing, because a server at work holds that hour in memory.
 

@@ -1,4 +1,4 @@
-"""The group of what is no emergency: one alert a portal and kind, with a count."""
+"""The group of alerts that can wait: one alert a portal and kind, with the count of keys."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from prometheus.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of untidiness.
+    """One kind of finding.
 
-    ``count`` is PromQL by portal, without zeros; what follows the name of the portal in the summary
-    is ``summary``; ``panel`` is the part of the dashboard's URL that lists the keys.
+    ``count`` is PromQL: one series a portal, never 0. ``summary`` follows the portal's name.
+    ``panel`` is the part of the dashboard's URL that lists the keys.
     """
 
     name: str
@@ -49,7 +49,7 @@ def hygiene(settings: Settings) -> Group:
 
 
 def kinds(settings: Settings) -> tuple[Kind, ...]:
-    """Every kind: those that the exporter counts, then those that hang on the time."""
+    """Every kind."""
     return (
         Kind(
             "DocSpaceKeysOrphaned",
@@ -59,19 +59,19 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
                 "key cannot work, because its creator was disabled or removed",
                 "keys cannot work, because their creators were disabled or removed",
             ),
-            f"Not used in the last {settings.tried.last}, so nothing seems to miss them. Anybody"
-            " with a copy can use it again once its creator is enabled. Delete them; where"
-            " something needs one now and then, create a key under a service account first.",
+            f"No such key was used in the last {settings.tried.last}, so most likely none is needed."
+            " If the creator is enabled again, the key works again. Delete it; if an integration"
+            " needs it, first create a new key under a service account.",
             listed("creator gone"),
-            comment="Those that something goes on trying alert one by one, as DocSpaceKeyRefused.",
+            comment="Without the keys that are still tried: DocSpaceKeyRefused has them.",
         ),
         Kind(
             "DocSpaceKeysUnrestricted",
             "unrestricted:count",
             _count("unrestricted"),
             _counted("key has full access", "keys have full access"),
-            "A key with full access may do all that its creator may. Limit each to the permissions"
-            " that its integration needs; the key itself stays the same.",
+            "A key with full access can do everything that its creator can. Edit each key and keep"
+            " only the permissions that its integration needs; the key itself does not change.",
             listed("active with full access"),
         ),
         Kind(
@@ -79,8 +79,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             "never_expiring:count",
             _count("never_expiring"),
             _counted("key never expires", "keys never expire"),
-            "Anybody who gets hold of such a key can use it until somebody notices. Replace it by"
-            " one that lives at most 365 days.",
+            "A stolen key without expiry works until somebody notices. Replace each key with one"
+            " that expires within 365 days.",
             listed("active without expiry"),
         ),
         Kind(
@@ -88,7 +88,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             "never_used:count",
             _count("never_used"),
             _counted("key was never used", "keys were never used"),
-            "Not once in a day or more. If nobody is about to use them, delete them.",
+            "The portal has had such keys for at least a day. If nobody plans to use a key,"
+            " delete it.",
             listed("active but never used"),
             wait="1d",
         ),
@@ -100,7 +101,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
                 f"key was not used in {settings.stale.words}",
                 f"keys were not used in {settings.stale.words}",
             ),
-            "Forgotten keys are found by others. Switch them off; if nothing breaks, delete them.",
+            "Nobody notices when a forgotten key is stolen. Switch the key off. If nothing breaks,"
+            " delete it.",
             unused(settings.stale),
         ),
         Kind(
@@ -108,8 +110,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             "superseded:count",
             _count("superseded"),
             _counted("key was rotated but still works", "keys were rotated but still work"),
-            "A newer key of the same creator and name outlives each. Once the integration uses the"
-            " newer one, delete the old one.",
+            "A newer key with the same creator and name expires later. When the integration uses"
+            " the newer key, delete the old one.",
             listed("rotated"),
         ),
         Kind(
@@ -120,8 +122,8 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
                 f"unused key expires within {settings.warn.words}",
                 f"unused keys expire within {settings.warn.words}",
             ),
-            f"Not used in the last {settings.in_use.last}, so nothing should break. If nobody needs"
-            " them, delete them now.",
+            f"No such key was used in the last {settings.in_use.last}, so most likely nothing breaks."
+            " If nobody needs the key, delete it now.",
             listed("active"),
         ),
         Kind(
@@ -129,11 +131,12 @@ def kinds(settings: Settings) -> tuple[Kind, ...]:
             "last_created:news",
             _last_created(settings),
             f"a key was created {AGO}",
-            f"{NAMES_OF_NEW_KEYS}If nobody expected that, switch the key off and ask its creator.",
+            f"{NAMES_OF_NEW_KEYS}If this was not planned, switch the key off and ask its creator.",
             listed("all"),
             value="clamp_min(floor(time() - ({record} != 0)), 0)",
-            comment="When the newest key was created, where that was since the last look of some"
-            " hours ago: also what was created in an outage.",
+            comment=f"Creation time of the newest key, if the portal was last read"
+            f" {settings.created.words} ago or before and the key is newer: a key that was created in"
+            " an outage counts after it.",
         ),
     )
 
@@ -143,12 +146,12 @@ def _counted(one: str, many: str) -> str:
 
 
 def _count(kind: str, selector: str = "", dropped: str = "") -> str:
-    """A count of the exporter."""
+    """The exporter's own count, without zeros."""
     return one_per_portal(f"docspace_api_keys_{kind}{selector} > 0", dropped)
 
 
 def _orphaned_unused() -> str:
-    """Without the keys that have an alert of their own."""
+    """Orphaned keys less those that DocSpaceKeyRefused reports."""
     every = one_per_portal("docspace_api_keys_orphaned > 0")
     refused = f"count by (portal) ({near.REFUSED} != 0)"
     return f"({every} - on (portal) group_left () {refused} or {every}) > 0"

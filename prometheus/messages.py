@@ -1,7 +1,7 @@
-r"""Pieces of the templates of messages, in Go's template language with Prometheus' functions.
+r"""Parts of the message templates, in Go's template language with Prometheus' functions.
 
-A name may hold anything, line breaks too, and any label may be withheld: `\s+` becomes one blank,
-and what is missing takes its words with it.
+A name may contain anything, even line breaks: `\s+` becomes one space. Any label may be withheld:
+the words around an empty label are left out, too.
 """
 
 from urllib.parse import quote
@@ -10,7 +10,7 @@ from grafana import shown
 from prometheus.settings import Settings, Span
 
 _NAME = r"""{{ with $labels.key_name }} '{{ reReplaceAll "\\s+" " " . }}'{{ end }}"""
-#: The key as it is now, or, only where it is not there, as it was seen last: a range costs more.
+#: The key as it is now. If it is not there, as it was last seen: a range costs more.
 _INFO = (
     "{{ $found := query (printf `docspace_api_key_info{portal=%q,key_id=%q}`"
     " $labels.portal $labels.key_id) }}"
@@ -21,16 +21,16 @@ _INFO = (
 )
 _POSTFIX = "{{ with .key_postfix }} (…{{ . }}){{ end }}"
 
-#: ` 'Payroll sync' (…77fe) of Jane Doe`, with its blank before it.
+#: ` 'Payroll sync' (…77fe) of Jane Doe`, with the space before it.
 KEY_OF_CREATOR = (
     f"{_NAME}{_INFO}{_POSTFIX}{{{{ with .creator }}}} of {{{{ . }}}}{{{{ end }}}}"
     "{{ end }}{{ end }}"
 )
 #: `Key 'Payroll sync' (…77fe) of Jane Doe on acme`.
 KEY_ON_PORTAL = f"Key{KEY_OF_CREATOR} on {{{{ $labels.portal }}}}"
-#: ` 'Payroll sync' (…77fe) on acme is refused because its creator Jane Doe was disabled`. What
-#: became of the creator is looked up, for it may change; an exporter that was just started does not
-#: know it. The name that a portal shows for somebody who was removed is a placeholder.
+#: ` 'Payroll sync' (…77fe) on acme is refused because its creator Jane Doe was disabled`. The
+#: creator's status is looked up, because it may change; a new exporter does not know it yet. For a
+#: removed creator the portal shows a placeholder as the name, so the name is left out.
 REFUSED_KEY = (
     f"{_NAME}{_INFO}{_POSTFIX} on {{{{ $labels.portal }}}} is refused because its creator"
     '{{ if ne .creator_status "removed" }}{{ with .creator }} {{ . }}{{ end }}{{ end }} was'
@@ -50,14 +50,14 @@ _DATE = '{{ (first . | value | toTime).Format "Mon 2 Jan 2006 15:04 MST" }}'
 
 
 def date(sign: str) -> str:
-    """The moment that is the alert's value away from now: `+` to come, `-` past.
+    """The date that lies the alert's value, in seconds, after (`+`) or before (`-`) now.
 
-    A query of a number alone reads no series, so that many alerts cost little.
+    The query has no selector, so it is cheap.
     """
     return f'{{{{ with printf "time() {sign} %.0f" $value | query }}}}{_DATE}{{{{ end }}}}'
 
 
-#: What was created within 3 hours before the newest key, five at most, and who made it.
+#: The newest key and those created in the 3 hours before it, five at most, with their creators.
 NAMES_OF_NEW_KEYS = (
     "{{ with printf `topk(5, (docspace_api_key_created_timestamp_seconds{portal=%[1]q}"
     " >= time() - %[2]f - 3 * 3600)"
@@ -72,16 +72,16 @@ NAMES_OF_NEW_KEYS = (
 
 
 def plural(one: str, many: str) -> str:
-    """One of two words by the alert's value."""
+    """``one`` if the alert's value is 1, else ``many``."""
     return f"{{{{ if eq $value 1.0 }}}}{one}{{{{ else }}}}{many}{{{{ end }}}}"
 
 
 def newest(selector: str) -> str:
-    """PromQL for that series of a selector which was seen last, within a day."""
+    """PromQL for the series of a selector that was last seen, within a day."""
     return f"topk(1, max_over_time(timestamp({selector})[1d:5m]))"
 
 
-#: ` 'prometheus' (…9f3c) of Jane Doe`: the exporter's own key of this portal as it was seen last.
+#: ` 'prometheus' (…9f3c) of Jane Doe`: the exporter's own key of this portal as it was last seen.
 OWN_KEY = (
     "{{ with printf "
     f"`{newest('docspace_exporter_key_info{portal=%q}')}` $labels.portal | query }}}}"
@@ -96,7 +96,7 @@ OWN_KEY = (
 
 
 def reasons(*labels: str) -> str:
-    """` (reason: timeout)`: what a portal's fetches failed of in the last 10 minutes."""
+    """` (reason: timeout)`: the errors of the last 10 minutes by reason."""
     selector = ",".join(f"{label}=%q" for label in labels)
     values = " ".join(f"$labels.{label}" for label in labels)
     return (
@@ -107,13 +107,13 @@ def reasons(*labels: str) -> str:
     )
 
 
-#: The list of keys in the portal itself, where its address is known.
+#: The portal's own page of API keys; empty if its address is not known.
 PORTAL_URL = (
     '{{ with printf "docspace_portal_info{portal=%q}" $labels.portal | query }}'
     "{{ (first .).Labels.url }}/developer-tools/api-keys{{ end }}"
 )
 
-#: The dashboards of `grafana/`, and the panels of the first that list every key and those unused.
+#: The dashboards of `grafana/`, and two panels of the first: all keys, and unused keys.
 KEYS_DASHBOARD = "/d/docspace-api-keys/docspace-api-keys"
 KEY_DASHBOARD = "/d/docspace-api-key/docspace-api-key"
 EVERY_KEY = 501
@@ -130,7 +130,7 @@ def key_links(settings: Settings) -> dict[str, str]:
 
 
 def portal_links(settings: Settings, panel: str = "") -> dict[str, str]:
-    """Links of an alert on a portal; `panel` is what follows its name in the dashboard's URL."""
+    """Links of an alert on a portal; `panel` is the end of the dashboard's URL."""
     choice = f"var-portal={{{{ urlquery $labels.portal }}}}{panel}"
     return {
         "dashboard_url": f"{settings.grafana}{KEYS_DASHBOARD}?{choice}",
@@ -139,13 +139,13 @@ def portal_links(settings: Settings, panel: str = "") -> dict[str, str]:
 
 
 def listed(kind: str) -> str:
-    """The part of a dashboard's URL that shows the table of every key with one choice of it.
+    """The part of a dashboard's URL that shows the table of all keys, filtered by ``kind``.
 
-    By its value, since Grafana takes the name of a choice for its value where a page is opened.
+    With the value of the choice: on opening a page, Grafana takes a name for a value.
     """
     return f"&var-show={quote(shown.value(kind), safe='')}&viewPanel={EVERY_KEY}"
 
 
 def unused(span: Span) -> str:
-    """The part of a dashboard's URL that shows the keys that were not used for so long."""
+    """The part of a dashboard's URL that shows the keys without use for ``span``."""
     return f"&var-unused_days={span.seconds // 86_400}&viewPanel={UNUSED}"

@@ -1,4 +1,4 @@
-"""What a file of rules is made of: groups of recorded series and alerts."""
+"""A file of rules: groups of records and alerts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
-"""Records of the keys near an alert, and of what is so about them.
+"""Records of the keys near an alert and of their state.
 
-It is the reading and matching of 10,000 series that costs: a series of every key is read once, and
-all else works on the few keys that this leaves.
+To read and match the series of 10,000 keys is expensive. Each of these metrics is therefore read
+once, and all other expressions work on the few keys near an alert.
 """
 
 from prometheus.model import Record
@@ -22,7 +22,7 @@ from prometheus.promql import (
 )
 from prometheus.settings import Settings, days
 
-#: How long before its expiry it is remembered that a person switched a key off.
+#: A key that is seen switched off within this time before its expiry was switched off by a person.
 REMEMBERED = days(3)
 
 NEAR = "portal_key:docspace_api_key_expiry:near"
@@ -34,20 +34,16 @@ ORPHANED = "portal_key:docspace_api_key_orphaned:known_at"
 USED = "portal_key:docspace_api_key_last_used:near"
 IN_USE = "portal_key:docspace_api_key_expiry:in_use"
 
-#: Keys that alert. Their value is what the message says of them: last use, or expiry.
+#: Keys that alert. The value is the last use of a refused key, the expiry of the others.
 REFUSED = "portal_key:docspace_api_key_last_used:refused"
-EXPIRED = "portal_key:docspace_api_key_expiry:expired"
-EXPIRING_CRITICAL = "portal_key:docspace_api_key_expiry:expiring_critical"
-EXPIRING = "portal_key:docspace_api_key_expiry:expiring"
-OWN_CRITICAL = "portal_key:docspace_exporter_key_expiry:expiring_critical"
-OWN_EXPIRING = "portal_key:docspace_exporter_key_expiry:expiring"
+ALERTING = "portal_key:docspace_api_key_expiry:alerting"
 
 GONE = f'{INFO}{{creator_status=~"disabled|removed"}}'
 UNKNOWN = f'{INFO}{{creator_status="unknown"}}'
 
 
 def records(settings: Settings) -> tuple[Record, ...]:
-    """Each is defined before it is used."""
+    """In the order of their use."""
     return (
         _last_read(settings),
         *_near(settings),
@@ -56,7 +52,7 @@ def records(settings: Settings) -> tuple[Record, ...]:
         _used(settings),
         _refused(settings),
         _in_use(settings),
-        *_alerting(settings),
+        _alerting(settings),
     )
 
 
@@ -64,9 +60,8 @@ def _last_read(settings: Settings) -> Record:
     return Record(
         LAST_READ,
         read(settings),
-        f"When a portal was last read, through any exporter, within {settings.bridge.one}. Its labels"
-        " are those of the portal, of the configuration (`labels`) too, but none that"
-        " differs between exporters.",
+        f"When any exporter last read the portal, within {settings.bridge.one}. Without the labels"
+        " that differ between exporters.",
     )
 
 
@@ -78,26 +73,26 @@ def _near(settings: Settings) -> tuple[Record, ...]:
             one_per_key(
                 f"{EXPIRY} < time() + {settings.warn.promql} > time() - {settings.expired.promql}"
             ),
-            f"Expiry of the keys within reach of an alert: {settings.warn.words} before to"
+            f"Expiry of the keys near an alert: from {settings.warn.words} before the expiry to"
             f" {settings.expired.words} after it.",
         ),
         Record(
             RATIO,
             f"({NEAR} - time())\n/ on ({ID}) (\n"
             f"  {NEAR} - on ({ID}) max by ({ID}) ({CREATED} > time() - {youngest:.0f})\n)",
-            "Share of its life that such a key has left, where it was made for a life so short that"
-            " days alone would have it alert too early.",
+            "Share of its life that such a key has left, from 1 down to 0. Only for keys with a life"
+            " so short that a threshold in days alone alerts too early.",
         ),
         Record(
             OFF,
             f"group by ({ID}) (\n  docspace_api_key_active == 0\n"
             f"  and on ({ID}) ({NEAR} or on ({ID}) {GONE})\n)",
-            "Switched off, by a person or after its expiry by the portal.",
+            "Keys that are switched off: by a person, or by the portal after their expiry.",
         ),
         Record(
             SUPERSEDED,
             f"group by ({ID}) (docspace_api_key_superseded == 1 and on ({ID}) {NEAR})",
-            "Rotated: a newer active key of the same creator and name outlives it.",
+            "Rotated keys: a newer active key with the same creator and name expires later.",
         ),
     )
 
@@ -117,10 +112,10 @@ def _switched_off(settings: Settings) -> Record:
         f"{before} and on ({ID}) {OFF}\nor\n"
         f"{before} {WHILE_UNREAD}\nor\n"
         f"0 * ({before})",
-        "When a key was last seen switched off in the last 3 days before its expiry by the clock of"
-        " the portal; 0 once where it was switched on again or deleted. Past the expiry a key"
-        " that a person had switched off looks like one that ran out. The last 10 minutes do"
-        " not count: the clock may have moved since, and the portal switched the key off itself.",
+        "When a key was last seen switched off in the 3 days before its expiry (by the portal's"
+        " clock): a person switched it off. After its expiry it looks like a key that expired in"
+        " use. The last 10 minutes do not count, because the portal's clock may have changed. 0 once"
+        " after the key was switched on again or deleted.",
     )
 
 
@@ -137,10 +132,10 @@ def _orphaned(settings: Settings) -> Record:
         f"{before} and on ({ID}) ({UNKNOWN} unless on ({ID}) {GONE})\nor\n"
         f"{before} {WHILE_UNREAD}\nor\n"
         f"0 * ({before})",
-        "Keys that the portal refuses because of their creator: when that was last known; 0 once"
-        " where it is over. An exporter that was just started does not know yet who is disabled, so"
-        " an unknown state changes nothing for a day. docspace_api_key_info says the same as"
-        " docspace_api_key_orphaned, and to select by its creator_status reads few series.",
+        "When a key was last known to be refused because its creator was disabled or removed; 0"
+        " once after that ends. A new exporter does not know yet who is disabled, so an unknown"
+        " state changes nothing for a day. The label of docspace_api_key_info is cheaper to select"
+        " by than the value of docspace_api_key_orphaned.",
     )
 
 
@@ -150,13 +145,13 @@ def _used(settings: Settings) -> Record:
         USED,
         f"max by ({ID}) (\n  {LAST_USED}\n"
         f"  and on ({ID}) ({NEAR} or on ({ID}) {ORPHANED} > 0)\n) > time() - {longest.promql}",
-        f"When a key near an alert was last used, in the last {longest.last}. A refused call counts"
-        " as a use, too.",
+        f"Last use of the keys near an alert and of the refused keys, if in the last {longest.last}."
+        " A refused call counts as a use.",
     )
 
 
 def _switched_on() -> str:
-    """Takes away the keys that a person switched off; past the expiry by what is remembered."""
+    """PromQL that removes the keys that a person switched off, now or before their expiry."""
     return (
         f"unless on ({ID}) ({OFF} unless on ({ID}) {NEAR} <= time())\n"
         f"unless on ({ID}) ({SWITCHED_OFF} > 0 and on ({ID}) {NEAR} <= time())"
@@ -171,9 +166,8 @@ def _refused(settings: Settings) -> Record:
             f"0 * (\n  {ORPHANED} > 0\n{indent(_switched_on())}\n)\n"
             f"+ on ({ID}) group_left () ({USED} > time() - {settings.tried.promql})",
         ),
-        "Last use of the keys that are refused, and were tried in the last"
-        f" {settings.tried.last}. A key that a person switched off is silent; one that expired"
-        " meanwhile is not.",
+        f"Last use of the refused keys that were tried in the last {settings.tried.last}. Without"
+        " the keys that a person switched off.",
     )
 
 
@@ -189,21 +183,34 @@ def _in_use(settings: Settings) -> Record:
         f"unless on ({ID}) {ORPHANED} > 0\n"
         f"unless on ({ID}) {RATIO} >= {settings.warn_share:g}",
         "Expiry of the keys that alert: in use until now or until their expiry, or the exporter's"
-        " own; not switched off by a person, not rotated, not refused already, and late enough in"
-        " their life. Each is in one of the next five.",
+        " own. Without the keys that a person switched off, that are rotated or refused, or that"
+        " have too much of their life left.",
     )
 
 
-def _alerting(settings: Settings) -> tuple[Record, ...]:
-    critical = f"{IN_USE} > time() < time() + {settings.critical.promql}"
-    younger = f"unless on ({ID}) {RATIO} >= {settings.critical_share:g}"
-    alerting = {
-        EXPIRED: f"{IN_USE} <= time()",
-        EXPIRING_CRITICAL: f"{critical} unless on ({ID}) {OWN}\n{younger}",
-        EXPIRING: f"{IN_USE} > time() unless on ({ID}) {OWN}\n"
-        f"unless on ({ID}) {EXPIRING_CRITICAL} != 0",
-        OWN_CRITICAL: f"{critical} and on ({ID}) {OWN}\n{younger}",
-        OWN_EXPIRING: f"{IN_USE} > time() and on ({ID}) {OWN}\n"
-        f"unless on ({ID}) {OWN_CRITICAL} != 0",
+def _alerting(settings: Settings) -> Record:
+    soon = (
+        f"{IN_USE} < time() + {settings.critical.promql}"
+        f" unless on ({ID}) {RATIO} >= {settings.critical_share:g}"
+    )
+    levels = {
+        "expired": f"{IN_USE} <= time()",
+        "own_critical": f"{soon} and on ({ID}) {OWN}",
+        "critical": soon,
+        "own_warning": f"{IN_USE} and on ({ID}) {OWN}",
+        "warning": IN_USE,
     }
-    return tuple(Record(name, held(name, now)) for name, now in alerting.items())
+    strongest = f"\nor on ({ID})\n".join(
+        f'label_replace({keys}, "alert_level", "{level}", "", "")' for level, keys in levels.items()
+    )
+    return Record(
+        ALERTING,
+        held(ALERTING, strongest),
+        "The same keys with the strongest alert of each as label `alert_level`; `own_` is for the"
+        " exporter's own key.",
+    )
+
+
+def level(name: str) -> str:
+    """PromQL for the expiry of the keys with this `alert_level`, without that label."""
+    return f'max without (alert_level) ({ALERTING}{{alert_level="{name}"}} != 0)'

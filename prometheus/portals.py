@@ -1,4 +1,4 @@
-"""The groups of alerts on portals and exporters: whether the keys can be seen at all."""
+"""The groups of alerts on portals and exporters that cannot be read."""
 
 from prometheus.messages import DURATION, OWN_KEY, plural, portal_links, reasons
 from prometheus.model import Alert, Group, Record
@@ -14,7 +14,7 @@ LIMITED = f'{ERRORS}{{reason="rate_limited"}}'
 def portals(settings: Settings) -> Group:
     """Per portal."""
     links = portal_links(settings)
-    held = f"alerts that were firing are held for {settings.bridge.one}, new ones do not come"
+    held = f"alerts that fire now stay for {settings.bridge.one}, and no new ones fire"
     return Group(
         "docspace-portals",
         (
@@ -24,9 +24,8 @@ def portals(settings: Settings) -> Group:
                 f"({REPLICA}) (\n"
                 "  increase(docspace_scrape_errors_total"
                 '{reason=~"unauthorized|forbidden|rate_limited"}[10m]) > 0\n))',
-                "Failures with an alert of their own. Over 10 minutes, since a rate needs"
-                " two samples"
-                " and scrapes may be 4 minutes apart.",
+                "Failures that have an alert of their own. Over 10 minutes, because an increase"
+                " needs two samples and scrapes may be 4 minutes apart.",
             ),
             Alert(
                 "DocSpacePortalDown",
@@ -37,13 +36,13 @@ def portals(settings: Settings) -> Group:
                 "  and on (portal) max by (portal) (max_over_time(docspace_up[50m])) == 1\n)",
                 summary="Portal {{ $labels.portal }} cannot be read",
                 description=(
-                    f"For at least 10 minutes no exporter has got its key list{reasons('portal')}."
-                    f" Its keys are not watched: {held}."
+                    "No exporter could read its key list for at least 10"
+                    f" minutes{reasons('portal')}. Its keys are not monitored: {held}."
                 ),
                 links=links,
                 wait="10m",
-                comment="A 429 has a warning of its own, but only for the first hour: 50 minutes"
-                " and the 10 of `for`.",
+                comment="In the first hour of 429s (50 minutes and the 10 of `for`) only"
+                " DocSpaceRateLimited fires.",
             ),
             Alert(
                 "DocSpaceExporterKeyRejected",
@@ -56,10 +55,9 @@ def portals(settings: Settings) -> Group:
                 description=(
                     f"The key{OWN_KEY}"
                     ' {{ if eq $labels.reason "unauthorized" }}is wrong, switched off, deleted or'
-                    " expired, or its creator was disabled or removed{{ else }}has too narrow"
-                    " permissions, the exporter's address is not allowed, or the portal is being"
-                    " moved or restored{{ end }}."
-                    " No key of this portal is watched until that is solved."
+                    " expired, or its creator was disabled or removed{{ else }}lacks permissions,"
+                    " the exporter's IP address is not allowed, or the portal is being moved or"
+                    " restored{{ end }}. No key of this portal is monitored until this is fixed."
                 ),
                 links=links,
                 wait="5m",
@@ -71,10 +69,10 @@ def portals(settings: Settings) -> Group:
                 summary="{{ $labels.portal }} limits the rate of the exporter's requests",
                 description=(
                     f"For 10 minutes it has answered 429 to the key{OWN_KEY}. The limit counts all"
-                    " requests of one person: another program with a key of the same person may be"
-                    " the cause."
+                    " requests of one person, so another program with a key of the same person may"
+                    " be the cause."
                     '{{ with printf "max by (portal) (docspace_up{portal=%q}) == 0" $labels.portal'
-                    f" | query }}}} Its keys are not watched meanwhile: {held}.{{{{ end }}}}"
+                    f" | query }}}} Its keys are not monitored: {held}.{{{{ end }}}}"
                 ),
                 links=links,
                 wait="10m",
@@ -84,15 +82,15 @@ def portals(settings: Settings) -> Group:
                 "warning",
                 f"100 * {one_per_portal('avg_over_time(docspace_up[1h])')} < 50\n"
                 "and on (portal) max by (portal) (changes(docspace_up[1h])) > 2",
-                summary="Portal {{ $labels.portal }} can be read only now and then",
+                summary="Portal {{ $labels.portal }} can be read only sometimes",
                 description=(
-                    'Only {{ printf "%.0f" $value }}% of the scrapes of the last hour got its key'
-                    f" list{reasons('portal')}. What happens to its keys is noticed late."
+                    'Only {{ printf "%.0f" $value }}% of the scrapes in the last hour could read its'
+                    f" key list{reasons('portal')}. Alerts on its keys may come late."
                 ),
                 links=links,
                 wait="10m",
-                comment="Through the best of several exporters. A single outage changes docspace_up"
-                " twice.",
+                comment="Of several exporters the best one counts. More than two changes, because"
+                " one outage changes docspace_up twice.",
             ),
             Alert(
                 "DocSpaceReplicaBlind",
@@ -103,10 +101,10 @@ def portals(settings: Settings) -> Group:
                     " cannot read {{ $labels.portal }}"
                 ),
                 description=(
-                    "For 30 minutes it has not got the key list"
-                    f"{reasons('portal', 'job', 'instance')}."
-                    " The keys are watched through another exporter only; if that one fails too,"
-                    " they are not watched at all."
+                    "It could not read the key list for 30"
+                    f" minutes{reasons('portal', 'job', 'instance')}."
+                    " Only another exporter still monitors the keys. If that one fails too, nothing"
+                    " monitors them."
                 ),
                 links=links,
                 wait="30m",
@@ -120,8 +118,8 @@ def portals(settings: Settings) -> Group:
                     f" {{{{ $labels.portal }}}} {plural('is', 'are')} not valid"
                 ),
                 description=(
-                    f"{plural('Its key is', 'Their keys are')} in no metric, so no alert comes"
-                    " before such a key expires. The exporter's log names what is wrong."
+                    f"{plural('Its key is', 'Their keys are')} missing from all metrics, so no alert"
+                    " fires before such a key expires. The exporter's log shows what is wrong."
                 ),
                 links=links,
                 wait="15m",
@@ -138,8 +136,8 @@ def portals(settings: Settings) -> Group:
                     " {{ if gt $value 0.0 }}ahead of{{ else }}behind{{ end }} the exporter's"
                 ),
                 description=(
-                    "Keys expire by the clock of the portal, so all that is said about their expiry"
-                    " is off by as much."
+                    "Keys expire by the portal's clock, so alerts on their expiry are too early or"
+                    " too late by this amount."
                 ),
                 links=links,
                 wait="15m",
@@ -150,7 +148,7 @@ def portals(settings: Settings) -> Group:
 
 def exporter(settings: Settings) -> Group:
     """Per exporter."""
-    down = f"alerts that were firing are held for {settings.bridge.one}, new ones do not come"
+    held = f"alerts that fire now stay for {settings.bridge.one}, and no new ones fire"
     return Group(
         "docspace-exporter",
         (
@@ -167,16 +165,15 @@ def exporter(settings: Settings) -> Group:
                     "{{ else }}No DocSpace exporter is being scraped{{ end }}"
                 ),
                 description=(
-                    "{{ if $labels.instance }}For 5 minutes Prometheus has got no metrics from it."
-                    " Unless another exporter reads the same portals, no key is watched"
-                    "{{ else }}For 5 minutes Prometheus has got metrics of none, so no key is watched"
-                    f"{{{{ end }}}}: {down}."
+                    "Prometheus got no metrics from {{ if $labels.instance }}it for 5 minutes. Unless"
+                    " another exporter reads the same portals, no key is monitored{{ else }}any"
+                    " exporter for 5 minutes, so no key is monitored{{ end }}:"
+                    f" {held}."
                 ),
                 wait="5m",
-                comment="Targets that are exporters by the name of their job or by what they"
-                " exposed"
-                " within a day. Neither /probe nor a textfile has docspace_exporter_build_info, so"
-                " docspace_up is a sign of life as well.",
+                comment="A target is an exporter by the name of its job, or if it had"
+                " docspace_exporter_build_info within a day. /probe and textfiles do not have that"
+                " metric, so docspace_up also shows that an exporter works.",
             ),
             Alert(
                 "DocSpaceProbesFailing",
@@ -188,11 +185,11 @@ def exporter(settings: Settings) -> Group:
                     " DocSpace exporter"
                 ),
                 description=(
-                    "For 10 minutes these probes got no answer in time"
-                    '{{ with printf "topk(5, up{job=%q} == 0)" $labels.job | query }}, among them'
+                    "These probes got no answer in time for 10 minutes"
+                    '{{ with printf "topk(5, up{job=%q} == 0)" $labels.job | query }}, for example'
                     ' {{ range $index, $probe := sortByLabel "instance" . }}'
                     "{{ if $index }}, {{ end }}{{ $probe.Labels.instance }}{{ end }}{{ end }}."
-                    " Their keys are not watched."
+                    " Their keys are not monitored."
                 ),
                 wait="10m",
             ),
@@ -205,8 +202,8 @@ def exporter(settings: Settings) -> Group:
                     f" {{{{ $value | {DURATION} }}}} old"
                 ),
                 description=(
-                    "node_exporter goes on serving what is in {{ $labels.file }}: the portals' keys"
-                    " look watched, but nothing that happens to them is seen."
+                    "node_exporter still serves the old content of {{ $labels.file }}: the keys look"
+                    " monitored, but changes are not seen."
                 ),
                 wait="5m",
             ),
@@ -218,8 +215,8 @@ def exporter(settings: Settings) -> Group:
                     "The DocSpace exporter {{ $labels.instance }} could not load its configuration"
                 ),
                 description=(
-                    "It goes on with the old one: portals that were added are not watched. Its log"
-                    " names file, field and what was expected."
+                    "It still uses the old one, so new portals are not monitored. Its log shows the"
+                    " file, the field and the expected value."
                 ),
                 wait="5m",
             ),

@@ -2,9 +2,9 @@
 
 from prometheus.settings import Settings
 
-#: What a key is matched by: its name may change, and labels of the configuration may differ.
+#: The labels that identify a key. Its name may change; configured labels may differ.
 ID = "portal, key_id"
-#: Labels that tell one exporter from another. All others belong to the portal, and reach alerts.
+#: Labels that differ between exporters. All other labels belong to the portal and reach alerts.
 REPLICA = "job, instance, pod, container, endpoint, service, node"
 
 EXPIRY = "docspace_api_key_expiry_timestamp_seconds"
@@ -14,7 +14,7 @@ INFO = "docspace_api_key_info"
 OWN = "docspace_exporter_key_info"
 
 LAST_READ = "portal:docspace_up:last_read"
-#: Takes away the series of portals that are read now.
+#: Removes the series of portals that can be read now.
 WHILE_UNREAD = "unless on (portal) docspace_up == 1"
 
 #: How long Prometheus may be away until records lose their last value.
@@ -22,20 +22,20 @@ AWAY = "1h"
 
 
 def one_per_portal(vector: str, dropped: str = "") -> str:
-    """The largest of what several exporters say of a portal, with the portal's labels."""
+    """The largest value that several exporters have for a portal, with the portal's labels."""
     return f"topk by (portal) (1, max without ({REPLICA}{dropped}) ({vector}))"
 
 
 def one_per_key(vector: str, dropped: str = "") -> str:
-    """The largest of what several exporters say of a key, with its labels.
+    """The largest value that several exporters have for a key, with its labels.
 
-    Right after a renaming two exporters report two names: one of them counts, not both.
+    Right after a key was renamed, two exporters may report two names. One of them counts.
     """
     return f"topk by ({ID}) (1, max without ({REPLICA}{dropped}) (\n{indent(vector)}\n))"
 
 
 def read(settings: Settings) -> str:
-    """The time at which a portal was last read through any exporter, within the bridge."""
+    """The time when any exporter last read a portal, within `Settings.bridge`."""
     now = one_per_portal("docspace_up == 1")
     before = f"last_over_time({LAST_READ}[{AWAY}]) > time() - {settings.bridge.promql}"
     return f"topk by (portal) (1, time() * {now} or {before})"
@@ -52,5 +52,5 @@ def held(record: str, now: str) -> str:
 
 
 def indent(text: str, by: str = "  ") -> str:
-    """Every line of a text moved to the right."""
+    """Indent every line of a text."""
     return "\n".join(by + line for line in text.splitlines())

@@ -1,4 +1,4 @@
-"""What people change: thresholds and addresses, each at one place with its default."""
+"""The settings of the rules: thresholds and addresses with their defaults."""
 
 import dataclasses
 import re
@@ -22,7 +22,7 @@ class Span:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Of `90m`, `36h`, `14d` or `2w`; SettingError for anything else."""
+        """From `90m`, `36h`, `14d` or `2w`; SettingError for anything else."""
         match = re.fullmatch(r"([1-9]\d{0,5})([mhdw])", text)
         if match is None:
             raise SettingError(f"{text!r} is no duration such as 90m, 36h, 14d or 2w")
@@ -79,7 +79,7 @@ STALE = tuple(days(count) for count in (30, 90, 180, 365))
 class Settings:
     """Thresholds and addresses; `make rules WARN=30d` sets `warn`, and so on."""
 
-    #: A key in use that expires within this time, and has less than a share of its life left.
+    #: A key in use alerts with less than this time and less than this share of its life left.
     warn: Span = Span(14 * 86_400)
     warn_share: float = 0.25
     critical: Span = Span(3 * 86_400)
@@ -88,22 +88,22 @@ class Settings:
     in_use: Span = Span(7 * 86_400)
     #: How long after its expiry a key alerts.
     expired: Span = Span(7 * 86_400)
-    #: A refused key counts as failing now for this long after it was tried.
+    #: A refused key alerts for this long after its last use.
     tried: Span = Span(86_400)
-    #: A key counts as forgotten after this time without use; one of STALE.
+    #: A key is stale after this time without use; one of STALE.
     stale: Span = Span(90 * 86_400)
-    #: How long a new key is news.
+    #: How long a new key alerts.
     created: Span = Span(3 * 3_600)
-    #: How long what was last seen of a portal counts while it cannot be read.
+    #: How long records keep their last value while a portal cannot be read.
     bridge: Span = Span(86_400)
-    #: Where the pages on what to do are; the name of the alert and `.md` follow.
+    #: Address of the runbooks; the name of the alert and `.md` are appended.
     runbooks: str = "https://github.com/docspace-exporter/docspace-exporter/blob/main/docs/runbooks"
-    #: The address of your Grafana; without it links are paths on it.
+    #: Address of your Grafana. If empty, links are paths.
     grafana: str = ""
 
     @classmethod
     def parse(cls, arguments: Iterable[str]) -> Self:
-        """Of `NAME=value` for any field; SettingError names what is wrong."""
+        """From `NAME=value` for any field. SettingError names the wrong argument."""
         kinds = {field.name: field.type for field in dataclasses.fields(cls)}
         found: dict[str, Span | float | str] = {}
         for argument in arguments:
@@ -121,7 +121,7 @@ class Settings:
         return settings
 
     def check(self) -> None:
-        """SettingError for thresholds that contradict each other, or that nobody counts."""
+        """SettingError for thresholds that contradict each other, or that the exporter has not."""
         if self.critical > self.warn:
             raise SettingError("CRITICAL is longer than WARN: such a key would alert late")
         if self.critical_share > self.warn_share:
@@ -132,7 +132,7 @@ class Settings:
 
 
 def _share(text: str) -> float:
-    """Of `0.25`: above 0, and at most 1, where days alone count."""
+    """From `0.25`: above 0, at most 1. With 1, only the days count."""
     try:
         share = float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The group of alerts on what an exporter can see: keys that it does not see are in no alert."""
+"""The group of alerts on keys that the exporter cannot see."""
 
 from prometheus.messages import OWN_KEY, portal_links
 from prometheus.model import Alert, Group, Record
@@ -11,7 +11,7 @@ KEYS = "max by (portal) (docspace_api_keys)"
 
 
 def sight(settings: Settings) -> Group:
-    """A group of its own, since a day of counts is read: that need not be each minute."""
+    """A slower group, because it reads a whole day of counts."""
     return Group("docspace-sight", (*_own(settings), *_vanished(settings)), interval="3m")
 
 
@@ -25,7 +25,7 @@ def _own(settings: Settings) -> tuple[Record | Alert, ...]:
                 'and on (portal) docspace_portal_info{visibility="own"}\n'
                 'unless on (portal) docspace_portal_info{visibility="all"}',
             ),
-            "Portals of which no exporter sees the keys of all people.",
+            "Portals where no exporter sees the keys of all people.",
         ),
         Alert(
             "DocSpaceVisibilityOwn",
@@ -33,9 +33,9 @@ def _own(settings: Settings) -> tuple[Record | Alert, ...]:
             f"{OWN_ONLY} != 0",
             summary="On {{ $labels.portal }} the exporter sees only the keys of one person",
             description=(
-                f"Its key{OWN_KEY} belongs to somebody who is no admin there, so the portal lists"
-                " that person's keys only and all others expire unwatched. Use the key of a"
-                " DocSpace admin."
+                f"The exporter's key{OWN_KEY} does not belong to a DocSpace admin, so the portal"
+                " lists only the keys of one person. All other keys are not monitored. Use the key"
+                " of a DocSpace admin."
             ),
             links=portal_links(settings),
         ),
@@ -53,8 +53,8 @@ def _vanished(settings: Settings) -> tuple[Record | Alert, ...]:
                 f"{most} - on (portal) group_left () {KEYS}\n"
                 f"> on (portal) group_left () {KEYS} >= 3",
             ),
-            f"How many keys fewer a portal has than at some time in the last {settings.bridge.last},"
-            " where that is more than half of them.",
+            f"Number of keys that are gone since the maximum of the last {settings.bridge.last}, if"
+            " they are at least 3 and more than half.",
         ),
         Alert(
             "DocSpaceKeysVanished",
@@ -69,8 +69,8 @@ def _vanished(settings: Settings) -> tuple[Record | Alert, ...]:
                 "`max(docspace_api_keys{portal=%[1]q})"
                 f" or max(last_over_time(docspace_api_keys{{portal=%[1]q}}[{bridge}]))`"
                 " $labels.portal | query }}{{ first . | value }} are left. {{ end }}"
-                "Unless somebody deleted them, the exporter no longer sees all keys, and the alerts"
-                " of those it lost have resolved without being solved."
+                "If nobody deleted them, the exporter no longer sees all keys, and the alerts on the"
+                " missing keys have resolved although nothing was fixed."
             ),
             links=portal_links(settings),
             wait="5m",

@@ -1,4 +1,4 @@
-"""The example for Alertmanager: valid, and each receiver gets what it should."""
+"""The Alertmanager example is valid and routes each alert to its receiver."""
 
 import http.server
 import json
@@ -28,8 +28,8 @@ def amtool() -> Path:
 def alertmanager() -> list[str | Path]:
     """The command that runs Alertmanager, which Debian calls prometheus-alertmanager.
 
-    Debian's reads its templates from /usr/share. Where the package was unpacked and not installed,
-    a mount namespace of its own puts them there.
+    Debian's program reads its templates from /usr/share. If the package is only unpacked, a mount
+    namespace puts them there.
     """
     program = tools.find("prometheus-alertmanager", "prometheus-alertmanager")
     share = program.parents[1] / "share"
@@ -43,7 +43,7 @@ def alertmanager() -> list[str | Path]:
 
 
 class Receivers:
-    """A server that stands for every receiver; what each path received."""
+    """A server in place of all receivers, with the alerts that each path received."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, str, str]] = []
@@ -66,7 +66,7 @@ class Receivers:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -138,10 +138,10 @@ def _states(url: str) -> dict[tuple[str, str], str]:
     }
 
 
-def test_a_portal_that_is_down_silences_what_follows_from_it(
+def test_a_portal_that_is_down_silences_the_alerts_that_follow_from_it(
     alertmanager: list[str | Path], receivers: Receivers, tmp_path: Path
 ) -> None:
-    """In a real Alertmanager: one portal is down, another one is not."""
+    """In a real Alertmanager, with one portal down and one up."""
     text = EXAMPLE.read_text(encoding="utf-8")
     text = re.sub(r"http://\w+\.example\.com", receivers.address, text)
     text = re.sub(r"group_wait: \w+", "group_wait: 1s", text)

@@ -32,7 +32,7 @@ Rule = dict[str, Any]
 
 @cache
 def load(path: Path) -> Any:
-    """The content of a YAML file, read once and by libyaml: together they are long."""
+    """The content of a YAML file, read once and with libyaml, because the files are long."""
     return yaml.load(path.read_bytes(), yaml.CSafeLoader)
 
 
@@ -48,7 +48,7 @@ ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
 
 
 def expectations() -> Iterator[dict[str, Any]]:
-    """What the unit tests expect of an alert at a moment."""
+    """The expected alerts of all unit tests."""
     for path in UNIT_TESTS:
         for test in load(path)["tests"]:
             yield from test.get("alert_rule_test", [])
@@ -127,7 +127,7 @@ def test_an_alert_on_a_key_names_portal_key_postfix_and_creator(name: str) -> No
 
 
 def test_a_description_does_not_repeat_the_summary(alert: str) -> None:
-    """Neither the name of the portal nor that of the key, which the summary has."""
+    """The names of portal and key are in the summary only."""
     annotations = ALERTS[alert]["annotations"]
     for label in ("portal", "key_name"):
         shown = re.sub(r"\{\{ with printf .*?\}\}", "", annotations["description"])
@@ -135,7 +135,7 @@ def test_a_description_does_not_repeat_the_summary(alert: str) -> None:
 
 
 def test_a_line_break_in_the_name_of_a_key_splits_no_text(alert: str) -> None:
-    """A name is shown only as `.` of a `with`, with its white space made one blank."""
+    """A name is only shown as `.` of a `with`, with white space reduced to one space."""
     texts = "\n".join(ALERTS[alert]["annotations"].values())
     for name in re.findall(r"\{\{ with [$\w.]*key_name \}\}(.*?)\{\{ end \}\}", texts):
         assert 'reReplaceAll "\\\\s+" " " .' in name
@@ -181,7 +181,7 @@ def test_rendered_texts_have_no_negative_duration_and_no_raw_timestamp() -> None
 
 
 def test_no_rule_selects_by_the_name_of_a_person() -> None:
-    """A portal may show any name for somebody who was removed, and a person may have any name."""
+    """A portal may show any placeholder for a removed person, and a person may have any name."""
     assert not [rule["expr"] for rule in rules() if re.search(r"\bcreator\s*[=!]", rule["expr"])]
 
 
@@ -193,7 +193,7 @@ def test_every_metric_in_the_rules_is_one_of_the_exporter() -> None:
 
 
 def test_recorded_series_are_defined_before_their_use_and_used() -> None:
-    """Also within one group, where rules run one after the other and share their moment."""
+    """Also within one group, whose rules run in order and with the same time."""
     recorded: set[str] = set()
     used: set[str] = set()
     for rule in rules():
@@ -209,7 +209,7 @@ def test_recorded_series_are_defined_before_their_use_and_used() -> None:
 
 
 def written(folder: Path, *settings: str) -> dict[str, str]:
-    """What the generator writes, by path."""
+    """The files that the generator writes, by path."""
     command = [sys.executable, "-m", "prometheus.rules", f"OUT={folder}", *settings]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     return {
@@ -243,7 +243,7 @@ def test_other_thresholds_are_in_rules_and_texts(promtool: Path, tmp_path: Path)
     run(promtool, "check", "rules", *(tmp_path / "rules").glob("*.yml"))
     text = found["rules/docspace.yml"]
     assert "< time() + 30 * 86400 > time() - 7 * 86400" in text
-    assert "It was used in the last 36 hours" in text
+    assert "The key was used in the last 36 hours" in text
     assert "https://wiki/DocSpaceKeyExpiring.md" in text
     assert "http://g/d/docspace-api-key/" in text
 
@@ -287,7 +287,7 @@ def variables(name: str) -> dict[str, Any]:
 
 
 def links() -> list[tuple[str, str]]:
-    """Dashboard and query of each alert's link."""
+    """The dashboard and the query of each alert's link."""
     urls = [rule["annotations"]["dashboard_url"] for rule in ALERTS.values()
             if "dashboard_url" in rule["annotations"]]  # fmt: skip
     return [(url.split("/")[2], url.partition("?")[2]) for url in urls]
@@ -301,7 +301,7 @@ def test_links_lead_to_dashboards_that_exist_and_set_variables_that_they_have() 
 
 
 def test_links_to_the_table_of_keys_choose_what_it_can_show() -> None:
-    """By the value of a choice: Grafana takes its name for its value where a page is opened."""
+    """By the value of a choice: on opening a page, Grafana takes a name for a value."""
     known = {choice.expr for choice in shown.CHOICES}
     titles = {panel["id"]: panel["title"] for panel in dashboard("docspace-api-keys")["panels"]}
     chosen = [parse_qs(query.replace("{{", "").replace("}}", "")) for _, query in links()

@@ -1,4 +1,4 @@
-"""The rules in a real Prometheus on the demo: the alerts that its keys deserve, no others."""
+"""The rules in a real Prometheus on the demo: exactly the alerts for its keys."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,8 @@ from support.prometheus import Prometheus, eventually, scrape_config
 
 RULES = Path(__file__).resolve().parents[1] / "prometheus" / "rules"
 
-#: Alert, then portal and key, as the demo stands in its first 30 seconds; `-` for a portal's own.
-DESERVED = {
+#: Portal and key by alert, in the first 30 seconds of the demo; `-` if the alert is not on a key.
+EXPECTED = {
     "DocSpaceClockSkew": {("globex", "-")},
     "DocSpaceVisibilityOwn": {("initech", "-")},
     "DocSpaceExporterKeyExpiring": {("globex", "grafana-alerts")},
@@ -32,19 +32,19 @@ DESERVED = {
 
 
 def _alerts(server: Prometheus) -> dict[str, set[tuple[str, str]]]:
-    """Every alert that is pending or firing, but hygiene."""
+    """All pending and firing alerts except hygiene."""
     seen: dict[str, set[tuple[str, str]]] = {}
     for alert in server.api("alerts")["alerts"]:
         labels = alert["labels"]
         if labels["severity"] == "info":
             continue
-        whose = labels.get("portal", "-"), labels.get("key_name", "-")
-        seen.setdefault(labels["alertname"], set()).add(whose)
+        key = labels.get("portal", "-"), labels.get("key_name", "-")
+        seen.setdefault(labels["alertname"], set()).add(key)
     return seen
 
 
-#: How many keys of each portal are untidy, by kind.
-UNTIDY = {
+#: Values of the hygiene alerts by portal.
+HYGIENE = {
     "DocSpaceKeysCreated": {"acme": 1},
     "DocSpaceKeysNeverExpiring": {"acme": 6, "globex": 2, "initech": 2},
     "DocSpaceKeysNeverUsed": {"acme": 3, "globex": 1, "initech": 1},
@@ -56,7 +56,7 @@ UNTIDY = {
 
 
 def _counts(server: Prometheus) -> dict[str, dict[str, float]]:
-    """The value of every alert of hygiene, by portal; that on a new key counts none."""
+    """The values of the hygiene alerts by portal; 1 for the alert on new keys."""
     seen: dict[str, dict[str, float]] = {}
     for alert in server.api("alerts")["alerts"]:
         labels = alert["labels"]
@@ -67,18 +67,18 @@ def _counts(server: Prometheus) -> dict[str, dict[str, float]]:
     return seen | {"DocSpaceKeysCreated": dict.fromkeys(new, 1)} if new else seen
 
 
-def test_the_demo_raises_what_its_keys_deserve(
+def test_the_demo_raises_the_alerts_of_its_keys(
     prometheus: Path, demo: Demo, tmp_path: Path
 ) -> None:
-    """The shipped rules, only evaluated each second."""
+    """The shipped rules, evaluated every second."""
     for path in RULES.glob("*.yml"):
         text = re.sub("interval: [13]m", "interval: 1s", path.read_text(encoding="utf-8"))
         (tmp_path / path.name).write_text(text, encoding="utf-8")
     with ExporterProcess(tmp_path, demo.config()) as exporter:
         config = scrape_config([exporter.url.removeprefix("http://")])
         with Prometheus(prometheus, tmp_path, f"rule_files: [docspace*.yml]\n{config}") as server:
-            eventually(lambda: _alerts(server), lambda seen: seen == DESERVED, 25.0)
-            eventually(lambda: _counts(server), lambda seen: seen == UNTIDY, 10.0)
+            eventually(lambda: _alerts(server), lambda seen: seen == EXPECTED, 25.0)
+            eventually(lambda: _counts(server), lambda seen: seen == HYGIENE, 10.0)
             health = {
                 rule["health"] for group in server.api("rules")["groups"] for rule in group["rules"]
             }
