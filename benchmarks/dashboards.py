@@ -143,7 +143,7 @@ def asked(
     steps = {"start": now - days * DAY, "end": now, "step": STEP_SECONDS}
     moment = {panel["title"] for panel, target in dashboards.targets(page) if target["instant"]}
     for title, expr in dashboards.all_queries(page, variables):
-        if re.sub(": [A-Z]$", "", title) in moment:
+        if re.sub(r": \w+$", "", title) in moment:
             yield title, "query", {"query": expr, "time": now}
         else:
             yield title, "query_range", {"query": expr, **steps}
