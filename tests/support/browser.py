@@ -1,4 +1,4 @@
-"""A real browser: Debian's chromium without a window, driven through its own driver."""
+"""A real browser: Debian's headless Chromium with its driver."""
 
 import base64
 import json
@@ -70,7 +70,7 @@ class Browser:
         dark: bool = False,
         scripts: bool = True,
     ) -> None:
-        """Load a page; what was logged before is forgotten."""
+        """Load a page, and drop what was logged before."""
         self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._command("Emulation.setEmulatedMedia", features=[scheme])
@@ -98,16 +98,16 @@ class Browser:
         self._driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def complaints(self) -> list[str]:
-        """What the console got since the page was opened, or since the last call."""
+        """The messages in the console since the page was opened, or since the last call."""
         return [entry["message"] for entry in self._driver.get_log("browser")]
 
     def errors(self) -> list[str]:
-        """Those of them that are errors."""
+        """The messages that are errors."""
         entries = self._driver.get_log("browser")
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
     def requests(self) -> list[str]:
-        """The addresses asked for since the page was opened, or since the last call."""
+        """The URLs that were requested since the page was opened, or since the last call."""
         events = (
             json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")
         )
@@ -119,9 +119,9 @@ class Browser:
         return [url for url in sent if urlsplit(url).scheme not in {"about", "data"}]
 
     def failures(self) -> list[str]:
-        """Status and address of the answers above 399, since the page was opened or asked last.
+        """Status and URL of answers above 399, since the page was opened or since the last call.
 
-        What `requests` would return is forgotten.
+        It empties the list of `requests` too.
         """
         events = (
             json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")
