@@ -469,7 +469,9 @@ PIECES = st.sampled_from(
 FILES = (
     st.binary()
     | st.text(string.printable).map(str.encode)
-    | TREES.map(lambda tree: yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "replace"))
+    | TREES.map(
+        lambda tree: yaml.dump(tree, Dumper=yaml.CSafeDumper, encoding="utf-8", allow_unicode=True)
+    )
     | st.lists(PIECES, max_size=30).map(b"".join)
 )
 
