@@ -26,7 +26,8 @@ PATIENCE = 60.0
 class Process:
     """A process, and the lines that it writes to stderr.
 
-    ``ready`` is a pattern: the process has started when a line of stderr matches it.
+    ``ready`` is a pattern: the process has started when a line of stderr matches it. ``env`` is
+    added to the environment, without variables for proxies: its servers are on loopback.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Process:
         self._process = subprocess.Popen(
             [str(part) for part in command],
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**_without_proxies(), **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -126,6 +127,12 @@ class Process:
         assert self._process.stdout is not None
         with self._process.stdout as stream:
             self.out = stream.read()
+
+
+def _without_proxies() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    }
 
 
 def serving(*flags: str) -> list[str]:
