@@ -139,7 +139,7 @@ def _ran(
     )
 
 
-VERSION_STEP = "The tag is the version of the code, and the changelog has it"
+VERSION_STEP = "Compare the tag with the code and the changelog"
 
 
 @pytest.mark.parametrize(("tag", "code"), [("v2.1.0", 0), ("v2.0.0", 1), ("2.1.0", 1)])
