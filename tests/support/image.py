@@ -31,7 +31,7 @@ SHELLS: Final = ("sh", "dash", "bash", "rbash")
 
 
 def available() -> None:
-    """Skip or fail unless the user is root and all programs are installed."""
+    """Skip the test outside of `make image-test`; fail without root or a program."""
     missing = [name for name in PROGRAMS if not shutil.which(name)]
     if not os.environ.get(REQUIRED):
         pytest.skip("`make image-test` builds the image")
