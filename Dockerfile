@@ -1,7 +1,7 @@
 # docker build --build-arg REVISION=$(git rev-parse --short HEAD) -t docspace-exporter .
-# How to run it: docs/deployment.md
+# How to run it: docs/getting-started/docker.md
 #
-# A build that is to be repeated names the base by its digest:
+# For a build that can be repeated, name the base by its digest:
 # --build-arg BASE=python:3.13-slim-trixie@sha256:…
 # Another base needs Python 3.11 or newer as python3, its venv module, and ca-certificates.
 
@@ -9,17 +9,17 @@ ARG BASE=python:3.13-slim-trixie
 
 FROM ${BASE} AS build
 WORKDIR /src
-# One environment builds, the other is copied into the image and has no pip.
+# The first environment builds. The second is copied into the image and has no pip.
 RUN python3 -m venv /build && python3 -m venv --without-pip /opt/docspace-exporter
 COPY requirements.lock ./
 RUN /build/bin/pip --python /opt/docspace-exporter/bin/python install --no-cache-dir --require-hashes -r requirements.lock
-# What builds the package comes by its hash too.
+# The build tool is pinned by hash too.
 COPY requirements-test.lock ./
 RUN sed -n '/^setuptools==/,/^    #/p' requirements-test.lock > build.lock \
     && /build/bin/pip install --no-cache-dir --require-hashes -r build.lock
 COPY setup.cfg pyproject.toml README.md LICENSE config.yaml ./
 COPY exporter exporter
-# Installed below share/docspace-exporter.
+# Files for share/docspace-exporter.
 COPY grafana grafana
 COPY prometheus prometheus
 COPY deploy deploy
@@ -31,13 +31,13 @@ RUN echo "$REVISION" > exporter/REVISION \
 # The same base, since the environment uses its interpreter.
 FROM ${BASE}
 COPY --from=build /opt/docspace-exporter /opt/docspace-exporter
-# Needs DOCSPACE_URL and DOCSPACE_API_KEY; mount a folder over this one for more.
+# It needs DOCSPACE_URL and DOCSPACE_API_KEY. Mount a folder here for your own configuration.
 COPY config.yaml /etc/docspace-exporter/
-# One malloc arena for all threads takes a third of the memory.
+# One malloc arena for all threads: memory drops to a third.
 ENV PATH=/opt/docspace-exporter/bin:$PATH \
     MALLOC_ARENA_MAX=1 \
     DOCSPACE_EXPORTER_CONFIG_FILE=/etc/docspace-exporter/config.yaml
-# A number, so that Kubernetes can tell that it is not root.
+# A number, because Kubernetes checks runAsNonRoot by the number.
 USER 65532:65532
 EXPOSE 10180
 ARG BASE

@@ -23,10 +23,13 @@ spelling: .venv/test
 types: .venv/test
 	$(BIN)/mypy
 
+# Most tests wait for a process or a server, so four workers keep two cores busy. A module is run by one
+# worker, the longest modules first (tests/conftest.py).
 check: .venv/test wheel
 	$(BIN)/pip install --quiet --force-reinstall --no-deps dist/*.whl
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run $(BIN)/pytest -n 2 --dist loadfile $(ARGS); status=$$?; \
+	PYTHONDONTWRITEBYTECODE= $(BIN)/coverage run \
+		$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS); status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; exit $$status
 
 # Draw the dashboards in a real Grafana, from GRAFANA_HOME (the folder of a release) or PATH, and leave

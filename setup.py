@@ -1,8 +1,8 @@
-"""Everything is in setup.cfg. This file is there for what an old Python says.
+"""All metadata is in setup.cfg. This file shows a useful error on an old Python.
 
-An old pip, such as 21.2 of RHEL 9, resolves the dependencies before it compares the version of
-Python, and stops at the first one that has no release for it. This message comes before that, so
-this file must run on every Python 3.
+An old pip, such as 21.2 of RHEL 9, resolves dependencies before it checks the version of Python,
+and fails at the first dependency without a release for it. This message comes first, so this file
+must run on every Python 3.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""Hooks for MkDocs: pages from outside this folder, the list of runbooks, and links that leave it.
+"""Hooks for MkDocs: pages from other folders, the list of runbooks, and links to other folders.
 
-GitHub shows the same files, so a link is written as GitHub wants it: relative to its own file. Here
-it becomes a link to a page of the site, or to the file in the repository where the site has none.
+GitHub shows the same files, so links are relative to their file. For the site, a link becomes a
+link to a page, or to the file in the repository if the site has no such page.
 """
 
 import posixpath
@@ -17,7 +17,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Files outside docs/ that are pages of the site, and under what name.
+#: Files outside docs/ that are pages of the site, with their names there.
 PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
@@ -25,7 +25,7 @@ PAGES = {
     "grafana/README.md": "dashboards.md",
 }
 
-#: What the site shows in another place.
+#: Files and folders whose content is on another page of the site.
 ELSEWHERE = {"README.md": "index.md", "docs/runbooks": "alerts.md"}
 
 _CODE_OR_TARGET = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)|\]\(([^)\s]+)")
@@ -33,29 +33,29 @@ _FENCE = re.compile(r"\s*(```+|~~~+)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the pages that a pattern of the navigation stands for into its place."""
+    """Replace patterns in the navigation by the pages that match."""
     config.nav = _expanded(config.nav, Path(config.docs_dir))
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages from outside."""
+    """Add the pages from other folders."""
     for source, name in PAGES.items():
         files.append(File.generated(config, name, abs_src_path=str(ROOT / source)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Translate the links of a page. Raises PluginError where one leads to nothing."""
+    """Translate the links of a page. Raises PluginError if the target of one does not exist."""
     name = page.file.src_uri
-    if page.parent is None:  # it is alone in its tab
-        page.meta["hide"] = ["navigation"]  # here, since GitHub would show it as a table
+    if page.parent is None:  # the only page of its tab
+        page.meta["hide"] = ["navigation"]  # not in the file: GitHub shows front matter as a table
     source = next((path for path, page in PAGES.items() if page == name), f"docs/{name}")
     return translated(markdown, source, name, f"{config.repo_url.rstrip('/')}/")
 
 
 def translated(markdown: str, source: str, page: str, repository: str) -> str:
-    """The text of the file ``source`` with its links as they are on the page ``page``."""
+    """The text of the file ``source`` with the links for the page ``page``."""
 
     def replaced(match: re.Match[str]) -> str:
         if match[2] is None:  # code
@@ -94,7 +94,7 @@ def _link(target: str, source: str, page: str, repository: str) -> str:
 
 
 def _page(file: str) -> str | None:
-    """What the site has of a file of the repository."""
+    """The page of the site for a file of the repository; None without one."""
     if file in ELSEWHERE or file in PAGES:
         return ELSEWHERE.get(file) or PAGES[file]
     inside = file.startswith("docs/") and (ROOT / file).is_file() and not file.endswith(".py")
@@ -102,7 +102,7 @@ def _page(file: str) -> str | None:
 
 
 def _expanded(item: Any, docs: Path) -> Any:
-    """A part of the navigation, with pages in the place of patterns."""
+    """A part of the navigation, with pages instead of patterns."""
     if isinstance(item, list):
         return [page for each in item for page in _pages(each, docs)]
     if isinstance(item, dict):

@@ -1,6 +1,6 @@
 """Writes docs/metrics.md from the catalogue: ``python docs/metrics.py``.
 
-Every sample line is real: one portal and one key, collected and exposed as a scrape would be.
+The sample lines are the exposition of one portal with one key.
 """
 
 from collections.abc import Iterator

@@ -10,7 +10,7 @@ from grafana.promql import ID, KEYS, NAMED, PORTALS, one_each, titled
 
 # Minimum steps. Grafana asks for 100 to 1,600 points, so the step is longer over days. The moment
 # of a creation or an expiry is the value of a series, and so exact at any step. The search for
-# vanished keys reads all keys at each step.
+# vanished keys reads all keys at each step, so users switch it on when they need it.
 MOMENT_STEP: Final = "1m"
 SEARCH_STEP: Final = "30m"
 
@@ -27,6 +27,7 @@ class PrometheusAnnotation(AnnotationQuery, Builder[AnnotationQuery]):
             name=name,
             datasource=DATASOURCE,
             icon_color=color,
+            enable=value_is_time,
             filter_val=AnnotationPanelFilter(exclude=False, ids=[panel]),
             expr=expr,
         )

@@ -67,7 +67,7 @@ def failing_keys() -> table.Panel:
     )
     columns: list[Column] = [
         KEY,
-        Text("why", "Why", 130, mappings=CONDITIONS),
+        Text("why", "Why", 145, mappings=CONDITIONS),
         Number("used", "Last tried", rows.named(), "dateTimeFromNow", 145),
         expires(rows),
         *OWNER_AND_ACCESS,

@@ -77,4 +77,4 @@ def time_left(rows: KeyRows) -> Number:
     """Days, without colour: the table has rotated and short-lived keys too."""
     left = rows.each(f"({NAMED.expiry} - time()) / {DAY}", promql.NEVER_SECONDS / DAY)
     words = [*between(-1e6, 0, "expired"), *HOURS, *NEVER]
-    return Number("left", "Time left", left, DAYS, 110, PLAIN, words, decimals=1)
+    return Number("left", "Time left", left, DAYS, 115, PLAIN, words, decimals=1)

@@ -153,7 +153,8 @@ def _arranged(columns: Sequence[Column], hidden: Sequence[str]) -> list[DataTran
         DataTransformerConfig(
             id_val="organize",
             options={
-                "excludeByName": dict.fromkeys(["Time", *unused], True),
+                # `Value`: Grafana 9 calls the column so if only one query has a result.
+                "excludeByName": dict.fromkeys(["Time", "Value", *unused], True),
                 "indexByName": {field: index for index, field in enumerate(order)},
                 "renameByName": dict(zip(fields, (c.title for c in columns), strict=True)),
             },
@@ -224,7 +225,7 @@ def expires(rows: KeyRows) -> Number:
 
 def duration(ref: str, title: str, expr: str) -> Number:
     """A number of past days."""
-    return Number(ref, title, expr, DAYS, 95, PLAIN, HOURS, decimals=0)
+    return Number(ref, title, expr, DAYS, 115, PLAIN, HOURS, decimals=0)
 
 
 def limited(things: str = "keys") -> str:

@@ -1,1 +1,1 @@
-"""How a release is built and tried; no part of the package."""
+"""Building and testing a release; not part of the package."""

@@ -1,9 +1,9 @@
 """Build the source distribution and the wheel: ``python -m release.build FOLDER``.
 
-The same commit gives the same bytes, whatever the clock, the umask and the working directory are.
-setuptools takes times and modes from the files, so both are set first: times to SOURCE_DATE_EPOCH,
-else to that of the commit. Only files that git tracks are in it. The wheel is built from the source
-distribution, so that what is missing there fails here. It uses the setuptools of this environment.
+The same commit gives the same bytes, with any clock, umask and working directory. setuptools copies
+times and modes of the files, so both are set first: times to SOURCE_DATE_EPOCH or the time of the
+commit. Only files that git tracks are included. The wheel is built from the source distribution, so
+a file that is missing there fails the build. It uses the setuptools of this environment.
 """
 
 import gzip
@@ -20,14 +20,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 REPOSITORY = "https://github.com/docspace-exporter/docspace-exporter"
 
-#: Where no commit is known: the earliest time that a zip file can hold.
+#: The time without a commit, in Unix seconds: the earliest that a zip file can have.
 EARLIEST = 315532800
-#: Beside what git ignores; for a folder that is no checkout, such as an unpacked distribution.
+#: Left out in a folder without git, such as an unpacked distribution.
 IGNORED = (".venv*", ".tools", ".git", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
 
 
 def main() -> int:
-    """Build into the folder that is named, and print what is there."""
+    """Build into the folder of the command line, and print the paths of both files."""
     (folder,) = sys.argv[1:]
     for file in build(ROOT, Path(folder)):
         sys.stdout.write(f"{file}\n")
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def build(source: Path, folder: Path) -> tuple[Path, Path]:
-    """The source distribution and the wheel of a source tree, made in a folder."""
+    """Build a source tree into a folder; the source distribution and the wheel."""
     folder.mkdir(parents=True, exist_ok=True)
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or commit_time(source))
     with tempfile.TemporaryDirectory() as name:
@@ -54,12 +54,12 @@ def build(source: Path, folder: Path) -> tuple[Path, Path]:
 
 
 def commit_time(source: Path) -> int:
-    """Unix seconds of the commit; `EARLIEST` where there is none."""
+    """Unix seconds of the commit; `EARLIEST` without one."""
     return int(git(source, "log", "-1", "--format=%ct") or EARLIEST)
 
 
 def stage(source: Path, target: Path, epoch: int) -> None:
-    """Copy what belongs to a release, with one time and the modes that git knows."""
+    """Copy the files of a release, all with one time and with the modes that git stores."""
     tracked = git(source, "ls-files", "-z").split("\0")[:-1]
     if tracked:
         for path in tracked:
@@ -79,7 +79,7 @@ def stage(source: Path, target: Path, epoch: int) -> None:
 
 
 def with_absolute_links(markdown: str) -> str:
-    """A text whose links lead from anywhere, as the package index shows it, to the repository."""
+    """The text with absolute links to the repository, for the page on the package index."""
 
     def absolute(match: re.Match[str]) -> str:
         mark, text, path = match.groups()
@@ -89,7 +89,7 @@ def with_absolute_links(markdown: str) -> str:
 
 
 def run_build(what: str, source: Path, folder: Path, epoch: int) -> list[Path]:
-    """The files that the builder of the Python Packaging Authority makes."""
+    """Run ``python -m build``; the files that it built. Exits with its output if it fails."""
     command = [sys.executable, "-m", "build", what, "--no-isolation"]
     command += ["--outdir", str(folder), str(source)]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch)}
@@ -102,7 +102,7 @@ def run_build(what: str, source: Path, folder: Path, epoch: int) -> list[Path]:
 
 
 def repack(made: Path, target: Path, epoch: int) -> None:
-    """Write the archive again: in order, of nobody, with one time and without gzip's own."""
+    """Write the archive again: sorted, without owners, with one time and no time in gzip."""
     with (
         tarfile.open(made) as archive,
         target.open("wb") as file,
@@ -119,7 +119,7 @@ def repack(made: Path, target: Path, epoch: int) -> None:
 
 
 def git(source: Path, *arguments: str) -> str:
-    """What git prints; "" where the folder is no checkout of its own, or there is no git."""
+    """The output of git; "" if the folder is not a checkout or git is missing."""
     if not (source / ".git").exists():
         return ""
     try:

@@ -1,8 +1,8 @@
 """Install a wheel on each supported Python of this machine: ``python -m release.pythons WHEEL``.
 
-Dependencies come by their hashes from requirements.lock. On each Python the commands run once,
-against a port where no portal is. Pythons are found as python3.11 to python3.14 in PATH and by
-pyenv. Exit code 1 where something fails, or where only one Python is there: that proves little.
+Dependencies are those of requirements.lock, with hashes. On each Python, the commands run once,
+against a port without a portal. Pythons are python3.11 to python3.14 in PATH and in pyenv. The exit
+code is 1 if something fails, or if there are fewer than two Pythons.
 """
 
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 
-#: Commands, and the exit code that each has where the portal cannot be reached.
+#: Commands, and the exit code of each if the portal cannot be reached.
 TRIED = (
     (["--version"], 0),
     (["serve", "--config.check"], 0),
@@ -26,7 +26,7 @@ TRIED = (
 
 
 def main() -> int:
-    """Try the wheel on each Python, and print what was found."""
+    """Test the wheel on each Python, and print one line for each version."""
     (wheel,) = sys.argv[1:]
     found = {version: python for version in VERSIONS if (python := find(version)) is not None}
     for version in VERSIONS:
@@ -40,22 +40,19 @@ def main() -> int:
 
 
 def find(version: str) -> Path | None:
-    """The program of this version that runs, if there is one."""
+    """A Python of this version that runs; None without one."""
     pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
     named = shutil.which(f"python{version}")
     candidates = [*([Path(named)] if named else []), *pyenv.glob(f"{version}.*/bin/python")]
     for python in candidates:
-        # A shim of pyenv is there for versions that it does not choose.
+        # pyenv has shims also for versions that are not selected; these fail.
         if subprocess.run([python, "--version"], capture_output=True, check=False).returncode == 0:
             return python
     return None
 
 
 def try_on(python: Path, wheel: Path) -> None:
-    """Install the wheel into a new environment and run its commands.
-
-    Ends this process where one fails.
-    """
+    """Install the wheel into a new environment and run its commands. Exits if one fails."""
     with tempfile.TemporaryDirectory() as name:
         environment = Path(name) / "environment"
         run([python, "-m", "venv", environment], 0)
@@ -72,15 +69,15 @@ def try_on(python: Path, wheel: Path) -> None:
 
 
 def run(command: Sequence[str | Path], code: int, folder: Path = ROOT) -> None:
-    """Run a command that must end with this exit code."""
+    """Run a command. Exits with its output if it has another exit code."""
     variables = {"DOCSPACE_URL": "http://127.0.0.1:1", "DOCSPACE_API_KEY": "sk-0"}
     environ = {**os.environ, **variables}
     ran = subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
     if ran.returncode != code:
-        words = " ".join(map(str, command))
-        raise SystemExit(f"{words}: exit code {ran.returncode}\n{ran.stdout}{ran.stderr}")
+        line = " ".join(map(str, command))
+        raise SystemExit(f"{line}: exit code {ran.returncode}\n{ran.stdout}{ran.stderr}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Write the bill of materials of a wheel: ``python -m release.sbom WHEEL FILE``.
 
-It is in CycloneDX's JSON, and has what a new environment holds once the wheel and requirements.lock
-are installed in it: versions, licences, and what depends on what.
+The format is CycloneDX JSON. It lists the packages of a new environment with the wheel and
+requirements.lock: versions, licences and dependencies.
 """
 
 import json
@@ -17,15 +17,15 @@ NAME = "docspace-exporter"
 
 
 def main() -> int:
-    """Install, have cyclonedx-py read what is installed, and name what the file is about."""
+    """Install into a new environment, run cyclonedx-py on it, and set the subject of the file."""
     wheel, file = map(Path, sys.argv[1:])
     with tempfile.TemporaryDirectory() as name:
-        # pip is no part of what runs, so the one of this environment installs.
+        # The pip of this environment installs, so that the new one has none.
         venv.create(name, with_pip=False)
         python = f"{name}/bin/python"
         install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
         locked = ["--require-hashes", "-r", f"{ROOT}/requirements.lock"]
-        # By its name and not by its path, which would be in the file.
+        # By name: a path would be in the file.
         own = ["--no-deps", "--no-index", "--find-links", str(wheel.parent), NAME]
         for arguments in (locked, own):
             subprocess.run([*install, "--disable-pip-version-check", *arguments], check=True)

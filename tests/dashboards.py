@@ -1,4 +1,4 @@
-"""Reads the Grafana dashboards the way Grafana does: panels, variables, queries filled in."""
+"""Reads the Grafana dashboards as Grafana does: panels, variables, and queries with values."""
 
 import json
 import re
@@ -16,7 +16,7 @@ ONE_KEY = "docspace-api-key.json"
 Dashboard = dict[str, Any]
 Panel = dict[str, Any]
 
-# What Grafana itself knows; a real range and interval are a caller's to overrule.
+# Grafana's own variables; callers may replace them.
 BUILT_IN: Final = {
     "__range": "604800s",
     "__rate_interval": "5m",
@@ -25,7 +25,7 @@ BUILT_IN: Final = {
     "__from": "0",
     "__to": "9999999999000",
 }
-# The value behind All, which Grafana puts in as it is, whatever the format.
+# The value of All, which Grafana inserts unchanged in every format.
 ALL: Final = ".+"
 
 PORTAL_LABELS: Final = {"portal"}
@@ -33,7 +33,7 @@ KEY_LABELS: Final = {"portal", "key_id", "key_name"}
 
 
 def contract() -> dict[str, set[str]]:
-    """Each metric a dashboard may use, and its labels, without those that Prometheus adds."""
+    """The metrics that a dashboard may use, with their labels but those that Prometheus adds."""
     tables = ((PORTAL_ROWS, PORTAL_LABELS), (KEY_ROWS, KEY_LABELS), (EXPORTER_ROWS, set()))
     ours = {row.name: common | set(row.labels) for rows, common in tables for row in rows}
     theirs: dict[str, set[str]] = {
@@ -44,18 +44,18 @@ def contract() -> dict[str, set[str]]:
 
 
 def load(name: str) -> Dashboard:
-    """One of the dashboards that are shipped: `MAIN` or `ONE_KEY`."""
+    """The dashboard `MAIN` or `ONE_KEY`."""
     loaded: Dashboard = json.loads((GRAFANA / name).read_text(encoding="utf-8"))
     return loaded
 
 
 def panels(dashboard: Dashboard) -> list[Panel]:
-    """Everything on the grid but the headings of rows."""
+    """All panels, without the rows' titles."""
     return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
 
 
 def defaults(dashboard: Dashboard) -> dict[str, str]:
-    """The value each variable has in a PromQL string before anybody chose another."""
+    """The first value of each variable, as text in a query."""
     return {variable["name"]: _default(variable) for variable in dashboard["templating"]["list"]}
 
 
@@ -67,7 +67,7 @@ def _default(variable: Mapping[str, Any]) -> str:
 
 
 def fill(expr: str, variables: Mapping[str, str]) -> str:
-    """The expression with `$name`, `${name}` and `${name:regex}` replaced; unknown names fail."""
+    """The expression with values for `$name` and `${name:regex}`; KeyError if unknown."""
     known = BUILT_IN | dict(variables)
 
     def value(match: re.Match[str]) -> str:
@@ -82,7 +82,7 @@ def fill(expr: str, variables: Mapping[str, str]) -> str:
 
 
 def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
-    """The PromQL of one query of the panel of that title."""
+    """The PromQL of one query of the panel with that title."""
     (found,) = (
         target["expr"]
         for panel, target in targets(dashboard)
@@ -92,7 +92,7 @@ def query(dashboard: Dashboard, title: str, ref: str = "A") -> str:
 
 
 def mark(dashboard: Dashboard, name: str) -> str:
-    """The PromQL of the annotation of that name."""
+    """The PromQL of the annotation with that name."""
     (found,) = (m["expr"] for m in dashboard["annotations"]["list"] if m["name"] == name)
     return str(found)
 
@@ -105,9 +105,9 @@ def targets(dashboard: Dashboard) -> Iterator[tuple[Panel, dict[str, Any]]]:
 
 
 def all_queries(dashboard: Dashboard, variables: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(title, PromQL) of each panel's queries, then of each annotation.
+    """(title, PromQL) of each query of the panels, then of each annotation.
 
-    Where a panel has several queries the title goes on with that of the query.
+    If a panel has several queries, the title ends with the name of the query: `Keys: A`.
     """
     found = [
         (panel["title"] + f": {target['refId']}" * (len(panel["targets"]) > 1), target["expr"])
@@ -119,7 +119,7 @@ def all_queries(dashboard: Dashboard, variables: Mapping[str, str]) -> list[tupl
 
 
 def lookups(dashboard: Dashboard) -> list[tuple[str, str]]:
-    """(variable, selector or expression) that the choices at the top are made from."""
+    """(variable, selector or expression) of each variable with a query."""
     found = []
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
@@ -134,21 +134,21 @@ def lookups(dashboard: Dashboard) -> list[tuple[str, str]]:
 
 
 def selectors(expr: str) -> list[tuple[str, set[str]]]:
-    """(metric, labels matched on) of each selector in a PromQL expression."""
+    """(metric, labels in matchers) of each selector in a PromQL expression."""
     bare = _without_strings(expr)
     found = re.findall(r"\b((?:docspace|process)_\w+)\b(?:\{([^}]*)\})?", bare)
     return [(name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", inside))) for name, inside in found]
 
 
 def grouping_labels(expr: str) -> set[str]:
-    """Labels named by `by`, `on`, `without`, `ignoring`, `group_left` and `group_right`."""
+    """Labels in `by`, `on`, `without`, `ignoring`, `group_left` and `group_right`."""
     words = r"\b(?:by|on|without|ignoring|group_left|group_right)\s*\(([^)]*)\)"
     inside = re.findall(words, _without_strings(expr))
     return {label.strip() for labels in inside for label in labels.split(",") if label.strip()}
 
 
 def made_labels(expr: str) -> set[str]:
-    """Labels that an expression makes itself."""
+    """Labels that an expression creates."""
     made = re.findall(r'label_(?:replace|join)\(.*?, "(\w+)", "', expr, re.DOTALL)
     made += re.findall(r', "(\w+)", "', expr)
     return {*made, *re.findall(r'count_values\("(\w+)"', expr)}

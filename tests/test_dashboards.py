@@ -1,4 +1,4 @@
-"""The shipped Grafana dashboards are whole: drawn without overlap, and true to the metrics."""
+"""The dashboard files: their layout, and whether their queries use metrics that exist."""
 
 import itertools
 import json
@@ -12,6 +12,8 @@ from urllib.parse import unquote
 import dashboards
 import pytest
 import yaml
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner
 from dashboards import MAIN, ONE_KEY, ROOT, Dashboard, Panel
 
 # Panels that come with Grafana: an import needs no plugin.
@@ -27,10 +29,10 @@ UNITS = {
     "suffix:days",
     "time:YYYY-MM-DD HH:mm",
 }
-# Labels that some query of a table has.
+# Labels of the queries of tables.
 KEY_COLUMNS = {"key_id", "key_name", "key_postfix", "creator", "creator_status", "access"}
 KEY_COLUMNS |= {"permissions", "url"}
-# Panels that show one moment. Over a range the last step may be half an hour old.
+# Panels with instant queries: the last step over a range may be half an hour old.
 MOMENT = {"bargauge", "piechart", "stat", "table"}
 # Labels that Prometheus adds to each series.
 ADDED = {"job", "instance"}
@@ -40,7 +42,7 @@ OF_ALERTS = {"alertname", "severity"}
 
 @pytest.fixture(params=[MAIN, ONE_KEY])
 def dashboard(request: pytest.FixtureRequest) -> Dashboard:
-    """Each of the dashboards in turn."""
+    """Each dashboard."""
     return dashboards.load(request.param)
 
 
@@ -149,7 +151,7 @@ def test_numbers_and_tables_are_of_this_moment(dashboard: Dashboard) -> None:
 
 
 def test_no_zero_is_made_up(dashboard: Dashboard) -> None:
-    """Neither before data starts nor where nothing answers."""
+    """Not before the first sample, and not if no portal answers."""
     assert not re.search(r"or vector\(0\)", json.dumps(dashboard))
 
 
@@ -160,7 +162,7 @@ def test_keys_are_never_chosen_by_the_name_of_a_person(dashboard: Dashboard) -> 
 
 
 def test_rates_reach_over_two_scrapes_every_two_minutes(dashboard: Dashboard) -> None:
-    """The least step is the panel's: some releases take that of a query for the step itself."""
+    """The panel has the minimum step: some releases use that of a query as the step itself."""
     for panel, target in dashboards.targets(dashboard):
         if "$__rate_interval" in target["expr"]:
             assert panel["interval"] == "4m", panel["title"]
@@ -231,7 +233,7 @@ def test_prometheus_parses_each_query(dashboard: Dashboard, promtool: Path, tmp_
 
 
 def test_no_query_over_time_returns_every_key() -> None:
-    """With 10,000 keys that would be 10,000 lines."""
+    """10,000 keys would be 10,000 lines."""
     for panel, target in dashboards.targets(dashboards.load(MAIN)):
         assert not (target.get("range") and "key_id" in target["expr"]), panel["title"]
 
@@ -255,7 +257,7 @@ def test_tables_ask_for_one_moment_and_merge(dashboard: Dashboard) -> None:
 
 
 def test_each_table_has_several_queries(dashboard: Dashboard) -> None:
-    """Grafana names the column of a lone query `Value`, without the query's name."""
+    """With one query, Grafana names the column `Value`, without the name of the query."""
     assert all(len(panel["targets"]) > 1 for panel in tables(dashboard))
 
 
@@ -282,7 +284,7 @@ def test_no_label_of_a_key_or_an_alert_leaks_into_a_column(dashboard: Dashboard)
 
 
 def test_tables_fit_a_screen_of_1100_pixels(dashboard: Dashboard) -> None:
-    """Without the margins of the page, 32 pixels, and of a panel, 18. Hidden columns have none."""
+    """The margins of the page take 32 pixels, those of a panel 18."""
     for panel in tables(dashboard):
         widths = named(panel, "custom.width") | named(panel, "custom.minWidth")
         assert set(widths) == set(arrangement(panel)["renameByName"].values()), panel["title"]
@@ -316,7 +318,7 @@ def test_overrides_and_sorting_name_columns_that_exist(dashboard: Dashboard) -> 
 
 
 def test_overrides_name_series_that_exist(dashboard: Dashboard) -> None:
-    """A legend that is made from a label may have any name; one that is fixed may not."""
+    """Except in panels whose legends come from labels."""
     for panel in dashboards.panels(dashboard):
         legends = {target["legendFormat"] for target in panel["targets"]}
         if panel["type"] != "table" and not any("{{" in legend for legend in legends):
@@ -373,7 +375,7 @@ def test_tiles_lead_to_the_table_that_lists_what_they_count() -> None:
 
 
 def test_a_choice_of_keys_is_one_that_grafana_reads_back() -> None:
-    """Grafana splits `name : value` at commas that are not escaped; a line break would end it."""
+    """Grafana splits the list at commas that are not escaped, and stops at a line break."""
     (show,) = (v for v in dashboards.load(MAIN)["templating"]["list"] if v["name"] == "show")
     parts = re.findall(r"(?:\\,|[^,])+", show["query"])
     read = [re.fullmatch(r"\s*(.+)\s:\s(.+)", part.replace("\\,", ",")) for part in parts]
@@ -382,7 +384,7 @@ def test_a_choice_of_keys_is_one_that_grafana_reads_back() -> None:
 
 
 def test_no_variable_has_what_only_the_sdk_writes(dashboard: Dashboard) -> None:
-    """Up to Grafana 10 variables are kept by id: one id for all loses all but one."""
+    """Grafana up to 10 stores variables by id: with one id for all, only one would be left."""
     for variable in dashboard["templating"]["list"]:
         assert not {"id", "auto", "auto_min", "auto_count"} & set(variable), variable["name"]
         assert variable.get("current") != {"text": "", "value": "", "selected": False}
@@ -396,7 +398,7 @@ def test_variables_are_those_that_the_queries_use(dashboard: Dashboard) -> None:
         assert re.search(rf"\$\{{?{name}\b", text + queries), name
 
 
-def test_choices_are_asked_for_again_with_the_time_range(dashboard: Dashboard) -> None:
+def test_variables_are_queried_again_when_the_time_range_changes(dashboard: Dashboard) -> None:
     asked = [v for v in dashboard["templating"]["list"] if v["type"] == "query"]
     assert {variable["refresh"] for variable in asked} == {2}
 
@@ -408,7 +410,7 @@ def test_jobs_and_portals_can_be_chosen_together() -> None:
         assert choices[name]["allValue"] == ".+"
 
 
-def test_annotations_are_drawn_on_the_course_of_the_states() -> None:
+def test_annotations_are_drawn_on_the_panel_of_the_states() -> None:
     main = dashboards.load(MAIN)
     titles = {panel["id"]: panel["title"] for panel in dashboards.panels(main)}
     marks = main["annotations"]["list"]
@@ -430,12 +432,9 @@ def test_old_and_new_grafana_read_the_same_annotation() -> None:
 
 
 def test_compose_file_is_true_to_the_specification() -> None:
-    command = ["check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    program = Path(sys.executable).with_name(command[0])
-    done = subprocess.run(
-        [program, *command[1:], ROOT / "compose.yaml"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
+    arguments = ["--builtin-schema", "vendor.compose-spec", str(ROOT / "compose.yaml")]
+    checked = CliRunner().invoke(check_jsonschema, arguments)
+    assert checked.exit_code == 0, checked.output
 
 
 def test_compose_mounts_files_that_exist_where_they_are_looked_for() -> None:

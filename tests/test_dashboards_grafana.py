@@ -1,7 +1,7 @@
 """Both dashboards as a real Grafana draws them, from a real Prometheus, in a real browser.
 
-`make grafana-test` runs this; where no Grafana can be found that fails, and `make test` skips. The
-screenshots are written to `.tools/grafana`, to be looked at.
+`make grafana-test` runs this module and fails without a Grafana; `make test` then skips it. The
+screenshots are in `.tools/grafana`.
 """
 
 import json
@@ -28,9 +28,9 @@ from support.synthetic import DAY, SyntheticKey, SyntheticPortal, synthetic
 SHOTS = dashboards.ROOT / ".tools" / "grafana"
 RULES = dashboards.ROOT / "prometheus" / "rules" / "*.yml"
 HEIGHTS = {MAIN: 4300, ONE_KEY: 1200}
-#: Over a minute of scrapes, the least step of lines over time.
+#: More than a minute of scrapes: the minimum step of the graphs.
 ENOUGH = "count_over_time(up[5m]) >= 40"
-#: A name that breaks what does not escape.
+#: A name that breaks code without escapes.
 ODD = 'it\'s "a" <b>x</b>\n$job {{y}} ${portal}'
 ONE = SyntheticPortal(
     "tiny",
@@ -47,13 +47,13 @@ MANY = [
     )
     for n in range(200)
 ]
-#: What Grafana says in its own words where a panel has none.
+#: Grafana's own texts for a panel without data.
 ITS_OWN_WORDS = re.compile(r"^No data$|Data is missing|does not have|Unable to|Failed to|NaN")
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What a Prometheus scrapes."""
+    """A Prometheus with its targets, and the portal and key to show of them."""
 
     prometheus: Prometheus
     portal: str
@@ -62,7 +62,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Stage:
-    """Everything, running: a Grafana with one data source a scene."""
+    """A Grafana with one data source for each scene, and a browser."""
 
     grafana: Grafana
     browser: Browser
@@ -71,7 +71,7 @@ class Stage:
     def open(
         self, file: str, scene: str, *, width: int = 1600, dark: bool = True, **variables: str
     ) -> None:
-        """Open a dashboard and wait until its queries are answered."""
+        """Open a dashboard and wait until all panels are loaded."""
         uid = dashboards.load(file)["uid"]
         theme = "dark" if dark else "light"
         chosen = {"from": "now-1h", "to": "now", **variables}
@@ -79,7 +79,7 @@ class Stage:
         url = f"{self.grafana.url}/d/{uid}/{uid}?var-datasource={scene}&theme={theme}{pairs}"
         self.browser.open(url, width, height=HEIGHTS[file], dark=dark)
         eventually(lambda: self.browser.evaluate(QUIET), bool, 60.0)
-        time.sleep(1.0)  # for what is drawn after the last answer
+        time.sleep(1.0)  # panels are drawn after the last answer
         eventually(lambda: self.browser.evaluate(QUIET), bool, 60.0)
 
     def panels(self) -> dict[str, str]:
@@ -93,28 +93,33 @@ class Stage:
         return found
 
 
+#: Selectors for Grafana 10 and newer, then for 9.
+SECTION = 'section[data-testid*="Panel header"], section.panel-container'
+CONTENT = '[data-testid="data-testid panel content"], .panel-content'
+LOADING = '[aria-label="Panel loading bar"], .panel-loading'
+FAILED = '[data-testid="data-testid Panel status error"], [aria-label="Panel header error"]'
 #: No panel is loading, and there are panels.
-QUIET = """
-document.querySelectorAll('section[data-testid*="Panel header"]').length > 0
-&& !document.querySelector('[aria-label="Panel loading bar"]')
+QUIET = f"""
+document.querySelectorAll('{SECTION}').length > 0
+&& !document.querySelector('{LOADING}')
 && !document.querySelector('[data-testid="data-testid Refresh picker cancel button"]')
 && ![...document.querySelectorAll('button')].some((b) => b.innerText === 'Cancel')
 """
-PANELS = """
-Object.fromEntries([...document.querySelectorAll('section[data-testid*="Panel header"]')].map(
+PANELS = f"""
+Object.fromEntries([...document.querySelectorAll('{SECTION}')].map(
   (panel) => [
     panel.querySelector('h2, h6')?.innerText ?? '',
-    panel.querySelector('[data-testid="data-testid panel content"]')?.innerText ?? '',
+    panel.querySelector('{CONTENT}')?.innerText ?? '',
   ]))
 """
-LINKS = """
-Object.fromEntries([...document.querySelectorAll('section[data-testid*="Panel header"]')]
+LINKS = f"""
+Object.fromEntries([...document.querySelectorAll('{SECTION}')]
   .filter((panel) => panel.querySelector('h2, h6')?.innerText === %s)
-  .flatMap((panel) => [...panel.querySelectorAll('[data-testid="data-testid panel content"] a')])
+  .flatMap((panel) => [...(panel.querySelector('{CONTENT}')?.querySelectorAll('a') ?? [])])
   .map((link) => [link.innerText, link.href]))
 """
-ERRORS = """
-[...document.querySelectorAll('[data-testid="data-testid Panel status error"]')].map(
+ERRORS = f"""
+[...document.querySelectorAll('{FAILED}')].map(
   (mark) => mark.closest('section')?.querySelector('h2, h6')?.innerText)
 """
 
@@ -166,7 +171,7 @@ def _variables(file: str, scene: Scene) -> dict[str, str]:
 SCENES = ["demo", "nothing", "healthy", "down", "many"]
 
 
-# The demo in every way, the others at both widths and in both themes.
+# Each scene wide and dark, and narrow and light; the demo in all four ways.
 VIEWS = [("demo", 1100, True), ("demo", 1600, False)]
 VIEWS += [(scene, width, width == 1600) for scene in SCENES for width in (1600, 1100)]
 
@@ -174,7 +179,7 @@ VIEWS += [(scene, width, width == 1600) for scene in SCENES for width in (1600, 
 @pytest.mark.parametrize(("scene", "width", "dark"), VIEWS)
 @pytest.mark.parametrize("file", [MAIN, ONE_KEY])
 def test_every_panel_is_drawn(stage: Stage, file: str, scene: str, width: int, dark: bool) -> None:  # noqa: FBT001 - pytest passes it by name
-    """With data or a text of its own, no request refused, no error in the console."""
+    """With data or its own text, without a failed request and without an error in the console."""
     variables = _variables(file, stage.scenes[scene])
     stage.open(file, scene, width=width, dark=dark, **variables)
     drawn = stage.panels()
@@ -198,7 +203,7 @@ def test_every_panel_is_drawn(stage: Stage, file: str, scene: str, width: int, d
 def test_the_numbers_are_those_of_this_moment_at_every_range(
     stage: Stage, span: str, scene: str
 ) -> None:
-    """Grafana draws what Prometheus answers now."""
+    """Grafana shows the numbers that Prometheus returns now."""
     words = {-1.0: "unknown", -2.0: "not scraped"}
     dashboard = dashboards.load(MAIN)
     titles = ["Failing now", "Portals that do not answer"]
@@ -233,7 +238,7 @@ def test_the_name_filter_finds_a_key_by_a_part_of_its_name(stage: Stage) -> None
     ("kind", "name"), [("expired", "stale-dashboards"), ("creator gone", "zapier")]
 )
 def test_a_tile_leads_to_the_keys_that_it_counts(stage: Stage, kind: str, name: str) -> None:
-    """By the value that is in the tile's link."""
+    """The link has the value of the variable."""
     dashboard = dashboards.load(MAIN)
     links = [
         each["value"][0]["url"]
@@ -249,7 +254,7 @@ def test_a_tile_leads_to_the_keys_that_it_counts(stage: Stage, kind: str, name: 
     assert "billing-export" not in listed
 
 
-def test_a_key_leads_to_its_own_dashboard_whatever_its_name(stage: Stage) -> None:
+def test_a_key_of_any_name_leads_to_its_own_dashboard(stage: Stage) -> None:
     stage.open(MAIN, "healthy")
     links = stage.links("Keys: all")
     (url,) = (url for text, url in links.items() if "77fe" in text)
@@ -278,15 +283,18 @@ def test_an_alert_leads_to_its_runbook(stage: Stage) -> None:
         assert (dashboards.ROOT / "docs" / "runbooks" / page).exists()
 
 
-#: Settings of tables for older versions, which newer ones have under other names and leave out.
+#: Options of tables for older releases, which newer ones do not save.
 OLDER = {"custom.displayMode", "custom.hideFrom"}
-#: What Grafana would save of the dashboard that it shows.
-SAVED = "JSON.stringify(window.__grafanaSceneContext.getSaveModel())"
+#: The dashboard as Grafana would save it, in 12 and in 9.
+SAVED = """
+JSON.stringify(window.__grafanaSceneContext?.getSaveModel()
+  ?? window.grafanaRuntime.getDashboardSaveModel())
+"""
 
 
 @pytest.mark.parametrize("file", [MAIN, ONE_KEY])
 def test_a_first_save_changes_nothing_that_matters(stage: Stage, file: str) -> None:
-    """Queries, places, settings of panels and variables stay; defaults may be written out."""
+    """Queries, places, options of panels and variables stay; Grafana may add defaults."""
     stage.open(file, "healthy", **_variables(file, stage.scenes["healthy"]))
     saved, ours = json.loads(stage.browser.evaluate(SAVED)), dashboards.load(file)
     pairs = zip(dashboards.panels(saved), dashboards.panels(ours), strict=True)
@@ -305,7 +313,7 @@ def test_a_first_save_changes_nothing_that_matters(stage: Stage, file: str) -> N
 
 
 def _essence(panel: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user would miss of a panel."""
+    """The parts of a panel that must not change."""
     asked = ("refId", "expr", "legendFormat", "instant", "format")
     config = panel["fieldConfig"]
     return {

@@ -14,20 +14,20 @@ from support.demo import Demo
 from support.process import ExporterProcess
 from support.prometheus import Prometheus, eventually, scrape_config
 
-#: What rightly shows nothing here, and why. The tables among them have a sentence instead.
+#: Queries that return nothing here, and the reason.
 EMPTY = {
     "Vanished": "no key is deleted within the seconds that the test waits",
     "Alerts that fire: since": "no rules are loaded",
-    "Portals that were down: B": "none is",
+    "Portals that were down: B": "no portal is down",
     "Portals that were down: C": "an exporter is scraped",
     "Active keys by time left: L": "portals answer",
-    "Failed scrapes by reason: A": "none does",
+    "Failed scrapes by reason: A": "no scrape fails",
     "State over time: B": "the key is listed",
-    "Created": "emitted at the end of a range in steps of Grafana's",
-    "Expired": "emitted at the end of a range in steps of Grafana's",
+    "Created": "returned at the last steps of Grafana's range only",
+    "Expired": "returned at the last steps of Grafana's range only",
 }
 
-#: A name with every character that a query could stumble over, but the backtick.
+#: A name with all characters that could break a query, except the backtick.
 ODD = 'it\'s "a.b" (c)\n\\d/[e]'
 
 
@@ -54,7 +54,7 @@ def _variables(name: str, demo: Demo) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", [MAIN, ONE_KEY])
 def test_every_query_returns_data(server: tuple[Prometheus, Demo], name: str) -> None:
-    """A panel without data fails by its title."""
+    """The failure has the title of each panel without data."""
     running, demo = server
     dashboard = dashboards.load(name)
     now = time.time()
@@ -69,7 +69,7 @@ def test_every_query_returns_data(server: tuple[Prometheus, Demo], name: str) ->
 
 
 def test_every_choice_at_the_top_has_values(server: tuple[Prometheus, Demo]) -> None:
-    """Each variable's own query finds something to choose from."""
+    """The query of each variable returns something."""
     running, demo = server
     for name in (MAIN, ONE_KEY):
         dashboard = dashboards.load(name)
@@ -79,7 +79,7 @@ def test_every_choice_at_the_top_has_values(server: tuple[Prometheus, Demo]) -> 
 
 
 class Bench:
-    """Evaluates one query at one moment, on series as promtool's unit tests write them."""
+    """Evaluates one query at one time, on series in the notation of promtool's unit tests."""
 
     def __init__(self, promtool: Path, folder: Path) -> None:
         self.promtool = promtool
@@ -88,7 +88,7 @@ class Bench:
     def expect(
         self, samples: Mapping[str, float], expr: str, at: str, series: Mapping[str, str]
     ) -> None:
-        """Fails with promtool's account where the query gives other samples at that moment."""
+        """Fail with promtool's message if the query returns other samples at that time."""
         inputs = [{"series": name, "values": values} for name, values in series.items()]
         wanted = [{"labels": labels, "value": value} for labels, value in samples.items()]
         case = {"expr": expr, "eval_time": at, "exp_samples": wanted}
@@ -102,7 +102,7 @@ class Bench:
 
 @pytest.fixture
 def bench(promtool: Path, tmp_path: Path) -> Bench:
-    """A bench of this test's own."""
+    """A bench for one test."""
     return Bench(promtool, tmp_path)
 
 
@@ -121,7 +121,7 @@ def _mark(name: str, step: str, milliseconds: str, **more: str) -> str:
 
 
 def _key(metric: str, **labels: str) -> str:
-    """A series of the job docspace; JSON and PromQL spell strings alike."""
+    """A series of the job docspace. JSON and PromQL write strings alike."""
     every = {"job": "docspace", "portal": "acme", "key_id": "k", "key_name": "ci"} | labels
     pairs = ",".join(f"{label}={json.dumps(value)}" for label, value in every.items())
     return f"{metric}{{{pairs}}}"
@@ -134,7 +134,7 @@ UP = _key("docspace_up", key_id="", key_name="")
 def test_a_vanished_key_is_marked_once_however_long_the_step(
     bench: Bench, at: str, marks: int
 ) -> None:
-    """Annotations over 7 days may come in steps of 2 hours; this key goes amid one."""
+    """Over 7 days the step may be 2 hours; this key vanishes between two steps."""
     info = _key("docspace_api_key_info", key_postfix="12e4")
     series = {
         _key("docspace_up", key_id="", key_name=""): "1x600",
@@ -157,7 +157,7 @@ def test_a_vanished_key_is_marked_once_however_long_the_step(
 def test_moments_within_the_range_are_marked_at_its_end(
     bench: Bench, name: str, metric: str, since: str, marks: int
 ) -> None:
-    """The moment is day 7 of ten; the range begins at day 5, or after it."""
+    """The event is on day 7 of ten; the range starts on day 5, or after the event."""
     series = {
         _key(metric): "604800x15000",
         _key("docspace_api_key_info", key_postfix="12e4"): "1x15000",
@@ -170,7 +170,7 @@ def test_moments_within_the_range_are_marked_at_its_end(
 
 
 def test_a_moment_is_returned_at_the_last_steps_only(bench: Bench) -> None:
-    """Or 10,000 keys would come at each of 1,600 steps."""
+    """Else Prometheus would return 10,000 keys at each of 1,600 steps."""
     series = {
         _key("docspace_api_key_created_timestamp_seconds"): "604800x15000",
         _key("docspace_api_key_info", key_postfix="12e4"): "1x15000",
@@ -226,7 +226,7 @@ TILES = ["Failing now", "Expiring within $within_days days"]
 def test_zero_stands_only_where_a_portal_was_read(
     bench: Bench, title: str, up: str, value: float
 ) -> None:
-    """Else the panel's mappings say unknown, or not scraped."""
+    """Otherwise the panel's mappings show unknown, or not scraped."""
     bench.expect({"{}": value}, _filled(MAIN, title), "5m", {UP: up})
 
 
@@ -251,12 +251,12 @@ def test_a_table_without_rows_says_what_that_means(
     bench.expect({f'{{note="{sentence}"}}': -1e18}, expr, "5m", series)
 
 
-NOW = 10 * 86400  # of the tests below, in seconds
+NOW = 10 * 86400  # seconds
 DAY = 86400
 
 
 def _one_key(**values: float | str) -> dict[str, str]:
-    """The series of one key, constant for a month, under the names of the contract's metrics."""
+    """The series of one key, at NOW; `values` has the suffixes of metrics and their values."""
     creator = str(values.pop("creator_status", "active"))
     name = str(values.pop("key_name", "ci"))
     info = {"key_postfix": "12e4", "creator": "Ada", "creator_status": creator}
@@ -277,8 +277,8 @@ def _one_key(**values: float | str) -> dict[str, str]:
     ("why", "fails", "key"),
     [
         ("its creator is gone and it was tried", 1, {"orphaned": 1, "last_used": NOW - 60}),
-        ("nobody tried it", 0, {"orphaned": 1, "last_used": NOW - 2 * DAY}),
-        ("nobody knows of its creator", 0, {"last_used": NOW - 60}),
+        ("it was not tried", 0, {"orphaned": 1, "last_used": NOW - 2 * DAY}),
+        ("the status of its creator is unknown", 0, {"last_used": NOW - 60}),
         ("it is switched off", 0, {"orphaned": 1, "active": 0, "last_used": NOW - 60}),
         ("it expired in use", 1, {"active": 0, "expiry": NOW - 60, "last_used": NOW - 90}),
         ("it expired unused", 0, {"expiry": NOW - 60, "last_used": NOW - 8 * DAY}),
@@ -286,7 +286,7 @@ def _one_key(**values: float | str) -> dict[str, str]:
         ("it was rotated", 0, {"expiry": NOW - 60, "last_used": NOW - 90, "superseded": 1}),
     ],
 )
-def test_a_key_fails_now_when_something_calls_with_it_in_vain(
+def test_a_key_fails_now_if_something_uses_it_and_the_portal_refuses_it(
     bench: Bench, why: str, fails: int, key: dict[str, float]
 ) -> None:
     bench.expect({"{}": fails}, _filled(MAIN, "Failing now"), "240h", _one_key(**key))
@@ -295,16 +295,16 @@ def test_a_key_fails_now_when_something_calls_with_it_in_vain(
 @pytest.mark.parametrize(
     ("why", "expires", "key"),
     [
-        ("it ends in a day", 1, {"expiry": NOW + DAY, "created": 0}),
-        ("it ends later", 0, {"expiry": NOW + 8 * DAY, "created": 0}),
+        ("it expires in a day", 1, {"expiry": NOW + DAY, "created": 0}),
+        ("it expires later", 0, {"expiry": NOW + 8 * DAY, "created": 0}),
         ("it was rotated", 0, {"expiry": NOW + DAY, "created": 0, "superseded": 1}),
         ("it is refused already", 0, {"expiry": NOW + DAY, "created": 0, "orphaned": 1}),
-        ("it lives for a day", 0, {"expiry": NOW + 20 * 3600, "created": NOW - 4 * 3600}),
-        ("its day is nearly over", 1, {"expiry": NOW + 4 * 3600, "created": NOW - 20 * 3600}),
-        ("nobody knows its age", 1, {"expiry": NOW + DAY}),
+        ("it has a short life", 0, {"expiry": NOW + 20 * 3600, "created": NOW - 4 * 3600}),
+        ("its short life is over soon", 1, {"expiry": NOW + 4 * 3600, "created": NOW - 20 * 3600}),
+        ("its age is unknown", 1, {"expiry": NOW + DAY}),
     ],
 )
-def test_a_key_expires_next_when_its_end_breaks_something(
+def test_a_key_expires_next_if_its_end_breaks_something(
     bench: Bench, why: str, expires: int, key: dict[str, float]
 ) -> None:
     expr = _filled(MAIN, "Expiring within $within_days days")
@@ -313,7 +313,7 @@ def test_a_key_expires_next_when_its_end_breaks_something(
 
 @pytest.mark.parametrize("name", ["", "ci"])
 def test_a_key_without_a_name_is_called_by_its_postfix(bench: Bench, name: str) -> None:
-    """Names can be withheld."""
+    """The configuration can withhold names."""
     series = _one_key(key_name=name, orphaned=1, creator_status="removed", last_used=NOW - 60)
     labels = {
         "portal": "acme",
@@ -361,7 +361,7 @@ def test_keys_of_each_state_can_be_listed(bench: Bench, kind: str, key: dict[str
     bench.expect({'{note="No such key"}': 1e18}, other, "240h", _one_key(**key))
 
 
-def test_a_last_use_by_a_clock_that_is_ahead_is_now(bench: Bench) -> None:
+def test_a_last_use_in_the_future_is_shown_as_now(bench: Bench) -> None:
     series = _one_key(last_used=NOW + 90)
     expr = _filled(ONE_KEY, "Last used", portal="acme", key_id="k")
     bench.expect({"{}": NOW * 1000}, expr, "240h", series)
@@ -380,7 +380,7 @@ def test_a_last_use_by_a_clock_that_is_ahead_is_now(bench: Bench) -> None:
 def test_the_dashboard_of_a_key_says_it_in_a_sentence(
     bench: Bench, value: int, state: str, key: dict[str, float]
 ) -> None:
-    """The value gives the colour."""
+    """The value decides the colour."""
     expr = _filled(ONE_KEY, "This key", portal="acme", key_id="k")
     text = f"ci …12e4 on acme, created by Ada, may do some things. {state}"
     bench.expect({f'{{text="{text}"}}': value}, expr, "240h", _one_key(**key))

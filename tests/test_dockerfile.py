@@ -17,7 +17,7 @@ LINES = re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", TEXT)).splitlines()
 
 
 def arguments(name: str) -> list[str]:
-    """What follows every instruction of a name."""
+    """The arguments of every instruction with this name."""
     return [line.partition(" ")[2] for line in LINES if line.startswith(f"{name} ")]
 
 
@@ -27,7 +27,7 @@ def commands() -> list[str]:
 
 
 def copied() -> set[str]:
-    """What the Dockerfile takes from the checkout."""
+    """The files and folders that the Dockerfile copies from the checkout."""
     sources = [rest.split()[:-1] for rest in arguments("COPY") if not rest.startswith("--from")]
     return {name for names in sources for name in names}
 
@@ -48,7 +48,7 @@ def test_every_package_comes_by_hash_or_is_the_projects_own() -> None:
         assert "--require-hashes" in install or (own and "--no-deps" in install)
 
 
-def test_what_builds_the_package_is_cut_from_the_lock_with_its_hashes(tmp_path: Path) -> None:
+def test_the_build_tool_is_cut_from_the_lock_with_its_hashes(tmp_path: Path) -> None:
     (cut,) = (command for command in commands() if command.startswith("sed "))
     subprocess.run(
         ["sh", "-c", cut.replace("build.lock", str(tmp_path / "build.lock"))], cwd=ROOT, check=True
@@ -64,7 +64,7 @@ def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
     rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     taken = {rule[1:] for rule in rules if rule.startswith("!")}
     assert rules[1] == "*"
-    # Of these folders only what is installed below share.
+    # Of these folders, only the files for share/.
     partly = {"deploy", "grafana", "prometheus"}
     assert {rule for rule in taken if "/" not in rule} | partly == copied()
     assert {rule.partition("/")[0] for rule in taken if "/" in rule} == partly

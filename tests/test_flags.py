@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 from support import tools
-from support.process import ExporterProcess, run
+from support.process import ExporterProcess, call
 
 from exporter.cli import COMMANDS, main
 from exporter.flags import SERVE, Flag, FlagError
@@ -26,13 +26,13 @@ def test_the_documentation_has_every_flag() -> None:
 
 
 def test_every_command_is_in_the_help(tmp_path: Path) -> None:
-    shown = run("--help", cwd=tmp_path).stdout
+    shown = call("--help", cwd=tmp_path).stdout
     assert all(f"\n    {command} " in shown for command in COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_a_command_names_flags_and_variables(command: str, tmp_path: Path) -> None:
-    shown = run(command, "--help", cwd=tmp_path).stdout
+    shown = call(command, "--help", cwd=tmp_path).stdout
     flags, _ = COMMANDS[command]
     for flag in flags:
         assert flag.name in shown
@@ -125,7 +125,7 @@ def test_variables_are_unique_within_a_command() -> None:
 
 
 def test_a_flag_that_cannot_be_used_ends_with_two_and_one_line(tmp_path: Path) -> None:
-    ended = run("--web.max-requests=none", cwd=tmp_path)
+    ended = call("--web.max-requests=none", cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr == (
         "docspace-exporter serve: --web.max-requests: expected a whole number from 1 to 9999\n"

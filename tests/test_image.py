@@ -1,7 +1,7 @@
 """The container image, built from the Dockerfile and run without a shell.
 
-`make image-test` runs this, as root; where its programs are missing that fails, and `make test`
-skips.
+`make image-test` runs this as root, and fails where a program is missing. `make test` skips it: a
+build takes minutes.
 """
 
 import os

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from support.process import ExporterProcess, run
+from support.process import ExporterProcess, call
 from support.prometheus import Prometheus, eventually, scrape_config
 
 from exporter.demo.model import Portal
@@ -59,7 +59,7 @@ def listed(folder: Path, config: str, *flags: str) -> dict[str, dict[str, Any]]:
     """The keys that `keys` lists, by name."""
     file = folder / "config.yaml"
     file.write_text(config, encoding="utf-8")
-    result = run("keys", f"--config.file={file}", "--format=json", *flags, cwd=folder)
+    result = call("keys", f"--config.file={file}", "--format=json", *flags, cwd=folder)
     return {key["name"]: key for key in json.loads(result.stdout)["keys"]}
 
 
@@ -132,7 +132,7 @@ def test_the_keys_command_lists_them_by_state(scene: Scene, tmp_path: Path) -> N
 
 def test_the_table_says_why_the_keys_are_dead(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(scene.config, encoding="utf-8")
-    table = run("keys", f"--config.file={tmp_path / 'config.yaml'}", cwd=tmp_path).stdout
+    table = call("keys", f"--config.file={tmp_path / 'config.yaml'}", cwd=tmp_path).stdout
     (payroll,) = (line for line in table.splitlines() if line.startswith("payroll"))
     (zapier,) = (line for line in table.splitlines() if line.startswith("zapier"))
     assert "refused: creator disabled" in payroll

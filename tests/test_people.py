@@ -1,7 +1,7 @@
 """The disabled people: rounds over pages, and the result during an incomplete round."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support.standing import StandingClock
 
@@ -192,7 +192,6 @@ def test_a_page_that_is_too_large_is_not_asked_for_at_each_fetch() -> None:
     assert len(reading.listing.asked) == 2
 
 
-@settings(max_examples=50)
 @given(people=st.integers(0, 3000), says_total=st.booleans())
 def test_any_number_of_people_is_read_within_bounds(people: int, *, says_total: bool) -> None:
     reading = Reading(people)

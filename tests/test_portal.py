@@ -552,7 +552,7 @@ def test_a_fetch_given_up_before_its_job_is_known_frees_its_thread(stage: Stage)
     landed(portal)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes a tenth of a second
 @given(data=st.data())
 def test_any_mix_of_scrapes_reloads_and_faults_leaves_everything_usable(
     data: st.DataObject,

@@ -197,7 +197,7 @@ class World:
         return up(self.portals[name], name=name, facts=facts, settings=self.settings[name])
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes a third of a second
 @given(st.integers(0, 2**32))
 @example(2314477)  # two keys of a group change places
 def test_any_history(seed: int) -> None:
@@ -361,7 +361,7 @@ def test_what_was_rendered_before_the_end_of_a_scrape_is_not_rendered_again(
     check(renderer, [snapshot])
 
 
-@settings(max_examples=25)
+@settings(max_examples=settings.default.max_examples // 2)  # each takes a third of a second
 @given(st.integers(0, 2**32))
 def test_any_history_that_is_cut_short_anywhere(seed: int) -> None:
     world = World(seed)

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from support.demo import Demo
 from support.faults import FaultServer, never_answers
-from support.process import ExporterProcess, Process, run
+from support.process import ExporterProcess, Process, call, run
 from support.prometheus import eventually
 
 from exporter.commands import serve
@@ -192,8 +192,7 @@ def test_port_in_use_is_logged_in_one_line(tmp_path: Path) -> None:
     (line,) = ended.stderr.splitlines()
     assert (ended.returncode, ended.stdout) == (1, "")
     assert 'level=error msg="cannot listen"' in line
-    assert f"address=127.0.0.1:{port}" in line
-    assert "in use" in line
+    assert f'address=127.0.0.1:{port} error="Address already in use"' in line
     assert f"another program listens on port {port}, maybe `docspace-exporter demo`" in line
     assert f"--web.listen-address=127.0.0.1:{port + 1 if port < 65535 else port - 1}" in line
 
@@ -233,16 +232,9 @@ def test_second_address_in_use_ends_the_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flags", [("--version",), ("serve", "--version")])
 def test_version_is_printed(tmp_path: Path, flags: tuple[str, ...]) -> None:
-    ended = run(*flags, cwd=tmp_path)
+    ended = call(*flags, cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert re.fullmatch(rf"docspace-exporter {re.escape(VERSION)} \(revision \S+\)\n", ended.stdout)
-
-
-def test_check_of_a_good_configuration(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text(config("http://127.0.0.1:1"))
-    ended = run("--config.check", cwd=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "config.yaml: OK, portals: acme\n"
 
 
 @pytest.mark.parametrize("flags", [(), ("--config.check",)], ids=["start", "check"])
@@ -266,7 +258,7 @@ def test_missing_configuration_is_reported(tmp_path: Path) -> None:
     [("--nonsense",), ("--web.listen-address=nonsense",), ("--log.level=loud",), ("nonsense",)],
 )
 def test_bad_flag_is_reported_and_ends_it(tmp_path: Path, flags: tuple[str, ...]) -> None:
-    ended = run(*flags, cwd=tmp_path)
+    ended = call(*flags, cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert "docspace-exporter" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -402,7 +394,7 @@ def test_config_check_opens_the_files(tmp_path: Path, fields: str, problem: str)
     os.mkfifo(tmp_path / "fifo")
     file = tmp_path / "config.yaml"
     file.write_text(f"portals: [{{name: a, url: 'https://a.example', {fields}}}]\n")
-    ended = run("--config.check", f"--config.file={file}", cwd=tmp_path)
+    ended = call("--config.check", f"--config.file={file}", cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"{file}: {problem.format(folder=tmp_path)}")
 
@@ -419,15 +411,6 @@ def test_config_check_makes_one_tls_context_for_portals_that_trust_alike(
     )
     serve._check_files(Settings(portals))
     assert made == [TLSSettings()]
-
-
-def test_a_port_in_use_has_a_hint_in_plain_words(tmp_path: Path, demo: Demo) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        (tmp_path / "config.yaml").write_text(demo.config("acme"))
-        ended = run(f"--web.listen-address={address}", cwd=tmp_path)
-    assert ended.returncode == 1
-    assert f'msg="cannot listen" address={address} error="Address already in use"' in ended.stderr
 
 
 def test_what_a_finalizer_meets_is_a_line_of_the_log(tmp_path: Path) -> None:

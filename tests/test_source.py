@@ -3,12 +3,14 @@
 import re
 import signal
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 from support.demo import Demo
 from support.faults import FaultServer, never_answers
-from support.process import ExporterProcess, Process, run, serving
+from support.process import ExporterProcess, Process, call, run, serving
 
 import exporter.config
 from exporter.config import ConfigError, Source
@@ -16,6 +18,7 @@ from exporter.config import ConfigError, Source
 ROOT = Path(__file__).resolve().parents[1]
 BUILT_IN = Path(exporter.config.__file__).with_name("default.yaml")
 FILE = "portals: [{name: filed, url: 'http://127.0.0.1:1', api_key: sk-file}]\n"
+Ended = CompletedProcess[str]
 VARIABLES = {"DOCSPACE_URL": "http://127.0.0.1:1", "DOCSPACE_API_KEY": "sk-env"}
 
 
@@ -98,13 +101,19 @@ def test_a_config_yaml_that_vanished_is_an_error_and_not_another_configuration(
         source.load()
 
 
-# As processes
+# Every command
+
+
+def start(command: str, *flags: str, cwd: Path, env: Mapping[str, str] | None = None) -> Ended:
+    """Run it to its end: textfile in a process of its own, since it handles signals."""
+    runner = run if command == "textfile" else call
+    return runner(command, *flags, cwd=cwd, env=env)
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "keys", "textfile"])
 def test_every_command_names_both_ways_out(command: str, folder: Path) -> None:
-    flags = ["--output=x.prom"] if command == "textfile" else []
-    ended = run(command, *flags, cwd=folder)
+    flags = {"serve": ["--config.check"], "textfile": ["--output=x.prom"]}.get(command, [])
+    ended = start(command, *flags, cwd=folder)
     assert ended.returncode == 2
     assert "set DOCSPACE_URL to the portal's address and DOCSPACE_API_KEY to a key" in ended.stderr
 
@@ -122,9 +131,12 @@ def test_every_command_names_both_ways_out(command: str, folder: Path) -> None:
 def test_every_command_runs_by_the_variables_alone(
     arguments: list[str], shown: str, folder: Path, demo: Demo
 ) -> None:
-    ended = run(*arguments, cwd=folder, env=demo.variables("acme"))
+    ended = start(*arguments, cwd=folder, env=demo.variables("acme"))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert shown in ended.stdout
+
+
+# As a process
 
 
 def test_the_log_names_the_file_in_force(folder: Path) -> None:

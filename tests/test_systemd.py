@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import tools
-from support.process import run
+from support.process import call, run
 
 from exporter import flags
 from exporter.config import load
@@ -114,7 +114,7 @@ def test_the_command_of_the_service_is_one_the_exporter_takes(tmp_path: Path) ->
     assert arguments == ["--config.file=/etc/docspace-exporter/config.yaml"]
     arguments = [f"--config.file={UNITS / 'config.yaml'}", "--config.check"]
     (tmp_path / "docspace-api-key").write_text("sk-x\n")
-    done = run(*arguments, cwd=tmp_path, env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    done = call(*arguments, cwd=tmp_path, env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert (done.returncode, done.stderr) == (0, "")
 
 

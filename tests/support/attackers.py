@@ -1,4 +1,4 @@
-"""Clients that mean harm, from 127.0.0.2: slow, silent or many; and one that scrapes."""
+"""Clients that attack a server from 127.0.0.2, slow, silent or many; and one that scrapes it."""
 
 import base64
 import contextlib
@@ -20,7 +20,7 @@ _HEAD = b"GET /metrics HTTP/1.1\r\nHost: x\r\n"
 
 @functools.cache
 def careless() -> ssl.SSLContext:
-    """A client's context that takes any certificate, and costs little to make."""
+    """A TLS context for a client that accepts any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -29,7 +29,7 @@ def careless() -> ssl.SSLContext:
 def connected(
     port: int, address: str = "127.0.0.1", receive_buffer: int = 0, seconds: float = 20.0
 ) -> socket.socket:
-    """A connection from an address, which waits for so many seconds. Raises OSError."""
+    """A connection from an address, with a timeout in seconds. Raises OSError."""
     sock = socket.socket()
     if receive_buffer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -45,7 +45,7 @@ def connected(
 
 @dataclass(frozen=True)
 class Target:
-    """Where to attack; ``tls`` has it by HTTPS."""
+    """The port to attack, over HTTPS with ``tls``."""
 
     port: int
     tls: bool = False
@@ -56,7 +56,10 @@ class Target:
         return careless().wrap_socket(plain) if self.tls and handshake else plain
 
     def exchange(self, content: bytes, seconds: float) -> bytes:
-        """What comes back for some bytes until the server closes, or is silent for so long."""
+        """Send bytes, and return the answer.
+
+        It ends when the server closes the connection or sends nothing for ``seconds``.
+        """
         received = b""
         with contextlib.suppress(OSError), self.connect() as sock:
             sock.settimeout(seconds)
@@ -68,7 +71,7 @@ class Target:
     def scrape(self, seconds: float, path: str = "/metrics") -> int:
         """The status of a scrape as Prometheus makes it, from 127.0.0.1.
 
-        0 where the server closes the connection or is silent for so many seconds.
+        0 if the server closes the connection or sends nothing for ``seconds``.
         """
         connection = (
             http.client.HTTPSConnection("127.0.0.1", self.port, timeout=seconds, context=careless())
@@ -94,9 +97,9 @@ class Target:
 
 @dataclass(frozen=True)
 class Dripping:
-    """``count`` connections that send ``first``, then ``drop`` each ``pause`` seconds.
+    """``count`` connections that send ``first``, then ``drop`` every ``pause`` seconds.
 
-    One that the server closes is opened again. They read nothing.
+    A connection that the server closes is opened again. They read nothing.
     """
 
     count: int
@@ -107,7 +110,7 @@ class Dripping:
     handshake: bool = True
 
     def __call__(self, target: Target, begun: threading.Event, ending: threading.Event) -> None:
-        """Set ``begun`` once each connection was tried, and go on until ``ending`` is set."""
+        """Attack until ``ending`` is set. Set ``begun`` once each connection was tried."""
         _allow_descriptors(self.count + 200)
         held: list[socket.socket | None] = [None] * self.count
         while not ending.is_set():
@@ -133,7 +136,7 @@ class Dripping:
         return sock
 
     def _kept(self, sock: socket.socket | None) -> socket.socket | None:
-        """The connection, a drop later; None where it is closed."""
+        """Send a drop, and return the connection; None if it is closed."""
         if sock is None:
             return None
         try:
@@ -150,14 +153,17 @@ class Dripping:
 
 @dataclass(frozen=True)
 class Flood:
-    """``count`` clients in a loop, each with the headers that ``headers`` gives for a request."""
+    """``count`` clients that send requests in a loop.
+
+    ``headers`` gets the number of the request and returns its headers.
+    """
 
     count: int
     headers: Callable[[int], str]
     path: str = "/metrics"
 
     def __call__(self, target: Target, begun: threading.Event, ending: threading.Event) -> None:
-        """Set ``begun`` once a client was answered, and go on until ``ending`` is set."""
+        """Attack until ``ending`` is set. Set ``begun`` after the first answer."""
         numbers = itertools.count()
         clients = [
             threading.Thread(target=self._loop, args=(target, begun, ending, numbers), daemon=True)
@@ -210,7 +216,7 @@ ATTACKS: dict[str, Attack] = {
 
 
 class Attackers:
-    """An attack that is at its height as long as the with block lasts."""
+    """An attack that runs while the with block lasts."""
 
     def __init__(self, attack: Attack, target: Target) -> None:
         self._begun, self._ending = threading.Event(), threading.Event()
@@ -219,7 +225,7 @@ class Attackers:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._begun.wait(60), "the attack did not come off the ground"
+        assert self._begun.wait(60), "the attack did not start"
         return self
 
     def __exit__(self, *_: object) -> None:

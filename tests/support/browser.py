@@ -1,4 +1,4 @@
-"""A real browser: Debian's chromium without a window, driven through its own driver."""
+"""A real browser: chromium without a window, controlled by chromedriver."""
 
 import base64
 import json
@@ -44,7 +44,7 @@ def find(program: str, package: str) -> Path:
 
 
 class Browser:
-    """One window. Pages are opened at a size and in a colour scheme."""
+    """A window, in which pages are opened with a size and a colour scheme."""
 
     def __init__(self, profile: Path) -> None:
         options = webdriver.ChromeOptions()
@@ -70,7 +70,7 @@ class Browser:
         dark: bool = False,
         scripts: bool = True,
     ) -> None:
-        """Load a page; what was logged before is forgotten."""
+        """Load a page, and forget what was logged before."""
         self.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._command("Emulation.setEmulatedMedia", features=[scheme])
@@ -81,7 +81,7 @@ class Browser:
         self._driver.get(url)
 
     def resize(self, width: int, height: int = 900) -> None:
-        """Give the window another size; the page stays."""
+        """Change the size of the window; the page stays."""
         self._command(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=width < 500,
@@ -94,20 +94,20 @@ class Browser:
         return answer["result"].get("value")
 
     def click(self, selector: str) -> None:
-        """Click on the first element that a CSS selector finds."""
+        """Click on the first element that a CSS selector matches."""
         self._driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def complaints(self) -> list[str]:
-        """What the console got since the page was opened, or since the last call."""
+        """Messages of the console since the page was opened, or since the last call."""
         return [entry["message"] for entry in self._driver.get_log("browser")]
 
     def errors(self) -> list[str]:
-        """Those of them that are errors."""
+        """Errors of the console since the page was opened, or since the last call."""
         entries = self._driver.get_log("browser")
         return [entry["message"] for entry in entries if entry["level"] == "SEVERE"]
 
     def requests(self) -> list[str]:
-        """The addresses asked for since the page was opened, or since the last call."""
+        """URLs that were requested since the page was opened, or since the last call."""
         events = (
             json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")
         )
@@ -119,9 +119,9 @@ class Browser:
         return [url for url in sent if urlsplit(url).scheme not in {"about", "data"}]
 
     def failures(self) -> list[str]:
-        """Status and address of the answers above 399, since the page was opened or asked last.
+        """Status and URL of answers above 399 since the page was opened, or since the last call.
 
-        What `requests` would return is forgotten.
+        It takes the log that `requests` reads: after it, `requests` returns later ones only.
         """
         events = (
             json.loads(entry["message"])["message"] for entry in self._driver.get_log("performance")
@@ -134,7 +134,7 @@ class Browser:
         return [f"{a['status']} {a['url']}" for a in answers if a["status"] > 399]
 
     def screenshot(self, *, whole: bool = True) -> bytes:
-        """A PNG of the page, or of the part that the window shows."""
+        """The page as PNG, or only the part that the window shows."""
         shot = self._command("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
 
@@ -144,7 +144,7 @@ class Browser:
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
-    """A browser with a new and empty profile, ended afterwards."""
+    """A browser with an empty profile. It is ended with the with block."""
     running = Browser(profile)
     try:
         yield running

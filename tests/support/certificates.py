@@ -1,4 +1,4 @@
-"""Certificates that a test issues for itself."""
+"""Certificates that tests issue."""
 
 import ssl
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Issued:
     key_file: Path
 
     def context(self, client_ca: Path | None = None) -> ssl.SSLContext:
-        """A server's TLS context; with ``client_ca`` it wants a certificate of the client."""
+        """A server's TLS context; with ``client_ca`` it requires a certificate from the client."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.cert_file, self.key_file)
         if client_ca is not None:
@@ -58,8 +58,8 @@ def issue(
 ) -> Issued:
     """Write NAME.pem and NAME.key: a CA without a signer, else a certificate for the address.
 
-    ``names`` are more of its alternative names. Without ``key_usage`` a CA does not say what its
-    key is for, as many a private one; Python 3.13 is strict about that.
+    ``names`` are further alternative names. Without ``key_usage`` a CA lacks the extension of that
+    name, as many private ones do; Python 3.13 refuses them.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])

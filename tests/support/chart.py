@@ -1,6 +1,6 @@
-"""The Helm chart, rendered by a real Helm: for its tests, and to write what is generated from it.
+"""Render the Helm chart with a real Helm, for its tests and to write the generated files.
 
-`make chart` runs this file: it writes the golden files, the chart's README and the manifests of
+`make chart` runs this file. It writes the golden files, the chart's README and the manifests of
 `deploy/kubernetes`.
 """
 
@@ -21,7 +21,7 @@ GOLDEN: Final = ROOT / "tests" / "golden" / "chart"
 KUBERNETES: Final = ROOT / "deploy" / "kubernetes"
 PROGRAMS: Final = ROOT / ".tools" / "bin"
 CRDS: Final = ROOT / ".tools" / "crds"
-#: Set by `make chart-test`, where a program that is missing is a failure.
+#: Set by `make chart-test`, which fails if a program is missing.
 REQUIRED: Final = "CHART_REQUIRED"
 #: The value sets that have a golden file.
 SETS: Final = sorted(path.name.removesuffix("-values.yaml") for path in CHART.glob("ci/*.yaml"))
@@ -32,7 +32,10 @@ Resource = Mapping[str, Any]
 
 
 def needs(path: Path) -> Path:
-    """A program or folder that `make chart-test` provides; without it a skip or a failure."""
+    """The path of a program or folder that `make chart-test` installs.
+
+    Fails or skips the test if it is missing.
+    """
     if not path.exists():
         message = f"{path.relative_to(ROOT)} is missing: run `make chart-test`"
         tools.unavailable(message, REQUIRED)
@@ -40,7 +43,7 @@ def needs(path: Path) -> Path:
 
 
 def helm(*arguments: str | Path, chart: Path = CHART) -> str:
-    """What Helm prints; a CalledProcessError with its stderr where it fails."""
+    """The output of Helm. Raises CalledProcessError, with its stderr, if it fails."""
     command, *rest = arguments
     name = ["docspace-exporter"] if command == "template" else []
     options = ["--namespace=monitoring", f"--kube-version={KUBE_VERSION}"]
@@ -60,7 +63,7 @@ def render(*values: Path, sets: Sequence[str] = (), chart: Path = CHART) -> str:
 
 @cache
 def _rendered(values: tuple[Path, ...], sets: tuple[str, ...], chart: Path) -> str:
-    """Many tests need the same manifest, and Helm needs a second for one."""
+    """Cached, because Helm takes a second and many tests need the same manifest."""
     options = [*(f"--values={path}" for path in values), *(f"--set-json={each}" for each in sets)]
     return helm("template", *options, chart=chart)
 
@@ -71,7 +74,7 @@ def values(name: str) -> Path:
 
 
 def resources(text: str) -> list[Resource]:
-    """Every resource of a manifest."""
+    """The resources of a manifest."""
     return [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]
 
 
@@ -87,7 +90,7 @@ def shortened(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A manifest for kubectl: without the marks of Helm, and for whatever namespace is chosen."""
+    """A manifest for kubectl: without the labels of Helm and without a namespace."""
     for line in (
         r"# Source: .*",
         r" +helm\.sh/chart: .*",
@@ -101,7 +104,7 @@ def plain(text: str) -> str:
 
 
 def manifests() -> Iterator[tuple[Path, str]]:
-    """What belongs into `deploy/kubernetes`: the exporter, and its ServiceMonitor by itself."""
+    """The files of `deploy/kubernetes`, with their text."""
     text = plain(render(CHART.parent / "kubectl-values.yaml"))
     parts = [part for part in re.split(r"(?m)^---\n", text) if part.strip()]
     monitors = [part for part in parts if "kind: ServiceMonitor\n" in part]

@@ -1,4 +1,4 @@
-"""The demo's portals as the other side of the wire."""
+"""The demo's portals, for tests to fetch from."""
 
 import time
 from types import TracebackType
@@ -10,9 +10,9 @@ from exporter.demo.server import DemoServer
 
 
 class Demo:
-    """The demo's three portals, on the machine's clock.
+    """The demo's three portals, with the time of the machine.
 
-    The test's own process serves them while the with block lasts.
+    They run in the process of the tests while the with block lasts.
     """
 
     def __init__(self) -> None:
@@ -34,13 +34,13 @@ class Demo:
             server.stop()
 
     def keys(self, name: str) -> tuple[DemoKey, ...]:
-        """The keys that the exporter should see on a portal, newest first."""
+        """The keys of a portal that the exporter can see, newest first."""
         portal, secret = self.portals[name].portal, self.portals[name].exporter_key
         (own,) = (key for key in portal.keys if key.secret == secret)
         return portal.visible_to(portal.creator(own))
 
     def config(self, *names: str) -> str:
-        """A configuration with these portals, or all."""
+        """A configuration with these portals, or with all."""
         return "portals:\n" + "".join(
             f"  - {{name: {name}, url: '{self.servers[name].url}', "
             f"api_key: {self.portals[name].exporter_key}}}\n"
@@ -48,7 +48,7 @@ class Demo:
         )
 
     def variables(self, name: str) -> dict[str, str]:
-        """The environment in which the built-in configuration means this portal."""
+        """The variables with which the built-in configuration has this portal."""
         return {
             "DOCSPACE_URL": self.servers[name].url,
             "DOCSPACE_API_KEY": self.portals[name].exporter_key,

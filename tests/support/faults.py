@@ -1,7 +1,7 @@
-"""Servers that misbehave on purpose, byte by byte, where no real one can be made to.
+"""Servers with faults that no real server can be made to have, down to single bytes.
 
-A script plays one accepted connection. ``FaultServer`` runs it in a thread per connection, and
-ends them all when its ``with`` block does.
+A script is a function that handles one connection. ``FaultServer`` runs it in a thread for each
+connection, and ends all of them at the end of its ``with`` block.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 MIB = 1024 * 1024
-#: Seconds between two bytes of a server that drips.
+#: Seconds between two bytes that `Peer.drip` sends.
 DRIP_SECONDS = 0.02
 
 
@@ -30,7 +30,7 @@ class Peer:
         self._heads = heads
 
     def request(self) -> bytes:
-        """One request up to its blank line; nothing where the client has gone."""
+        """The head of a request with its blank line; empty if the client has closed it."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             byte = self.sock.recv(1)
@@ -41,22 +41,22 @@ class Peer:
         return head
 
     def send(self, content: bytes) -> None:
-        """Send it all."""
+        """Send all bytes at once."""
         self.sock.sendall(content)
 
     def drip(self, content: Iterable[int]) -> None:
-        """Send byte by byte, with time in between, until the test ends."""
+        """Send one byte every `DRIP_SECONDS`, until the content or the test ends."""
         for byte in content:
             self.sock.sendall(bytes([byte]))
             if self._closing.wait(DRIP_SECONDS):
                 return
 
     def wait(self) -> None:
-        """Say nothing until the test ends."""
+        """Send nothing until the test ends."""
         self._closing.wait()
 
     def reset(self) -> None:
-        """Break the connection off with a TCP reset."""
+        """Close the connection with a TCP reset."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
@@ -65,9 +65,9 @@ Script = Callable[[Peer], None]
 
 
 class FaultServer:
-    """Plays a script for each connection, over TLS with a context.
+    """Runs a script for each connection, over TLS if there is a context.
 
-    ``accepted`` counts connections, ``heads`` keeps what requests began with.
+    ``accepted`` is the number of connections, ``heads`` the heads of all requests.
     """
 
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
@@ -103,7 +103,7 @@ class FaultServer:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its URL."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
@@ -121,7 +121,7 @@ class FaultServer:
             self._start(self._play, sock)
 
     def _play(self, sock: socket.socket) -> None:
-        # The client may go at any moment: that is what most of these scripts are for.
+        # Most of these scripts make the client close the connection.
         with contextlib.suppress(OSError), self._wrapped(sock) as wrapped:
             self._peers.append(wrapped)
             self._script(Peer(wrapped, self._closing, self.heads))
@@ -135,13 +135,13 @@ class FaultServer:
 
 
 def answer(body: bytes = b"", status: str = "200 OK", *headers: str) -> bytes:
-    """A whole answer with its Content-Length."""
+    """A complete answer with Content-Length."""
     lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode("latin-1") + body
 
 
 def chunked(parts: Iterable[bytes], *headers: str, status: str = "200 OK") -> Iterator[bytes]:
-    """An answer in chunks, piece by piece."""
+    """The parts of an answer in chunks."""
     yield "\r\n".join(
         [f"HTTP/1.1 {status}", "Transfer-Encoding: chunked", *headers, "", ""]
     ).encode()

@@ -1,7 +1,7 @@
 """A real Grafana on loopback, with the project's dashboards provisioned.
 
-It comes from `GRAFANA_HOME`, the folder of an unpacked release, or from PATH, where it is installed
-as Debian's package of Grafana Labs does. Nothing is downloaded.
+It comes from `GRAFANA_HOME`, the folder of an unpacked release, or from PATH if it is installed
+like the Debian package of Grafana Labs. Nothing is downloaded.
 """
 
 import json
@@ -21,13 +21,16 @@ from support.prometheus import eventually
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 INSTALLED: Final = Path("/usr/share/grafana")
-#: Set by `make grafana-test`, where a Grafana that is missing is a failure.
+#: Set by `make grafana-test`, which fails without Grafana.
 REQUIRED: Final = "GRAFANA_REQUIRED"
 MISSING: Final = "no Grafana: set GRAFANA_HOME to the folder of a release, or put grafana into PATH"
 
 
 def find() -> tuple[Path, Path]:
-    """The program, and the folder with its `public` and `conf`; without one a skip or a failure."""
+    """The program, and the folder with `public` and `conf`.
+
+    Fails or skips the test if Grafana is missing.
+    """
     folder = os.environ.get("GRAFANA_HOME")
     home = Path(folder) if folder else INSTALLED
     programs = [home / "bin" / name for name in ("grafana", "grafana-server")]
@@ -41,7 +44,7 @@ def find() -> tuple[Path, Path]:
 
 
 class Grafana:
-    """A Grafana that anybody may use as administrator, one data source a Prometheus named."""
+    """A Grafana without login. ``sources`` are its data sources: name, and URL of a Prometheus."""
 
     def __init__(self, folder: Path, sources: Mapping[str, str]) -> None:
         self.url = f"http://127.0.0.1:{_free_port()}"
@@ -65,7 +68,7 @@ class Grafana:
         self._process.stop(seconds=30.0)
 
     def api(self, path: str) -> Any:
-        """What its API answers."""
+        """The answer of its API, decoded from JSON."""
         with urllib.request.urlopen(f"{self.url}/api/{path}", timeout=30) as answer:
             return json.load(answer)
 
@@ -77,7 +80,7 @@ class Grafana:
 
 
 def _free_port() -> int:
-    """Grafana writes its own address into pages, so it must know the port before it listens."""
+    """A free port: Grafana must know its own URL, which it writes into pages, before it listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -118,7 +121,7 @@ disable_gravatar = true
 
 
 def _provision(folder: Path, sources: Mapping[str, str]) -> None:
-    """JSON is YAML."""
+    """Write the files of data sources and dashboards, as JSON, which is YAML."""
     datasources = [
         {
             "name": name,

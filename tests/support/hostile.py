@@ -1,7 +1,7 @@
-"""Requests that a strict server refuses, each with a second request hidden in it where it can be.
+"""Requests that a strict server refuses. Most of them hide a second request.
 
-What a proxy before the exporter reads in another way than the exporter does would let a client
-send requests in somebody else's name. Shapes from RFC 9112, sections 2.2, 3, 5 and 6.
+If a proxy and the exporter read such a request in different ways, a client can send requests in the
+name of another client. The shapes are from RFC 9112, sections 2.2, 3, 5 and 6.
 """
 
 HIDDEN = b"POST /-/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
@@ -21,7 +21,7 @@ def _coded(value: bytes, body: bytes, more: bytes = b"") -> bytes:
 
 _CHUNK = b"5\r\nhello\r\n0\r\n\r\n"
 
-#: Name of a shape, and its bytes. None may be served, and what follows it least of all.
+#: Name of a shape, and its bytes. The server must serve neither it nor the request hidden in it.
 SHAPES: dict[str, bytes] = {
     # The request line.
     "no version": b"GET /-/healthy\r\n\r\n",

@@ -1,7 +1,7 @@
-"""The container image, built and run for real, on a base from debootstrap.
+"""Build and run the container image, on a base from debootstrap.
 
-Debian's packages of buildah, podman and runc do it. They store all in a folder of the test's, and
-touch neither images nor containers of the machine.
+It uses Debian's buildah, podman and runc. They store everything in a folder of the test, and do not
+change images or containers of the machine.
 """
 
 import json
@@ -12,30 +12,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from support import tools
+import pytest
+
 from support.tools import ROOT
 
-#: Set by `make image-test`, where a program that is missing is a failure.
+#: Set by `make image-test`.
 REQUIRED: Final = "IMAGE_REQUIRED"
 PROGRAMS: Final = ("buildah", "debootstrap", "podman", "runc", "conmon")
 SUITE: Final = "trixie"
 MIRROR: Final = "http://deb.debian.org/debian"
 PACKAGES: Final = ("ca-certificates", "python3", "python3-venv")
-#: The tree of the base, kept from one run to the next.
+#: The tree of the base, kept between runs.
 TREE: Final = ROOT / ".tools" / "image-base"
-#: Packages come by the machine's own way to PyPI.
+#: The machine's own settings for PyPI.
 CERTIFICATES: Final = Path("/etc/ssl/certs")
 PIP: Final = Path("/etc/pip.conf")
 SHELLS: Final = ("sh", "dash", "bash", "rbash")
 
 
 def available() -> None:
-    """Go on as root with all programs; else a skip or a failure."""
+    """Skip the test outside of `make image-test`; fail without root or a program."""
     missing = [name for name in PROGRAMS if not shutil.which(name)]
-    if os.geteuid() == 0 and not missing:
-        return
-    message = "building the image needs root, and " + ", ".join(missing or PROGRAMS)
-    tools.unavailable(message, REQUIRED)
+    if not os.environ.get(REQUIRED):
+        pytest.skip("`make image-test` builds the image")
+    if os.geteuid() or missing:
+        pytest.fail("building the image needs root, and " + ", ".join(missing or PROGRAMS))
 
 
 class Engine:
@@ -54,7 +55,7 @@ class Engine:
     def base(self) -> str:
         """The name of an image of Debian with Python and no more."""
         if not TREE.exists():
-            # What an earlier attempt left half done is no tree.
+            # An earlier attempt may have left an incomplete tree.
             unfinished = TREE.with_name("image-base.new")
             shutil.rmtree(unfinished, ignore_errors=True)
             include = f"--include={','.join(PACKAGES)}"
@@ -65,7 +66,7 @@ class Engine:
         return self._committed(container, "localhost/base:test")
 
     def build(self, base: str, revision: str) -> str:
-        """The name of the image that the Dockerfile makes of a base."""
+        """Build the Dockerfile on a base; the name of the image."""
         name = "localhost/docspace-exporter:test"
         mounts = [f"--volume={path}:{path}:ro" for path in (CERTIFICATES, PIP) if path.exists()]
         arguments = [f"--build-arg=BASE={base}", f"--build-arg=REVISION={revision}"]
@@ -87,20 +88,20 @@ class Engine:
         return name
 
     def configuration(self, image: str) -> Mapping[str, Any]:
-        """What the image says of itself: user, command, labels and so on."""
+        """The configuration of the image: user, command, labels and so on."""
         found: Mapping[str, Any] = json.loads(self.podman("inspect", "--type=image", image))[0]
         return found
 
     def start(self, image: str, *arguments: str, mounts: Mapping[Path, str] | None = None) -> str:
-        """The name of a container, hardened as in docs/getting-started/docker.md.
+        """The name of a hardened container with its own loopback.
 
-        It has its own loopback.
+        The options are those of docs/getting-started/docker.md.
         """
         name = f"exporter-{os.urandom(4).hex()}"
         volumes = [f"--volume={path}:{target}:ro" for path, target in (mounts or {}).items()]
         hardened = ["--read-only", "--read-only-tmpfs=false", "--cap-drop=ALL"]
         options = ["--security-opt=no-new-privileges", "--network=none"]
-        # Where the machine allows no more than it has itself.
+        # The defaults may be higher than the machine allows.
         limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
         self.podman(
             "run", "--detach", f"--name={name}", "--pull=never",
@@ -109,7 +110,7 @@ class Engine:
         return name
 
     def log(self, container: str) -> str:
-        """What a container has written so far."""
+        """The output of a container so far."""
         done = subprocess.run(
             self._podman("logs", container), capture_output=True, text=True, check=False
         )

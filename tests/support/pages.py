@@ -1,4 +1,4 @@
-"""README and docs as a reader uses them: their blocks of commands and samples."""
+"""The blocks of commands and samples in README and docs."""
 
 import re
 import shlex
@@ -13,13 +13,13 @@ _BLOCK = re.compile(
 )
 _SAMPLE = re.compile(r"\w+(\{.*\})? \S+")
 _SHELLS = {"sh", "bash", "shell", "console"}
-#: Where the arguments of a command end.
+#: Words that end the arguments of a command.
 _ENDS = frozenset({"|", "||", "&", "&&", ";", ">", ">>", "2>", "<", "#"})
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code on a page; ``line`` is where it begins."""
+    """A block of code on a page; ``line`` is its first line."""
 
     page: Path
     line: int
@@ -40,7 +40,7 @@ class Block:
         return self.language
 
     def commands(self) -> Iterator[list[str]]:
-        """The arguments of each call of docspace-exporter in it."""
+        """The arguments of each call of docspace-exporter in the block."""
         for line in self.text.replace("\\\n", " ").splitlines():
             shell = self.kind == "sh" or line.startswith("$ ") or re.match(r"[\d*]+ [\d*]+ ", line)
             starts = line.startswith("docspace-exporter ")
@@ -50,7 +50,7 @@ class Block:
 
 def _calls(words: list[str]) -> Iterator[list[str]]:
     for number, word in enumerate(words):
-        # An image, a unit or a package of this name takes other arguments.
+        # Commands for an image, a unit or a package of this name have other arguments.
         before = words[number - 1] if number else ""
         is_other = before.startswith("-") or {"build", "kill"} & set(words[:number])
         is_program = word == "docspace-exporter" or word.endswith("/bin/docspace-exporter")
@@ -61,7 +61,7 @@ def _calls(words: list[str]) -> Iterator[list[str]]:
 
 
 def blocks(page: Path) -> list[Block]:
-    """Every block of a page, in its order."""
+    """The blocks of a page, from top to bottom."""
     text = page.read_text(encoding="utf-8")
     found = []
     for match in _BLOCK.finditer(text):

@@ -1,4 +1,4 @@
-"""The exposition without a shortcut: families of prometheus-client, and its own text of them."""
+"""The exposition without any optimization, by the classes of prometheus-client."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -19,12 +19,12 @@ from exporter.metrics.catalogue import (
 from exporter.metrics.exposition import Format
 from exporter.metrics.lines import Row, V
 
-#: The labels that a table's rows share, with those of the configuration, and what a row looks at.
+#: The labels that all rows of a table have, with those of the configuration, and a row's argument.
 Subject = tuple[Mapping[str, str], V]
 
 
 def exposition(snapshots: Sequence[Snapshot], own: ExporterView | None, form: Format) -> bytes:
-    """What `Renderer.expose` is to give, but for the metrics of the process."""
+    """What `Renderer.expose` must return, without the metrics of the process."""
     families = chain(portal_metrics(snapshots), exporter_metrics(own) if own else ())
     collector = _Collected([family for family in families if family.samples])
     text: bytes = (generate_text if form == "text" else generate_openmetrics)(collector)
@@ -71,8 +71,8 @@ def exporter_metrics(view: ExporterView) -> Iterator[Metric]:
 def _family(row: Row[V], subjects: Iterable[Subject[V]]) -> Metric:
     """One family with all its samples.
 
-    Raises ValueError where a row yields more or fewer label values than it has labels:
-    prometheus-client itself would drop the surplus without a word.
+    Raises ValueError if a row yields more or fewer label values than it has labels:
+    prometheus-client ignores surplus values.
     """
     name, suffix = _family_name(row)
     unit = "seconds" if name.endswith("_seconds") else ""
@@ -85,6 +85,6 @@ def _family(row: Row[V], subjects: Iterable[Subject[V]]) -> Metric:
 
 
 def _family_name(row: Row[V]) -> tuple[str, str]:
-    """A family's name and the suffix of its samples, which OpenMetrics keeps apart."""
+    """A family's name, and the suffix of its samples."""
     suffix = {"counter": "_total", "info": "_info", "gauge": ""}[row.kind]
     return row.name.removesuffix(suffix), suffix

@@ -24,9 +24,10 @@ PATIENCE = 60.0
 
 
 class Process:
-    """A process whose stderr is kept, line by line.
+    """A process, and the lines that it writes to stderr.
 
-    ``ready`` is a pattern: the process counts as started once a line of stderr matches it.
+    ``ready`` is a pattern: the process has started when a line of stderr matches it. ``env`` is
+    added to the environment, without variables for proxies: its servers are on loopback.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Process:
         self._process = subprocess.Popen(
             [str(part) for part in command],
             cwd=cwd,
-            env={**os.environ, **(env or {})},
+            env={**_without_proxies(), **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -71,16 +72,19 @@ class Process:
 
     @property
     def stderr(self) -> str:
-        """Everything it logged so far."""
+        """All lines of stderr so far."""
         return "\n".join(self.lines)
 
     @property
     def pid(self) -> int:
-        """The process' number."""
+        """The id of the process."""
         return self._process.pid
 
     def wait_for(self, pattern: str, seconds: float = PATIENCE, after: int = 0) -> re.Match[str]:
-        """The first match of a pattern in the lines of stderr, from line ``after`` on."""
+        """The first match of a pattern in the lines of stderr, from line ``after`` on.
+
+        AssertionError if no line matches within ``seconds``, or before the process ends.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for line in self.lines[after:]:
@@ -97,12 +101,12 @@ class Process:
         self._process.send_signal(number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = PATIENCE) -> int:
-        """Send a signal and wait for the end; the exit code."""
+        """Send a signal, wait for the end, and return the exit code."""
         self._process.send_signal(number)
         return self.wait(seconds)
 
     def wait(self, seconds: float = PATIENCE) -> int:
-        """Wait for the end; the exit code."""
+        """Wait for the end, and return the exit code."""
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -125,13 +129,19 @@ class Process:
             self.out = stream.read()
 
 
+def _without_proxies() -> dict[str, str]:
+    return {
+        name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")
+    }
+
+
 def serving(*flags: str) -> list[str]:
-    """The command that serves on a port of the system's choice."""
+    """The command that serves on a free port."""
     return [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0", *flags]
 
 
 class ExporterProcess(Process):
-    """``docspace-exporter serve`` on a port of the system's choice."""
+    """``docspace-exporter serve`` on a free port."""
 
     def __init__(
         self,
@@ -151,12 +161,12 @@ class ExporterProcess(Process):
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its URL."""
         listening = self.wait_for(r"msg=listening address=(\S+)|\"address\": \"([^\"]+)\"")
         return f"http://{listening[1] or listening[2]}"
 
     def get(self, path: str = "/metrics", headers: Mapping[str, str] | None = None) -> str:
-        """The body of an answer 200."""
+        """The body of the answer. Raises HTTPError for any status but 200."""
         request = urllib.request.Request(self.url + path, headers=dict(headers or {}))
         with urllib.request.urlopen(request, timeout=30) as answer:
             body: bytes = answer.read()

@@ -1,4 +1,4 @@
-"""A real Prometheus on loopback, asked through its HTTP API."""
+"""A real Prometheus on loopback, and its HTTP API."""
 
 import json
 import time
@@ -31,7 +31,7 @@ class Prometheus(Process):
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its URL."""
         return f"http://{self.wait_for(r'Listening on.*? address=(127[0-9.:]+)')[1]}"
 
     def api(self, path: str, **parameters: str) -> Any:
@@ -46,7 +46,7 @@ class Prometheus(Process):
         return [(each["metric"], float(each["value"][1])) for each in result]
 
     def values(self, expression: str, *labels: str) -> dict[tuple[str, ...], float]:
-        """The values of an instant vector by the labels named."""
+        """The values of an instant vector, by the values of some labels."""
         return {
             tuple(metric.get(label, "") for label in labels): value
             for metric, value in self.query(expression)
@@ -54,7 +54,10 @@ class Prometheus(Process):
 
 
 def eventually(look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 30.0) -> T:
-    """Look until it is as wanted; an AssertionError with the last look after so many seconds."""
+    """Call ``look`` until its result is as wanted, and return the result.
+
+    AssertionError with the last result after ``seconds``.
+    """
     deadline = time.monotonic() + seconds
     pause = 0.01
     while True:

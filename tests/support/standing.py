@@ -1,4 +1,4 @@
-"""A clock that stands until it is moved, and a log that is read."""
+"""A clock that a test sets, and a log that it reads."""
 
 import io
 
@@ -11,7 +11,10 @@ START = 1_790_000_000.0
 
 
 class StandingClock:
-    """``clock`` is what the exporter takes. Both of its hands move together."""
+    """A clock that stands still until a test sets ``time``, in Unix seconds.
+
+    ``clock`` is the argument for the exporter; its monotonic time is the same number.
+    """
 
     def __init__(self) -> None:
         self.time = START
@@ -23,7 +26,7 @@ class StandingClock:
 
 
 class Log:
-    """``log`` is what the exporter takes; ``lines`` is what it said."""
+    """A log in memory. ``log`` is the argument for the exporter, ``lines`` its output in logfmt."""
 
     def __init__(self) -> None:
         self._stream = io.StringIO()
@@ -31,9 +34,9 @@ class Log:
 
     @property
     def lines(self) -> list[str]:
-        """Every line so far."""
+        """All lines so far."""
         return self._stream.getvalue().splitlines()
 
     def count(self, text: str) -> int:
-        """Lines that hold a text."""
+        """The number of lines that contain a text."""
         return sum(text in line for line in self.lines)

@@ -1,7 +1,7 @@
-"""Exporters that do not exist: the exposition of any portals and keys, served on loopback.
+"""Synthetic exporters: the exposition of any portals and keys, served on loopback.
 
-For what the demo does not have: hundreds of portals, thousands of keys, labels left empty, a
-history of days. The text is that of the public contract, `docs/metrics.md`.
+They have what the demo lacks: hundreds of portals, thousands of keys, empty labels, a history of
+days. Names and labels are those of the public contract, `docs/metrics.md`.
 """
 
 import json
@@ -22,7 +22,7 @@ REASONS = (
 
 @dataclass(frozen=True)
 class SyntheticKey:
-    """A key. Moments are seconds from now: negative for the past, None for what is unknown."""
+    """A key. Times are seconds from now: negative for the past, None for unknown."""
 
     id: str
     name: str = "ci"
@@ -44,13 +44,13 @@ class SyntheticKey:
 
     @property
     def usable(self) -> bool:
-        """Active in the sense of the contract."""
+        """Active as the contract defines it: switched on and not expired."""
         return self.active and not self.expired
 
 
 @dataclass(frozen=True)
 class SyntheticPortal:
-    """A portal. One that is down has neither keys nor counts."""
+    """A portal. Without ``up`` it has neither keys nor counts."""
 
     name: str
     keys: Sequence[SyntheticKey] = ()
@@ -62,7 +62,7 @@ class SyntheticPortal:
 
 
 def samples(portals: Sequence[SyntheticPortal], now: float) -> Iterator[tuple[str, str, float]]:
-    """(metric, labels, value) of everything, not grouped by metric."""
+    """(metric, labels, value) of each sample, not grouped by metric."""
     yield "docspace_exporter_build_info", _labels(version="1", revision="r", python_version="3"), 1
     yield "docspace_exporter_config_last_reload_successful", "", 1
     yield "process_cpu_seconds_total", "", now % 100000 / 100
@@ -142,7 +142,7 @@ def _of_key(
 
 
 def _labels(**labels: str) -> str:
-    """As PromQL and the text format write them: escapes are those of JSON."""
+    """Labels as PromQL and the text format write them, with the escapes of JSON."""
     pairs = (f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items())
     return "{" + ",".join(pairs) + "}"
 
@@ -157,7 +157,7 @@ def exposition(portals: Sequence[SyntheticPortal], now: float) -> str:
 
 @contextmanager
 def synthetic(portals: Sequence[SyntheticPortal]) -> Iterator[str]:
-    """An exporter of these portals; its host and port. Moments count from the start."""
+    """Serve the exposition of these portals at this moment; yields host and port."""
     text = exposition(portals, time.time()).encode()
     with serve(lambda: text) as target:
         yield target
@@ -165,7 +165,7 @@ def synthetic(portals: Sequence[SyntheticPortal]) -> Iterator[str]:
 
 @contextmanager
 def serve(body: Callable[[], bytes]) -> Iterator[str]:
-    """A server of /metrics; its host and port."""
+    """Serve /metrics; yields host and port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -177,7 +177,7 @@ def serve(body: Callable[[], bytes]) -> Iterator[str]:
             self.wfile.write(answer)
 
         def log_message(self, *arguments: object) -> None:
-            """Nothing: a test reads what it needs from Prometheus."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,4 +1,4 @@
-"""The exporter on a terminal of a given width, seen as the person before it sees it."""
+"""Run the exporter on a terminal of a given width, and read what it shows."""
 
 import contextlib
 import fcntl
@@ -13,24 +13,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-#: What rich sends to a terminal: colours, and moves of the progress.
+#: Escape sequences that rich sends to a terminal: colours, and movements of the cursor.
 _SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _COLOUR = re.compile(r"\x1b\[(?:\d+;)*3\d(?:;\d+)*m")
 
-#: What of the machine's environment would change the look.
+#: Variables of the environment that change the output.
 _STEERING = frozenset({"NO_COLOR", "FORCE_COLOR", "COLORTERM", "COLUMNS", "LINES"})
 
 
 @dataclass(frozen=True)
 class Screen:
-    """What a process wrote to its terminal, and its exit code."""
+    """The output of a process on its terminal, and its exit code."""
 
     raw: str
     code: int
 
     @property
     def text(self) -> str:
-        """The text alone, without the progress that was there before and is gone."""
+        """The text without escape sequences, and without the progress, which rich erases."""
         return _SEQUENCE.sub("", self.raw.rpartition("\x1b[2K")[2]).replace("\r", "")
 
     @property
@@ -40,14 +40,14 @@ class Screen:
 
     @property
     def coloured(self) -> bool:
-        """Whether there is any colour."""
+        """Whether it contains any colour."""
         return _COLOUR.search(self.raw) is not None
 
 
 def on_terminal(
     *arguments: str | Path, columns: int, cwd: Path, env: Mapping[str, str] | None = None
 ) -> Screen:
-    """Run a command of the exporter to its end, all three streams being a terminal."""
+    """Run a command to its end. Its three standard streams are a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     known = {name: value for name, value in os.environ.items() if name not in _STEERING}
@@ -61,7 +61,7 @@ def on_terminal(
     )
     os.close(theirs)
     written = bytearray()
-    with contextlib.suppress(OSError):  # EIO: the other side has ended
+    with contextlib.suppress(OSError):  # EIO: the process has ended
         while chunk := os.read(ours, 65536):
             written += chunk
     os.close(ours)

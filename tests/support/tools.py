@@ -1,6 +1,6 @@
-"""Programs from Debian's packages: taken from PATH, or unpacked below the project, never installed.
+"""Programs that tests need: taken from PATH, or from Debian's packages unpacked below the project.
 
-Unpacking needs neither root nor a free port: no service is registered or started.
+A package is unpacked and not installed: that needs no root, and starts no service.
 """
 
 import importlib.util
@@ -18,21 +18,21 @@ TOOLS = ROOT / ".tools"
 
 
 def missing(what: str) -> None:
-    """An error in CI, a skip that pytest counts and names elsewhere."""
+    """Fail in CI; elsewhere skip the test, which pytest counts and names."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is missing, and CI must have it")
     pytest.skip(f"{what} is missing")
 
 
 def unavailable(message: str, required: str) -> NoReturn:
-    """A failure where a target of the Makefile sets the variable, a counted skip elsewhere."""
+    """Fail if a target of the Makefile has set the variable ``required``; else skip the test."""
     if os.environ.get(required):
         pytest.fail(message)
     pytest.skip(message)
 
 
 def module(path: Path) -> ModuleType:
-    """A Python file outside every package, imported anew."""
+    """Import a Python file that belongs to no package."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -42,7 +42,10 @@ def module(path: Path) -> ModuleType:
 
 
 def find(program: str, package: str) -> Path:
-    """The program's path, from PATH or from Debian's package."""
+    """The program's path, from PATH or from Debian's package.
+
+    Fails or skips the test if both are missing.
+    """
     known = shutil.which(program)
     if known:
         return Path(known)
@@ -62,7 +65,7 @@ def unpack(package: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     download = ["apt-get", *_own_state(), "download", package]
     if subprocess.run(download, cwd=folder, check=False, capture_output=True).returncode:
-        # Lists may be old or absent on a fresh machine; these are the project's own.
+        # The lists of packages are old, or missing as on a new machine.
         subprocess.run(
             ["apt-get", *_own_state(), "update"], cwd=folder, check=False, capture_output=True
         )

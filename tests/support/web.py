@@ -1,4 +1,4 @@
-"""A web server of the test's own process, with a web configuration."""
+"""A web server in the process of the tests, with a web configuration."""
 
 import json
 import subprocess
@@ -14,14 +14,14 @@ from support.standing import Log
 
 
 def echo(request: Request) -> Reply:
-    """A handler that answers with the scheme and the path it was asked for."""
+    """A handler that answers with the scheme and the path of the request."""
     headers = {"X-Content-Type-Options": "nosniff"}
     return Reply(f"{request.scheme} {request.path}\n".encode(), headers=headers)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What curl got. ``status`` is 0 where there was no answer, ``error`` then says why."""
+    """The result of curl. ``status`` is 0 if there was no answer; ``error`` has the reason."""
 
     status: int
     headers: dict[str, list[str]]
@@ -30,7 +30,7 @@ class Answer:
 
 
 def curl(url: str, *options: str | Path) -> Answer:
-    """Ask with curl; options are its own."""
+    """Send a request with curl; ``options`` are those of curl."""
     done = subprocess.run(
         [
             "curl", "--silent", "--show-error", "--noproxy", "*", "--max-time", "20",
@@ -75,9 +75,9 @@ class Web:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that it listens on."""
         return self.address.port
 
     def curl(self, *options: str | Path, path: str = "/") -> Answer:
-        """Ask it with curl."""
+        """Send it a request with curl."""
         return curl(self.url + path, *options)
