@@ -193,7 +193,7 @@ def errors() -> timeseries.Panel:
     frame = Frame(
         "Failed scrapes by reason",
         "Failed scrapes of portals in each step of the graph. A grey line at 0 means that portals "
-        "were scraped and nothing failed.",
+        "were scraped; without other lines, nothing failed.",
         12,
         9,
     )

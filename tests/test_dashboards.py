@@ -259,6 +259,19 @@ def test_each_table_has_several_queries(dashboard: Dashboard) -> None:
     assert all(len(panel["targets"]) > 1 for panel in tables(dashboard))
 
 
+def test_a_lone_value_is_no_column_in_grafana_9() -> None:
+    """If only one query has a result, as the row with a sentence, its column has no other name."""
+    for name in (MAIN, ONE_KEY):
+        assert all(arrangement(p)["excludeByName"]["Value"] for p in tables(dashboards.load(name)))
+
+
+def test_spans_of_numbers_have_two_ends(dashboard: Dashboard) -> None:
+    """Grafana 9 reads an open end as 0 and shows the number in place of its text."""
+    spans = re.findall(r'"from": ([^,]+), "to": ([^,}]+)', json.dumps(dashboard))
+    assert spans
+    assert "null" not in {end for span in spans for end in span}
+
+
 def test_each_column_of_a_table_has_a_name_and_a_place(dashboard: Dashboard) -> None:
     for panel in tables(dashboard):
         options = arrangement(panel)
