@@ -13,6 +13,7 @@ import dashboards
 import pytest
 import yaml
 from dashboards import MAIN, ONE_KEY, ROOT, Dashboard, Panel
+from support.synthetic import REASONS
 
 # Panels that come with Grafana: an import needs no plugin.
 CORE = {"bargauge", "piechart", "stat", "state-timeline", "table", "timeseries"}
@@ -263,6 +264,26 @@ def test_a_lone_value_is_no_column_in_grafana_9() -> None:
     """If only one query has a result, as the row with a sentence, its column has no other name."""
     for name in (MAIN, ONE_KEY):
         assert all(arrangement(p)["excludeByName"]["Value"] for p in tables(dashboards.load(name)))
+
+
+def test_colours_follow_schemes_that_grafana_9_has(dashboard: Dashboard) -> None:
+    """A panel with another scheme stops loading there."""
+    modes = {
+        p["fieldConfig"]["defaults"].get("color", {}).get("mode")
+        for p in dashboards.panels(dashboard)
+    }
+    assert modes <= {None, "palette-classic", "thresholds", "fixed"}
+
+
+def test_each_reason_of_a_failed_scrape_has_its_own_colour() -> None:
+    (panel,) = (
+        p
+        for p in dashboards.panels(dashboards.load(MAIN))
+        if p["title"].startswith("Failed scrapes")
+    )
+    colors = {name: each["fixedColor"] for name, each in named(panel, "color").items()}
+    assert set(REASONS) <= set(colors)
+    assert len(set(colors.values())) == len(colors)
 
 
 def test_spans_of_numbers_have_two_ends(dashboard: Dashboard) -> None:
