@@ -35,7 +35,7 @@ from support.synthetic import DAY, SyntheticKey, SyntheticPortal, samples
 
 PORTALS, KEYS = 200, 50
 SCRAPE_SECONDS: Final = 120
-#: Grafana asks for a point for each pixel, in round steps.
+#: Points over the width of a page: Grafana asks for one for each pixel, in round steps.
 POINTS: Final = 1440
 #: A label as the text format writes it.
 LABEL: Final = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*")')
@@ -149,7 +149,10 @@ def asked(
     page: dashboards.Dashboard, variables: dict[str, str], now: float, days: float
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(title, path of the API, parameters) of each query, as Grafana sends it."""
-    limits = {panel["title"]: panel.get("maxDataPoints", POINTS) for panel in page["panels"]}
+    limits = {
+        panel["title"]: panel.get("maxDataPoints", POINTS * panel["gridPos"]["w"] // 24)
+        for panel in page["panels"]
+    }
     moment = {panel["title"] for panel, target in dashboards.targets(page) if target["instant"]}
     for title, _ in dashboards.all_queries(page, variables):
         panel = re.sub(r": \w+$", "", title)

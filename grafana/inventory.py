@@ -45,14 +45,14 @@ def every_key() -> table.Panel:
         12,
     )
     columns: list[Column] = [
-        KEY,
-        Text("why", "State", 105, mappings=CONDITIONS, filterable=True),
+        replace(KEY, width=150),
+        Text("why", "State", 105, mappings=CONDITIONS, grows=True, filterable=True),
         time_left(rows),
         last_used(rows),
-        PORTAL,
+        replace(PORTAL, width=100),
         CREATOR,
         ACCESS_LEVEL,
-        replace(PERMISSIONS, width=105),
+        PERMISSIONS,
         duration("age", "Age", rows.named()),
     ]
     return keys_table(frame, columns, ("Age", False))

@@ -125,7 +125,7 @@ def time_left() -> stat.Panel:
     frame = Frame("Time left", "The time until the key expires; a dash if it never expires.", 6, 3)
     never = number(promql.NEVER_SECONDS)
     left = f"(max({KEYS.expiry} - time()) or max({KEYS.every}) * 0 + {never}) / {DAY}"
-    words = [*between(promql.NEVER_SECONDS / DAY / 2, None, "-"), *HOURS]
+    words = [*between(promql.NEVER_SECONDS / DAY / 2, 1e6, "-"), *HOURS]
     # -100 is below `UNKNOWN` and `NOT_SCRAPED`, which have texts of their own.
     expired = between(-1e6, -3, "expired", NOW)
     return figure(

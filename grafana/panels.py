@@ -254,12 +254,6 @@ def stacked(panel: timeseries.Panel) -> timeseries.Panel:
     return panel.stacking(mode).fill_opacity(40)
 
 
-def shades(panel: timeseries.Panel, color: str) -> timeseries.Panel:
-    """The panel with each series in a shade of one colour, whole numbers, and an axis up to 1."""
-    mode = dashboard.FieldColor().mode(FieldColorModeId.SHADES).fixed_color(color)
-    return panel.color_scheme(mode).decimals(0).axis_soft_max(1)
-
-
 def quiet(panel: timeseries.Panel, name: str) -> timeseries.Panel:
     """The panel with one series as a thin grey line that is not in the legend."""
     hidden = {"viz": False, "legend": True, "tooltip": False}

@@ -82,9 +82,12 @@ def patterns(by_pattern: dict[str, tuple[str, str]]) -> list[ValueMapping]:
 
 
 def between(
-    floor: float | None, ceiling: float | None, text: str, color: str | None = QUIET
+    floor: float, ceiling: float, text: str, color: str | None = QUIET
 ) -> list[ValueMapping]:
-    """All numbers from floor to ceiling shown as one text; None takes the thresholds' colour."""
+    """All numbers from floor to ceiling shown as one text; None takes the thresholds' colour.
+
+    Both ends are numbers: Grafana 9 does not match a span with an open end.
+    """
     result = ValueMappingResult(text=text, color=color, index=0)
     return [RangeMap(options=DashboardRangeMapOptions(from_val=floor, to=ceiling, result=result))]
 
@@ -104,8 +107,8 @@ CONDITIONS: Final = patterns(
 # Rows with `LAST_RISING` or `LAST_FALLING` show no number. The text is a space, since Grafana
 # ignores an empty one.
 BLANK: Final = [
-    *between(promql.LAST_RISING / 2, None, " ", NONE),
-    *between(None, promql.LAST_FALLING / 2, " ", NONE),
+    *between(promql.LAST_RISING / 2, promql.LAST_RISING * 2, " ", NONE),
+    *between(promql.LAST_FALLING * 2, promql.LAST_FALLING / 2, " ", NONE),
 ]
 UNKNOWN_TEXT_DATE: Final = texts({str(promql.UNKNOWN): ("unknown", QUIET)})
 UNKNOWN_TEXT: Final = texts({str(promql.UNKNOWN): ("-", QUIET)})

@@ -202,7 +202,7 @@ CREATOR: Final = Text("creator", "Creator", 95, grows=True)
 CREATOR_STATUS: Final = Text("creator_status", "Creator is", 90)
 ALL_PERMISSIONS: Final = texts({"*": ("all", QUIET)})
 PERMISSIONS: Final = Text("permissions", "Permissions", 90, (), ALL_PERMISSIONS, grows=True)
-PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=230)
+PERMISSIONS_AT_LENGTH: Final = replace(PERMISSIONS, width=190)
 ACCESS_COLORS: Final = {"full": SOON, "limited": "blue", "read": "green"}
 ACCESS_LEVEL: Final = Text("access", "Access", 75)
 #: The last columns of most tables of keys.

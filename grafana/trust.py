@@ -17,7 +17,6 @@ from grafana.panels import (
     course,
     figure,
     quiet,
-    shades,
     stacked,
     states,
 )
@@ -193,7 +192,7 @@ def errors() -> timeseries.Panel:
     frame = Frame(
         "Failed scrapes by reason",
         "Failed scrapes of portals in each step of the graph. A grey line at 0 means that portals "
-        "were scraped and nothing failed.",
+        "were scraped; without other lines, nothing failed.",
         12,
         9,
     )
@@ -201,12 +200,28 @@ def errors() -> timeseries.Panel:
         Query(f"sum by (reason) ({increase}) > 0", "{{reason}}", "A"),
         Query(f"0 * count({promql.UP})", NOTHING_FAILED, "B"),
     ]
+    lines = stacked(course(frame, queries, COUNT, REASON_COLORS)).decimals(0).axis_soft_max(1)
     # With a point for each pixel, this query would cost twice as much over 30 days.
-    lines = shades(course(frame, queries, COUNT), NOW).max_data_points(120)
-    return quiet(stacked(lines), NOTHING_FAILED).interval(LEAST_STEP)
+    return quiet(lines, NOTHING_FAILED).interval(LEAST_STEP).max_data_points(120)
 
 
 NOTHING_FAILED: Final = "nothing failed"
+# Colours of trouble, one for each reason: Grafana 9 has no colour scheme for that.
+REASON_COLORS: Final = dict(
+    zip(
+        (
+            *("connection", "timeout", "tls", "server_error", "unauthorized", "forbidden"),
+            *("payment_required", "credential", "rate_limited", "not_found", "redirect"),
+            *("unexpected_status", "invalid_response", "too_large"),
+        ),
+        (
+            shade + color
+            for shade in ("", "dark-", "light-", "semi-dark-", "super-light-")
+            for color in ("red", "orange", "yellow")
+        ),
+        strict=False,
+    )
+)
 
 
 def portals() -> table.Panel:

@@ -15,6 +15,7 @@ import yaml
 from check_jsonschema import main as check_jsonschema
 from click.testing import CliRunner
 from dashboards import MAIN, ONE_KEY, ROOT, Dashboard, Panel
+from support.synthetic import REASONS
 
 # Panels that come with Grafana: an import needs no plugin.
 CORE = {"bargauge", "piechart", "stat", "state-timeline", "table", "timeseries"}
@@ -259,6 +260,39 @@ def test_tables_ask_for_one_moment_and_merge(dashboard: Dashboard) -> None:
 def test_each_table_has_several_queries(dashboard: Dashboard) -> None:
     """With one query, Grafana names the column `Value`, without the name of the query."""
     assert all(len(panel["targets"]) > 1 for panel in tables(dashboard))
+
+
+def test_a_lone_value_is_no_column_in_grafana_9() -> None:
+    """If only one query has a result, as the row with a sentence, its column has no other name."""
+    for name in (MAIN, ONE_KEY):
+        assert all(arrangement(p)["excludeByName"]["Value"] for p in tables(dashboards.load(name)))
+
+
+def test_colours_follow_schemes_that_grafana_9_has(dashboard: Dashboard) -> None:
+    """A panel with another scheme stops loading there."""
+    modes = {
+        p["fieldConfig"]["defaults"].get("color", {}).get("mode")
+        for p in dashboards.panels(dashboard)
+    }
+    assert modes <= {None, "palette-classic", "thresholds", "fixed"}
+
+
+def test_each_reason_of_a_failed_scrape_has_its_own_colour() -> None:
+    (panel,) = (
+        p
+        for p in dashboards.panels(dashboards.load(MAIN))
+        if p["title"].startswith("Failed scrapes")
+    )
+    colors = {name: each["fixedColor"] for name, each in named(panel, "color").items()}
+    assert set(REASONS) <= set(colors)
+    assert len(set(colors.values())) == len(colors)
+
+
+def test_spans_of_numbers_have_two_ends(dashboard: Dashboard) -> None:
+    """Grafana 9 reads an open end as 0 and shows the number in place of its text."""
+    spans = re.findall(r'"from": ([^,]+), "to": ([^,}]+)', json.dumps(dashboard))
+    assert spans
+    assert "null" not in {end for span in spans for end in span}
 
 
 def test_each_column_of_a_table_has_a_name_and_a_place(dashboard: Dashboard) -> None:
