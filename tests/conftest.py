@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support import tools
 from support.certificates import Issued, issue
 from support.demo import Demo
@@ -21,7 +21,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # A slow machine is not a failure. EXAMPLES=1000 tries more inputs in each property.
 settings.register_profile(
-    "project", deadline=None, max_examples=int(os.environ.get("EXAMPLES", "20"))
+    "project",
+    deadline=None,
+    max_examples=int(os.environ.get("EXAMPLES", "20")),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("project")
 

@@ -15,11 +15,13 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = "docspace_exporter-1.0.0.data/data/share/docspace-exporter"
+#: So that a process leaves no files in the folder that it runs in.
+NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def build(source: Path, folder: Path, umask: int) -> tuple[Path, Path]:
     """The source distribution and the wheel, built as a person with this umask would."""
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    environment = {**os.environ, **NO_BYTECODE, "SOURCE_DATE_EPOCH": "1700000000"}
     ran = subprocess.run(
         [sys.executable, "-m", "release.build", folder],
         cwd=source, env=environment, umask=umask, capture_output=True, text=True, check=False,
@@ -86,9 +88,10 @@ def test_the_tests_run_in_the_source_distribution(unpacked: Path, tmp_path: Path
     options = ["-q", "-k", "not every_command and not fetch", "-p", "no:cacheprovider"]
     # Coverage would look for the source of this package when the folder is gone.
     uncovered = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
+    own = {"PYTHONPATH": str(unpacked), "HYPOTHESIS_STORAGE_DIRECTORY": f"{tmp_path}/examples"}
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options, f"--basetemp={tmp_path}/base", *tests],
-        cwd=unpacked, env={**uncovered, "PYTHONPATH": str(unpacked)},
+        cwd=unpacked, env={**uncovered, **NO_BYTECODE, **own},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr

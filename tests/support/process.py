@@ -168,7 +168,7 @@ class ExporterProcess(Process):
     def get(self, path: str = "/metrics", headers: Mapping[str, str] | None = None) -> str:
         """The body of the answer. Raises HTTPError for any status but 200."""
         request = urllib.request.Request(self.url + path, headers=dict(headers or {}))
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             body: bytes = answer.read()
         return body.decode()
 
