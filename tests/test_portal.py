@@ -983,24 +983,41 @@ def test_portal_whose_profile_fails_costs_nothing_but_the_visibility(
     assert set(second.errors.values()) == {0}
 
 
-def test_a_list_that_is_here_serves_who_cannot_wait_for_more(stage: Stage) -> None:
-    """It is no failure either if the deadline passes during the requests for the facts."""
-    going_on = threading.Event()
+class _WaitsForFacts(FakeFetcher):
+    """Has the key list, and then waits for the facts until `released`."""
 
-    class Slow(FakeFetcher):
-        def fetch(self, seconds: float, early: object) -> Observation:
-            assert callable(early)
-            early(EMPTY)
-            assert going_on.wait(60)
-            return EMPTY
+    def __init__(self) -> None:
+        super().__init__(lambda _: EMPTY)
+        self.has_list, self.released = threading.Event(), threading.Event()
 
-    portal = stage.portal(fetcher=Slow(lambda _: EMPTY), clock=Clock(), timeout=0.3)
-    assert observe(portal, 0.1).error is None
+    def fetch(self, seconds: float, early: object) -> Observation:
+        assert callable(early)
+        early(EMPTY)
+        self.has_list.set()
+        assert self.released.wait(60)
+        return EMPTY
+
+
+def test_a_scrape_that_cannot_wait_for_the_facts_gets_the_key_list(stage: Stage) -> None:
+    """The fetch is not over: it has no result yet."""
+    fetcher = _WaitsForFacts()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=60)
+    fetch = portal.begin()
+    assert fetcher.has_list.wait(60)
+    assert portal.finish(fetch, time.monotonic()).error is None
     assert portal.last is None
-    assert observe(portal, 5.0).error is None
+    fetcher.released.set()
+    landed(portal)
+
+
+def test_a_timeout_during_the_requests_for_the_facts_is_no_failure(stage: Stage) -> None:
+    """The key list is the result."""
+    fetcher = _WaitsForFacts()
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=1)
+    assert observe(portal, 60).error is None
     assert portal.last is not None
     assert portal.last.errors["timeout"] == 0
-    going_on.set()
+    fetcher.released.set()
     landed(portal)
 
 
