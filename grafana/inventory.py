@@ -45,7 +45,7 @@ def every_key() -> table.Panel:
         12,
     )
     columns: list[Column] = [
-        replace(KEY, width=150),
+        KEY,
         Text("why", "State", 105, mappings=CONDITIONS, grows=True, filterable=True),
         time_left(rows),
         last_used(rows),
