@@ -306,10 +306,15 @@ def test_a_first_save_changes_nothing_that_matters(stage: Stage, file: str) -> N
     }
     assert changed == {}
     lists = [
-        [(each["name"], each["type"], each.get("query")) for each in model["templating"]["list"]]
+        [(each["name"], each["type"], _text(each["query"])) for each in model["templating"]["list"]]
         for model in (saved, ours)
     ]
     assert lists[0] == lists[1]
+
+
+def _text(query: str | dict[str, str]) -> str:
+    """A variable's query: Grafana 9 saves it with a name beside it."""
+    return query if isinstance(query, str) else query["query"]
 
 
 def _essence(panel: Mapping[str, Any]) -> dict[str, Any]:
