@@ -1,7 +1,5 @@
 """Row 5 of the main dashboard: the table of all keys, in the chosen state."""
 
-from dataclasses import replace
-
 from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import Panel
@@ -45,11 +43,11 @@ def every_key() -> table.Panel:
         12,
     )
     columns: list[Column] = [
-        replace(KEY, width=150),
+        KEY,
         Text("why", "State", 105, mappings=CONDITIONS, grows=True, filterable=True),
         time_left(rows),
         last_used(rows),
-        replace(PORTAL, width=100),
+        PORTAL,
         CREATOR,
         ACCESS_LEVEL,
         PERMISSIONS,

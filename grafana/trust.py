@@ -197,10 +197,11 @@ def errors() -> timeseries.Panel:
         9,
     )
     queries = [
-        Query(f"sum by (reason) ({increase}) > 0", "{{reason}}", "A"),
+        # Rounded here: with `decimals` 0, Grafana 9 writes the panel's own text beside the axis.
+        Query(f"round(sum by (reason) ({increase})) > 0", "{{reason}}", "A"),
         Query(f"0 * count({promql.UP})", NOTHING_FAILED, "B"),
     ]
-    lines = stacked(course(frame, queries, COUNT, REASON_COLORS)).decimals(0).axis_soft_max(1)
+    lines = stacked(course(frame, queries, COUNT, REASON_COLORS)).axis_soft_max(1)
     # With a point for each pixel, this query would cost twice as much over 30 days.
     return quiet(lines, NOTHING_FAILED).interval(LEAST_STEP).max_data_points(120)
 
