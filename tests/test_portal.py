@@ -1,5 +1,6 @@
 """One portal over time: shared requests, waiting scrapes, what is kept, what is logged."""
 
+import contextlib
 import io
 import json
 import random
@@ -39,10 +40,11 @@ from exporter.docspace.errors import (
 from exporter.docspace.facts import PROFILE
 from exporter.docspace.fetch import KEYS, Fetch, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
+from exporter.docspace.outage_log import OutageLog
 from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
-from exporter.docspace.wire import KeyList
+from exporter.docspace.wire import KeyList, Malformed
 from exporter.docspace.workers import Job, Workers
 from exporter.logs import make_log
 
@@ -630,6 +632,41 @@ def test_an_internal_error_that_cannot_be_logged_pins_nothing(stage: Stage) -> N
     assert capacity(stage.workers, 4) == 4
 
 
+def test_a_fetch_that_hung_and_then_failed_without_a_log_is_not_counted_as_hanging(
+    stage: Stage,
+) -> None:
+    fetcher, going_on = slow()
+    wait = fetcher.result
+    fetcher.result = lambda seconds: wait(seconds) and raising(LookupError)
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    assert isinstance(observe(portal).error, Timeout)
+    portal._log = Unusable()  # type: ignore[assignment]  # on purpose
+    going_on.set()
+    landed(portal)
+    assert portal._detached == set()
+
+
+def test_a_log_without_memory_for_its_lines_pins_nothing(stage: Stage) -> None:
+    """The lines that it lost were about a fetch that had ended."""
+
+    class Full:
+        def info(self, *_: object, **__: object) -> None:
+            raise MemoryError
+
+        warning = error = info
+
+    log = Full()
+    listing = KeyList((), (Malformed("record 1", "no id"), Malformed("record 2", "no id")))
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: replace(EMPTY, listing=listing)))
+    portal._log = portal._outages._log = log  # type: ignore[assignment]  # on purpose
+    portal.begin().result.result(60)
+    assert capacity(stage.workers, 4) == 4  # so its thread is at its end
+    with contextlib.suppress(MemoryError):  # from a line that is left, if this thread writes it
+        portal.begin()
+    landed(portal)
+    assert portal._fetch is None
+
+
 class Unusable:
     """A log that cannot be written."""
 
@@ -824,6 +861,23 @@ def test_a_429_to_the_settings_before_a_reload_is_obeyed(stage: Stage) -> None:
     going_on.set()
     fetch.result.result(60)
     assert "left alone" in str(observe(portal).error)
+
+
+def test_a_short_429_to_the_settings_before_a_reload_does_not_end_a_longer_back_off(
+    stage: Stage,
+) -> None:
+    short, long = (
+        replace(EMPTY, listing=None, error=RateLimited("HTTP 429", seconds)) for seconds in (1, 60)
+    )
+    fetcher, going_on = slow(short)
+    portal = stage.portal(fetcher=fetcher)
+    fetch, new = reloaded_while_fetching(portal)
+    new.result = lambda _: long
+    observe(portal)
+    going_on.set()
+    fetch.result.result(60)
+    stage.standing.time += 2
+    assert "left alone for 58 s more" in str(observe(portal).error)
 
 
 def test_a_fetch_that_waits_for_a_thread_takes_the_settings_of_a_reload(stage: Stage) -> None:
@@ -1134,6 +1188,34 @@ def test_record_that_is_not_valid_is_logged_once(stage: Stage) -> None:
             logged.append(stage.log.count("not a valid key"))
     assert logged == [1, 1, 2, 2, 3]
     assert all("msg=" in line for line in stage.log.lines)
+
+
+def test_lines_that_two_threads_write_at_once_keep_their_order() -> None:
+    """Else the last line could say that an outage goes on which has ended."""
+    writing, going_on = threading.Event(), threading.Event()
+    written: list[str] = []
+
+    class Slow:
+        def info(self, message: str, **_: object) -> None:
+            writing.set()
+            assert going_on.wait(60)
+            written.append(message)
+
+        warning = info
+
+    outages = OutageLog(Slow())  # type: ignore[arg-type]  # a fake
+    outages.note(REFUSED, None)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(outages.write)
+        assert writing.wait(60)
+        outages.note(EMPTY, REFUSED)
+        outages.write()
+        going_on.set()
+        first.result(60)
+    assert written == [
+        "cannot read the keys of the portal",
+        "can read the keys of the portal again",
+    ]
 
 
 def test_log_that_cannot_be_written_costs_no_scrape(stage: Stage, demo: DemoServer) -> None:

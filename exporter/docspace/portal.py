@@ -124,9 +124,9 @@ class Portal:
                 return joined
             fetch = self._new()
             fetch.waiting += waits
-        self._outages.write()
         if not fetch.result.done():
             self._submit(fetch)
+        self._outages.write()
         return fetch
 
     def finish(self, fetch: Fetch, deadline: float) -> Observation:
@@ -179,21 +179,24 @@ class Portal:
     def _run(self, fetch: Fetch) -> None:
         """Fetch, in a thread of the workers. An error here affects this portal alone."""
         try:
-            fetcher = self._start(fetch)
-            timeout = fetch.settings.timeout
-            entry = self._shared.alarm.call_in(timeout, partial(self._expire, fetch))
-            try:
-                observation = fetcher.fetch(timeout, partial(setattr, fetch, "early"))
-            finally:
-                self._shared.alarm.cancel(entry)
+            self._settle(fetch, self._fetched(fetch))
         except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and internal errors
             self._fault(fetch, exc)
-        else:
-            self._settle(fetch, observation)
-        with self._lock:
-            self._detached.discard(fetch)
-        if fetch.fetcher is not None:
-            self._release(fetch.fetcher)
+        finally:
+            with self._lock:
+                self._detached.discard(fetch)
+            if fetch.fetcher is not None:
+                self._release(fetch.fetcher)
+
+    def _fetched(self, fetch: Fetch) -> Observation:
+        """The result of a fetch that starts now."""
+        fetcher = self._start(fetch)
+        timeout = fetch.settings.timeout
+        entry = self._shared.alarm.call_in(timeout, partial(self._expire, fetch))
+        try:
+            return fetcher.fetch(timeout, partial(setattr, fetch, "early"))
+        finally:
+            self._shared.alarm.cancel(entry)
 
     def _start(self, fetch: Fetch) -> Fetcher:
         """Give a fetch the current settings, and a fetcher that no other fetch uses."""
@@ -230,7 +233,8 @@ class Portal:
     def _end(self, fetch: Fetch, observation: Observation) -> None:
         """Give a fetch its result. The caller holds the lock."""
         if isinstance(observation.error, RateLimited):
-            self._resume_at = self._clock.monotonic() + observation.error.retry_after
+            until = self._clock.monotonic() + observation.error.retry_after
+            self._resume_at = max(self._resume_at, until)
         if fetch is not self._fetch:  # detached by a reload
             fetch.result.set_result(self._kept(observation))
             return
