@@ -840,6 +840,19 @@ def test_a_failure_with_the_settings_before_a_reload_is_neither_counted_nor_logg
     landed(portal)
 
 
+def test_a_scrape_that_leaves_a_fetch_with_the_settings_before_a_reload_is_not_logged(
+    stage: Stage,
+) -> None:
+    """The hint would be about a timeout that has changed."""
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    fetch, _ = reloaded_while_fetching(portal)
+    assert isinstance(portal.finish(fetch, 0.0).error, CutShort)
+    assert stage.log.lines == []
+    going_on.set()
+    landed(portal)
+
+
 def test_a_fetcher_of_the_settings_before_a_reload_is_closed_when_its_fetch_ends(
     stage: Stage,
 ) -> None:

@@ -10,7 +10,7 @@ from threading import Lock
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.docspace.errors import CutShort, PortalError
+from exporter.docspace.errors import PortalError
 from exporter.docspace.observation import Observation
 from exporter.docspace.wire import KeyList, Malformed
 
@@ -41,7 +41,7 @@ class OutageLog:
         elif observation.listing is not None:
             self._lines.extend(self._success(observation, observation.listing, last))
 
-    def note_cut(self, error: CutShort) -> None:
+    def note_cut(self, error: PortalError) -> None:
         """Add a line for the first scrape that ended before the fetch."""
         if not self._warned_of_cut:
             self._lines.append(partial(self._log.warning, str(error), hint=error.hint))

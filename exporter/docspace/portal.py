@@ -130,7 +130,7 @@ class Portal:
         return fetch
 
     def finish(self, fetch: Fetch, deadline: float) -> Observation:
-        """The result of a fetch by ``deadline`` (monotonic seconds); else a failure."""
+        """The result of a fetch; a failure if it has none by ``deadline`` (monotonic seconds)."""
         patience = min(max(deadline - self._clock.monotonic(), 0.0), threading.TIMEOUT_MAX)
         try:
             return fetch.result.result(patience)
@@ -173,7 +173,7 @@ class Portal:
         except (RuntimeError, MemoryError) as exc:  # no thread can start
             self._fault(fetch, exc)
             return
-        if fetch in self._detached:  # since before its job was set
+        if fetch in self._detached:  # perhaps before its job was set
             self._shared.workers.abandon(fetch.job)
 
     def _run(self, fetch: Fetch) -> None:
@@ -255,10 +255,9 @@ class Portal:
             waited = self._clock.monotonic() - fetch.began
             error = Crowded() if fetch.started is None else CutShort()
             answer = self._kept(replace(self._failure(error), duration=waited))
-            if isinstance(error, CutShort):
+            if fetch is self._fetch and fetch.started is not None:
                 self._outages.note_cut(error)
-                if fetch is self._fetch and fetch.started is not None:
-                    self.priority = True, fetch.started
+                self.priority = True, fetch.started
             if fetch.waiting == 0 and fetch.job is not None:
                 if self._shared.workers.withdraw(fetch.job):
                     self._end(fetch, answer)
@@ -297,7 +296,7 @@ class Portal:
         elif error.reason in self._errors:
             self._errors[error.reason] += 1
         self.last = self._kept(observation)
-        if not isinstance(error, Crowded):  # then the portal was not asked: min_interval is over
+        if not isinstance(error, Crowded):  # which is no request: min_interval does not start
             self._last_at = self._clock.monotonic()
         self._outages.note(self.last, last)
         return self.last
