@@ -603,6 +603,71 @@ def test_any_mix_of_scrapes_reloads_and_faults_leaves_everything_usable(
     stage.close()
 
 
+class Owned:
+    """A fetcher with settings of its own, which counts how it is used."""
+
+    def __init__(self, settings: PortalSettings, going_on: threading.Event) -> None:
+        self.revision = settings.min_interval
+        self.users = self.most_users = self.used_while_closed = 0
+        self.closed = False
+        self._going_on = going_on
+        self._lock = threading.Lock()
+
+    def fetch(self, _: float, __: object) -> Observation:
+        """Answer soon, or hang; ``duration`` is the revision of the settings."""
+        with self._lock:
+            self.users += 1
+            self.most_users = max(self.users, self.most_users)
+            self.used_while_closed += self.closed
+        if random.random() < 0.3:  # noqa: S311, no secret
+            self._going_on.wait(60)
+        time.sleep(random.random() / 100)  # noqa: S311, as above
+        with self._lock:
+            self.users -= 1
+        return replace(EMPTY, duration=self.revision)
+
+    def close(self) -> None:
+        """Close it."""
+        with self._lock:
+            self.closed = True
+            self.used_while_closed += self.users
+
+
+def test_any_mix_of_scrapes_and_reloads_shares_no_fetcher_and_loses_none(stage: Stage) -> None:
+    """And each answer was asked with the settings at the start of its scrape, or later ones."""
+    stage.workers, going_on = Workers(2), threading.Event()
+    fetchers: list[Owned] = []
+    portal = stage.portal(clock=Clock(), timeout=0.03)
+
+    def make(settings: PortalSettings) -> Fetcher:
+        fetchers.append(Owned(settings, going_on))
+        return fetchers[-1]  # type: ignore[return-value]  # a fake
+
+    portal._make_fetcher = make
+    portal.reconfigure(replace(portal.settings, timeout=0.02))
+    reloading = threading.Lock()
+
+    def act(number: int) -> bool:
+        if number % 12 == 0:
+            with reloading:
+                revision = portal.settings.min_interval + 1e-9  # as short as none
+                portal.reconfigure(replace(portal.settings, min_interval=revision))
+        revision = portal.settings.min_interval
+        seen = observe(portal, random.random() / 25)  # noqa: S311, no secret
+        return seen.error is not None or seen.duration >= revision
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(act, range(300)))
+    going_on.set()
+    landed(portal)
+    deadline = time.monotonic() + 60
+    while sum(not each.closed for each in fetchers) > 1 and time.monotonic() < deadline:
+        time.sleep(0.005)  # the threads that hung close theirs at their end
+    assert {each.most_users for each in fetchers} <= {0, 1}
+    assert sum(each.used_while_closed for each in fetchers) == 0
+    assert [each for each in fetchers if not each.closed] == [portal._fetcher]
+
+
 # Internal errors
 
 
