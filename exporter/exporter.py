@@ -32,7 +32,7 @@ from exporter.version import VERSION, revision
 #: Seconds for rendering one portal, also past the deadline of the scrape: enough for some hundred
 #: keys, so that a large portal does not cost the series of small ones.
 _RENDERING = 0.02
-#: Seconds past the deadline after which no portal is rendered. The scraper waits for 0.5 s.
+#: Seconds past the deadline after which no portal is rendered. The scraper gives up after 0.5 s.
 _GRACE = 0.25
 
 

@@ -199,6 +199,21 @@ def test_a_pipe_gets_each_key_on_one_whole_line(demo: Demo, tmp_path: Path) -> N
     assert result.stderr == ""
 
 
+def test_a_pipe_does_not_wait_for_the_tables_of_rich(demo: Demo, tmp_path: Path) -> None:
+    """It needs only `rich.cells`, which measures text."""
+    (tmp_path / "config.yaml").write_text(demo.config(), encoding="utf-8")
+    script = """
+import sys
+from exporter import cli
+code = cli.main(["keys"])
+sys.exit(f"{code} {'rich.console' in sys.modules}")
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr == "0 False\n"
+    assert done.stdout.startswith("Portal ")
+
+
 def test_the_table_has_times_in_words(demo: Demo, tmp_path: Path) -> None:
     add(demo, "tomorrow-but-one", 3 * DAY + 60)
     result = keys(tmp_path, demo.config("acme"))

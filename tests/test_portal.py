@@ -1,5 +1,6 @@
 """One portal over time: shared requests, waiting scrapes, what is kept, what is logged."""
 
+import contextlib
 import io
 import json
 import random
@@ -39,10 +40,11 @@ from exporter.docspace.errors import (
 from exporter.docspace.facts import PROFILE
 from exporter.docspace.fetch import KEYS, Fetch, Fetcher
 from exporter.docspace.observation import Observation, PortalFacts
+from exporter.docspace.outage_log import OutageLog
 from exporter.docspace.portal import Portal, Shared
 from exporter.docspace.tls import TLSContexts
 from exporter.docspace.transport import Transport
-from exporter.docspace.wire import KeyList
+from exporter.docspace.wire import KeyList, Malformed
 from exporter.docspace.workers import Job, Workers
 from exporter.logs import make_log
 
@@ -601,6 +603,71 @@ def test_any_mix_of_scrapes_reloads_and_faults_leaves_everything_usable(
     stage.close()
 
 
+class Owned:
+    """A fetcher with settings of its own, which counts how it is used."""
+
+    def __init__(self, settings: PortalSettings, going_on: threading.Event) -> None:
+        self.revision = settings.min_interval
+        self.users = self.most_users = self.used_while_closed = 0
+        self.closed = False
+        self._going_on = going_on
+        self._lock = threading.Lock()
+
+    def fetch(self, _: float, __: object) -> Observation:
+        """Answer soon, or hang; ``duration`` is the revision of the settings."""
+        with self._lock:
+            self.users += 1
+            self.most_users = max(self.users, self.most_users)
+            self.used_while_closed += self.closed
+        if random.random() < 0.3:  # noqa: S311, no secret
+            self._going_on.wait(60)
+        time.sleep(random.random() / 100)  # noqa: S311, as above
+        with self._lock:
+            self.users -= 1
+        return replace(EMPTY, duration=self.revision)
+
+    def close(self) -> None:
+        """Close it."""
+        with self._lock:
+            self.closed = True
+            self.used_while_closed += self.users
+
+
+def test_any_mix_of_scrapes_and_reloads_shares_no_fetcher_and_loses_none(stage: Stage) -> None:
+    """And each answer was asked with the settings at the start of its scrape, or later ones."""
+    stage.workers, going_on = Workers(2), threading.Event()
+    fetchers: list[Owned] = []
+    portal = stage.portal(clock=Clock(), timeout=0.03)
+
+    def make(settings: PortalSettings) -> Fetcher:
+        fetchers.append(Owned(settings, going_on))
+        return fetchers[-1]  # type: ignore[return-value]  # a fake
+
+    portal._make_fetcher = make
+    portal.reconfigure(replace(portal.settings, timeout=0.02))
+    reloading = threading.Lock()
+
+    def act(number: int) -> bool:
+        if number % 12 == 0:
+            with reloading:
+                revision = portal.settings.min_interval + 1e-9  # as short as none
+                portal.reconfigure(replace(portal.settings, min_interval=revision))
+        revision = portal.settings.min_interval
+        seen = observe(portal, random.random() / 25)  # noqa: S311, no secret
+        return seen.error is not None or seen.duration >= revision
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(act, range(300)))
+    going_on.set()
+    landed(portal)
+    deadline = time.monotonic() + 60
+    while sum(not each.closed for each in fetchers) > 1 and time.monotonic() < deadline:
+        time.sleep(0.005)  # the threads that hung close theirs at their end
+    assert {each.most_users for each in fetchers} <= {0, 1}
+    assert sum(each.used_while_closed for each in fetchers) == 0
+    assert [each for each in fetchers if not each.closed] == [portal._fetcher]
+
+
 # Internal errors
 
 
@@ -628,6 +695,41 @@ def test_an_internal_error_that_cannot_be_logged_pins_nothing(stage: Stage) -> N
     portal._log, fetcher.result = working, lambda _: EMPTY
     assert observe(portal).error is None
     assert capacity(stage.workers, 4) == 4
+
+
+def test_a_fetch_that_hung_and_then_failed_without_a_log_is_not_counted_as_hanging(
+    stage: Stage,
+) -> None:
+    fetcher, going_on = slow()
+    wait = fetcher.result
+    fetcher.result = lambda seconds: wait(seconds) and raising(LookupError)
+    portal = stage.portal(fetcher=fetcher, clock=Clock(), timeout=0.05)
+    assert isinstance(observe(portal).error, Timeout)
+    portal._log = Unusable()  # type: ignore[assignment]  # on purpose
+    going_on.set()
+    landed(portal)
+    assert portal._detached == set()
+
+
+def test_a_log_without_memory_for_its_lines_pins_nothing(stage: Stage) -> None:
+    """The lines that it lost were about a fetch that had ended."""
+
+    class Full:
+        def info(self, *_: object, **__: object) -> None:
+            raise MemoryError
+
+        warning = error = info
+
+    log = Full()
+    listing = KeyList((), (Malformed("record 1", "no id"), Malformed("record 2", "no id")))
+    portal = stage.portal(fetcher=FakeFetcher(lambda _: replace(EMPTY, listing=listing)))
+    portal._log = portal._outages._log = log  # type: ignore[assignment]  # on purpose
+    portal.begin().result.result(60)
+    assert capacity(stage.workers, 4) == 4  # so its thread is at its end
+    with contextlib.suppress(MemoryError):  # from a line that is left, if this thread writes it
+        portal.begin()
+    landed(portal)
+    assert portal._fetch is None
 
 
 class Unusable:
@@ -803,6 +905,19 @@ def test_a_failure_with_the_settings_before_a_reload_is_neither_counted_nor_logg
     landed(portal)
 
 
+def test_a_scrape_that_leaves_a_fetch_with_the_settings_before_a_reload_is_not_logged(
+    stage: Stage,
+) -> None:
+    """The hint would be about a timeout that has changed."""
+    fetcher, going_on = slow()
+    portal = stage.portal(fetcher=fetcher, clock=Clock())
+    fetch, _ = reloaded_while_fetching(portal)
+    assert isinstance(portal.finish(fetch, 0.0).error, CutShort)
+    assert stage.log.lines == []
+    going_on.set()
+    landed(portal)
+
+
 def test_a_fetcher_of_the_settings_before_a_reload_is_closed_when_its_fetch_ends(
     stage: Stage,
 ) -> None:
@@ -824,6 +939,23 @@ def test_a_429_to_the_settings_before_a_reload_is_obeyed(stage: Stage) -> None:
     going_on.set()
     fetch.result.result(60)
     assert "left alone" in str(observe(portal).error)
+
+
+def test_a_short_429_to_the_settings_before_a_reload_does_not_end_a_longer_back_off(
+    stage: Stage,
+) -> None:
+    short, long = (
+        replace(EMPTY, listing=None, error=RateLimited("HTTP 429", seconds)) for seconds in (1, 60)
+    )
+    fetcher, going_on = slow(short)
+    portal = stage.portal(fetcher=fetcher)
+    fetch, new = reloaded_while_fetching(portal)
+    new.result = lambda _: long
+    observe(portal)
+    going_on.set()
+    fetch.result.result(60)
+    stage.standing.time += 2
+    assert "left alone for 58 s more" in str(observe(portal).error)
 
 
 def test_a_fetch_that_waits_for_a_thread_takes_the_settings_of_a_reload(stage: Stage) -> None:
@@ -1151,6 +1283,34 @@ def test_record_that_is_not_valid_is_logged_once(stage: Stage) -> None:
             logged.append(stage.log.count("not a valid key"))
     assert logged == [1, 1, 2, 2, 3]
     assert all("msg=" in line for line in stage.log.lines)
+
+
+def test_lines_that_two_threads_write_at_once_keep_their_order() -> None:
+    """Else the last line could say that an outage goes on which has ended."""
+    writing, going_on = threading.Event(), threading.Event()
+    written: list[str] = []
+
+    class Slow:
+        def info(self, message: str, **_: object) -> None:
+            writing.set()
+            assert going_on.wait(60)
+            written.append(message)
+
+        warning = info
+
+    outages = OutageLog(Slow())  # type: ignore[arg-type]  # a fake
+    outages.note(REFUSED, None)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(outages.write)
+        assert writing.wait(60)
+        outages.note(EMPTY, REFUSED)
+        outages.write()
+        going_on.set()
+        first.result(60)
+    assert written == [
+        "cannot read the keys of the portal",
+        "can read the keys of the portal again",
+    ]
 
 
 def test_log_that_cannot_be_written_costs_no_scrape(stage: Stage, demo: DemoServer) -> None:

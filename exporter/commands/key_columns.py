@@ -1,4 +1,4 @@
-"""The columns of the key list for people, and the list as a pipe gets it."""
+"""The columns of the key list for people, and the whole list as text for a pipe."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ def _no_style(_: Listed) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the list: a key's ``text`` in it, and on a terminal rich's ``style`` of that.
+    """A column of the list: the ``text`` of a key, and rich's ``style`` of it on a terminal.
 
     ``folds`` is the least width to which its lines may be folded; with 0 they are not folded.
     """
@@ -47,7 +47,7 @@ def _last_used(key: Listed) -> str:
 
 
 def _urgency(key: Listed) -> str:
-    """The colour of an expiry within the portal's shortest window, or within a longer one."""
+    """The colour of an expiry within the portal's shortest window, or a longer one; else none."""
     windows = key.portal.expiring_within if key.state.condition == "active" else ()
     if any(key.expires_within(window.seconds) for window in windows[:1]):
         return "bold red"

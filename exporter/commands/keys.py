@@ -63,7 +63,7 @@ def _print(keys: Sequence[Listed], observations: Sequence[Observation], form: st
 def _table(keys: Sequence[Listed], *, several_portals: bool) -> str:
     if not is_terminal():
         return piped(keys, several_portals=several_portals)
-    from exporter.commands import key_table, tables  # a pipe does not need rich, nor wait for it
+    from exporter.commands import key_table, tables  # a pipe does not wait for rich's tables
 
     return tables.render(*key_table.parts(keys, several_portals=several_portals))
 

@@ -6,10 +6,11 @@ Between the two, each further reason is logged once.
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
+from threading import Lock
 
 from structlog.typing import FilteringBoundLogger
 
-from exporter.docspace.errors import CutShort, PortalError
+from exporter.docspace.errors import PortalError
 from exporter.docspace.observation import Observation
 from exporter.docspace.wire import KeyList, Malformed
 
@@ -26,6 +27,7 @@ class OutageLog:
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._lines: deque[Line] = deque()
+        self._writing = Lock()
         self._warned_of_cut = False
         self._down_since: float | None = None
         self._reasons: set[str] = set()
@@ -39,20 +41,24 @@ class OutageLog:
         elif observation.listing is not None:
             self._lines.extend(self._success(observation, observation.listing, last))
 
-    def note_cut(self, error: CutShort) -> None:
+    def note_cut(self, error: PortalError) -> None:
         """Add a line for the first scrape that ended before the fetch."""
         if not self._warned_of_cut:
             self._lines.append(partial(self._log.warning, str(error), hint=error.hint))
             self._warned_of_cut = True
 
     def write(self) -> None:
-        """Write the lines that were added."""
-        while True:
+        """Write the lines that were added, in their order.
+
+        While another thread writes, it writes these lines too, and this call returns at once.
+        """
+        # Checked again after the release: a line may be added while the lock is still held.
+        while self._lines and self._writing.acquire(blocking=False):
             try:
-                line = self._lines.popleft()
-            except IndexError:  # another thread may write the last one
-                return
-            line()
+                while self._lines:
+                    self._lines.popleft()()
+            finally:
+                self._writing.release()
 
     def _failure(self, observation: Observation, error: PortalError) -> Iterator[Line]:
         if error.reason not in self._reasons:

@@ -124,13 +124,13 @@ class Portal:
                 return joined
             fetch = self._new()
             fetch.waiting += waits
-        self._outages.write()
         if not fetch.result.done():
             self._submit(fetch)
+        self._outages.write()
         return fetch
 
     def finish(self, fetch: Fetch, deadline: float) -> Observation:
-        """The result of a fetch by ``deadline`` (monotonic seconds); else a failure."""
+        """The result of a fetch; a failure if it has none by ``deadline`` (monotonic seconds)."""
         patience = min(max(deadline - self._clock.monotonic(), 0.0), threading.TIMEOUT_MAX)
         try:
             return fetch.result.result(patience)
@@ -173,27 +173,30 @@ class Portal:
         except (RuntimeError, MemoryError) as exc:  # no thread can start
             self._fault(fetch, exc)
             return
-        if fetch in self._detached:  # since before its job was set
+        if fetch in self._detached:  # perhaps before its job was set
             self._shared.workers.abandon(fetch.job)
 
     def _run(self, fetch: Fetch) -> None:
         """Fetch, in a thread of the workers. An error here affects this portal alone."""
         try:
-            fetcher = self._start(fetch)
-            timeout = fetch.settings.timeout
-            entry = self._shared.alarm.call_in(timeout, partial(self._expire, fetch))
-            try:
-                observation = fetcher.fetch(timeout, partial(setattr, fetch, "early"))
-            finally:
-                self._shared.alarm.cancel(entry)
+            self._settle(fetch, self._fetched(fetch))
         except BaseException as exc:  # noqa: BLE001, the boundary: MemoryError and internal errors
             self._fault(fetch, exc)
-        else:
-            self._settle(fetch, observation)
-        with self._lock:
-            self._detached.discard(fetch)
-        if fetch.fetcher is not None:
-            self._release(fetch.fetcher)
+        finally:
+            with self._lock:
+                self._detached.discard(fetch)
+            if fetch.fetcher is not None:
+                self._release(fetch.fetcher)
+
+    def _fetched(self, fetch: Fetch) -> Observation:
+        """The result of a fetch that starts now."""
+        fetcher = self._start(fetch)
+        timeout = fetch.settings.timeout
+        entry = self._shared.alarm.call_in(timeout, partial(self._expire, fetch))
+        try:
+            return fetcher.fetch(timeout, partial(setattr, fetch, "early"))
+        finally:
+            self._shared.alarm.cancel(entry)
 
     def _start(self, fetch: Fetch) -> Fetcher:
         """Give a fetch the current settings, and a fetcher that no other fetch uses."""
@@ -230,7 +233,8 @@ class Portal:
     def _end(self, fetch: Fetch, observation: Observation) -> None:
         """Give a fetch its result. The caller holds the lock."""
         if isinstance(observation.error, RateLimited):
-            self._resume_at = self._clock.monotonic() + observation.error.retry_after
+            until = self._clock.monotonic() + observation.error.retry_after
+            self._resume_at = max(self._resume_at, until)
         if fetch is not self._fetch:  # detached by a reload
             fetch.result.set_result(self._kept(observation))
             return
@@ -251,10 +255,9 @@ class Portal:
             waited = self._clock.monotonic() - fetch.began
             error = Crowded() if fetch.started is None else CutShort()
             answer = self._kept(replace(self._failure(error), duration=waited))
-            if isinstance(error, CutShort):
+            if fetch is self._fetch and fetch.started is not None:
                 self._outages.note_cut(error)
-                if fetch is self._fetch and fetch.started is not None:
-                    self.priority = True, fetch.started
+                self.priority = True, fetch.started
             if fetch.waiting == 0 and fetch.job is not None:
                 if self._shared.workers.withdraw(fetch.job):
                     self._end(fetch, answer)
@@ -293,7 +296,7 @@ class Portal:
         elif error.reason in self._errors:
             self._errors[error.reason] += 1
         self.last = self._kept(observation)
-        if not isinstance(error, Crowded):  # then the portal was not asked: min_interval is over
+        if not isinstance(error, Crowded):  # which is no request: min_interval does not start
             self._last_at = self._clock.monotonic()
         self._outages.note(self.last, last)
         return self.last

@@ -4,11 +4,12 @@
 
     text of a group    lines of one row for about 30 neighbouring keys, plain and deflated. If a key
                        changes (another ApiKey object, superseded, another status of its creator),
-                       its line is replaced. If a key is added or removed, its group is rendered.
+                       its line is replaced. If a key is added or removed, all lines of its group
+                       are rendered again.
     block of a row     the texts of all groups; kept until one of these texts changes
 
 A `PortalBlocks` belongs to one portal's settings. It holds what the last list needs, and nothing of
-older lists.
+older lists. While only a part of the last list is rendered, it also holds lines of the list before.
 """
 
 from collections.abc import Callable, Iterator, Sequence
