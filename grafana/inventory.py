@@ -57,13 +57,13 @@ def every_key() -> table.Panel:
 
 
 def _states() -> str:
-    """Each key with its state as the label `why`."""
+    """Each key with its state as the label `why`: the first that applies, so in this order."""
     states = {
-        "refused": NAMED.refused,
         "expired": NAMED.expired,
-        "disabled": NAMED.disabled,
-        "rotated": NAMED.rotated,
-        "active": NAMED.active,
+        "disabled": f"({NAMED.every} == 0)",
+        "refused": NAMED.orphaned,
+        "rotated": NAMED.superseded,
+        "active": NAMED.every,
     }
     return f"\nor on {ID} ".join(
         f'label_replace({one_each(keys)}, "why", "{state}", "", "")'
