@@ -167,7 +167,9 @@ class PortalBlocks:
             return old
         texts = list(old.texts)
         for key, last in zip(keys, old.keys, strict=True):
-            if key is last and self._view(key, context) == self._view(key, before):
+            if key is last and (
+                context is before or self._view(key, context) == self._view(key, before)
+            ):
                 continue
             lines, former = self._lines(key, context), self._lines(last, before)
             if key.id != last.id or [*map(bool, lines)] != [*map(bool, former)]:
