@@ -136,10 +136,10 @@ class Exporter:
 
         The lines rendered by the deadline are kept, so that the next scrape renders the rest.
         """
-        latest = min(self._clock.monotonic() + _RENDERING, deadline + _GRACE)
+        latest = max(deadline, min(self._clock.monotonic() + _RENDERING, deadline + _GRACE))
 
         def check() -> None:
-            if self._clock.monotonic() > max(latest, deadline):
+            if self._clock.monotonic() > latest:
                 raise CutShort("the scrape ended before all keys of the portal were rendered")
 
         now = self._clock.now()
