@@ -3,6 +3,7 @@
 A package is unpacked and not installed: that needs no root, and starts no service.
 """
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -50,19 +51,29 @@ def find(program: str, package: str) -> Path:
     if known:
         return Path(known)
     unpacked = TOOLS / package / "usr" / "bin" / program
-    if not unpacked.exists():
-        unpack(package)
+    unpack(package, unpacked)
     if not unpacked.exists():
         missing(program)
     return unpacked
 
 
-def unpack(package: str) -> None:
-    """Download a package with apt's own client, and unpack it below ``.tools``."""
+def unpack(package: str, wanted: Path | None = None) -> None:
+    """Download a package with apt's own client, and unpack it below ``.tools``.
+
+    Nothing is done if the file ``wanted`` exists. One process does this at a time: apt refuses a
+    second one, and a file that exists must be complete.
+    """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         return
     folder = TOOLS / "debs" / package
     folder.mkdir(parents=True, exist_ok=True)
+    with (TOOLS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if wanted is None or not wanted.exists():
+            _download(package, folder)
+
+
+def _download(package: str, folder: Path) -> None:
     download = ["apt-get", *_own_state(), "download", package]
     if subprocess.run(download, cwd=folder, check=False, capture_output=True).returncode:
         # The lists of packages are old, or missing as on a new machine.
